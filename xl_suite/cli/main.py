@@ -1,0 +1,77 @@
+"""The command `xl-suite`: finds the verb, runs it, turns explained errors into a message and a status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+
+import xl_suite.cli
+from xl_suite.errors import XLSuiteError
+
+EPILOG = """\
+start here:
+  xl-suite demo --out demo-out
+  xl-suite build xl-alpacaeval --source tatsu-lab/alpaca_eval --out xl-alpacaeval
+  xl-suite respond xl-alpacaeval --model MODEL@http://localhost:8000/v1 --languages deu,zho --out outputs
+  xl-suite fidelity outputs/MODEL
+
+exit status: 0 done, 1 finished with failed rows or stopped by the budget (run again to go on), 2 bad usage or input
+`xl-suite VERB --help` shows the options of a verb, with examples."""
+
+
+def find_verbs() -> dict[str, ModuleType]:
+    """The verbs by name: each module beside this one that has a SUMMARY. They import nothing heavy."""
+    modules = [import_module(f"xl_suite.cli.{module.name}") for module in iter_modules(xl_suite.cli.__path__)]
+    return {module.__name__.rpartition(".")[2]: module for module in modules if hasattr(module, "SUMMARY")}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="xl-suite",
+        description="Data, training and evaluation for cross-lingual open-ended generation.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"xl-suite {xl_suite.__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, module in find_verbs().items():
+        verb = verbs.add_parser(
+            name,
+            help=module.SUMMARY[0].lower() + module.SUMMARY[1:].rstrip("."),
+            description=module.SUMMARY,
+            epilog=module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(verb)
+        verb.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    args = build_parser().parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except XLSuiteError as error:
+        print(f"xl-suite {args.verb}: {type(error).__name__}: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print(
+            "\nInterrupted. What was paid for is in the journal: the same command goes on from here.",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:  # the reader of our output went away: `xl-suite languages | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"xl-suite {args.verb}: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,263 @@
+"""The rows that flow between the stages, and the files that hold them.
+
+Reading is strict: what is wrong is named by file, record and field. Writing is atomic: a reader sees the old
+file or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from xl_suite.errors import BadInput, BadRecord
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One of AlpacaEval's prompts; `id` is its 1-based place among the 805 (paper, Table 4)."""
+
+    id: int
+    dataset: str
+    instruction: str
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkRow:
+    """A row of XL-AlpacaEval: `instruction` is what the model is given, `prompt` what it was before the template.
+
+    language: ISO 639-3 code of the language asked for. template: empty for `eng`.
+    expected: `target`, `any`, or `other:CODE` where the right answer is in another language whatever was asked.
+    """
+
+    id: int
+    dataset: str
+    instruction: str
+    prompt: str
+    template: str
+    language: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """An answer, in AlpacaEval's keys and a few more. Foreign files may lack all but the first three fields."""
+
+    instruction: str
+    output: str
+    generator: str
+    id: int | None = None
+    dataset: str = ""
+    language: str = ""
+    benchmark: str = ""
+    finish_reason: str = ""
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Gives a temporary name beside `path`, and renames it to `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Gives a new empty folder beside `path`, and puts it in the place of `path` when the block ends well."""
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    replaced = temporary.with_name(temporary.name + "-old")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            path.rename(replaced)
+        temporary.rename(path)
+    finally:
+        if replaced.exists() and not path.exists():
+            replaced.rename(path)
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, rows: Iterable[Any]) -> None:
+    """An array of records as AlpacaEval's files have it: UTF-8, two spaces, text not escaped."""
+    write_text(path, dump_json([to_dict(row) for row in rows]))
+
+
+def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(json.dumps(to_dict(row), ensure_ascii=False) + "\n")
+
+
+def write_parquet(path: Path, rows: Sequence[Any]) -> None:
+    """The rows as one Parquet file with the columns of their dataclass, in its order; at least one row."""
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.Table.from_pylist([to_dict(row) for row in rows])
+    with atomic_write(path) as temporary:
+        pyarrow.parquet.write_table(table, temporary, compression="zstd")
+
+
+def dump_json(value: Any) -> str:
+    """JSON text for a file that a person may open. A lone surrogate is escaped, since UTF-8 cannot hold it."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
+
+
+def to_dict(row: Any) -> dict[str, Any]:
+    return dict(row) if isinstance(row, Mapping) else asdict(row)
+
+
+def read_records(path: Path, kind: type[Row], *, unique: str | None = None) -> list[Row]:
+    """The records of a .json (array), .jsonl or .parquet file as `kind`, a dataclass; also gzipped JSON.
+
+    Keys that `kind` does not have are ignored, so that foreign files can be read; a field with a default may be
+    missing. `unique` names a field whose values must differ (None is left out).
+    Raises BadInput for an unreadable or empty file and BadRecord for a record that does not fit.
+    """
+    records = [parse_record(raw, kind, path, number) for number, raw in enumerate(read_raw(path), start=1)]
+    if not records:
+        raise BadInput(f"{path}: the file holds no records.")
+    if unique is not None:
+        seen: dict[Any, int] = {}
+        for number, record in enumerate(records, start=1):
+            value = getattr(record, unique)
+            if value is not None and seen.setdefault(value, number) != number:
+                raise BadRecord(path, f"{value!r} stands in record {seen[value]} already.", row=number, field=unique)
+    return records
+
+
+def parse_record(raw: Any, kind: type[Row], path: Path | str, number: int) -> Row:
+    """One raw record as `kind`. Raises BadRecord, naming the field, where it does not fit."""
+    if not isinstance(raw, Mapping):
+        raise BadRecord(path, f"expected an object, found {_shorten(raw)}.", row=number)
+    values: dict[str, Any] = {}
+    for name, (hint, required) in _schema(kind).items():  # type: ignore[arg-type]
+        if name not in raw:
+            if required:
+                found = ", ".join(map(str, list(raw)[:12])) or "none"
+                raise BadRecord(path, f"missing. Fields found: {found}.", row=number, field=name)
+            continue
+        value = raw[name]
+        if isinstance(value, float) and math.isnan(value):
+            raise BadRecord(path, "NaN is no value.", row=number, field=name)
+        if not _fits(value, hint):
+            wanted = getattr(hint, "__name__", str(hint))
+            raise BadRecord(path, f"expected {wanted}, found {_shorten(value)}.", row=number, field=name)
+        values[name] = value
+    return kind(**values)
+
+
+def read_raw(path: Path) -> list[Any]:
+    """The records of a file as plain JSON values, with nothing checked but the form of the file."""
+    if not path.exists():
+        raise BadInput(f"{path}: no such file.")
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; a .json, .jsonl or .parquet file is needed.")
+    name = path.name.removesuffix(".gz")
+    if name.endswith(".parquet"):
+        return _read_parquet(path)
+    text = _read_text(path)
+    if not text.strip():
+        raise BadInput(f"{path}: the file is empty.")
+    if name.endswith(".jsonl"):
+        return [
+            _parse_json(line, path, number) for number, line in enumerate(text.split("\n"), start=1) if line.strip()
+        ]
+    value = _parse_json(text, path, None)
+    if not isinstance(value, list):
+        raise BadInput(f"{path}: expected a JSON array of records, found {_shorten(value)}.")
+    return value
+
+
+def _read_text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            import gzip
+
+            data = gzip.decompress(data)
+    except (OSError, EOFError) as error:
+        raise BadInput(f"{path}: cannot be read: {error}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise BadInput(
+            f"{path}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x}). Convert it: iconv -t utf-8."
+        ) from error
+
+
+def _parse_json(text: str, path: Path, line: int | None) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadInput(
+            f"{path}, line {line or error.lineno}, column {error.colno}: not JSON: {error.msg}."
+        ) from error
+    except RecursionError as error:
+        raise BadInput(f"{path}, line {line or 1}: nested too deeply.") from error
+
+
+def _read_parquet(path: Path) -> list[Any]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        rows: list[Any] = pyarrow.parquet.read_table(path).to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise BadInput(f"{path}: not a readable Parquet file: {error}") from error
+    return rows
+
+
+@cache
+def _schema(kind: Any) -> dict[str, tuple[Any, bool]]:
+    hints = get_type_hints(kind)
+    return {
+        field.name: (hints[field.name], field.default is MISSING and field.default_factory is MISSING)
+        for field in fields(kind)
+    }
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if hint is Any:
+        return True
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return any(_fits(value, option) for option in get_args(hint))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, origin or hint)
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
