@@ -1,0 +1,58 @@
+"""The arrow of imports: scripts and harness_tasks -> the three datasets -> xl_suite; and what stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DATASETS = {"xl_alpacaeval", "m_alpacaeval", "xl_instruct"}
+TOP = {*DATASETS, "xl_suite", "harness_tasks", "scripts", "tests"}
+# The two parts of xl_suite that put everything together; nothing else of xl_suite may import them.
+ASSEMBLY = ("xl_suite.cli", "xl_suite.demo")
+HEAVY = ["aiohttp", "alpaca_eval", "datasets", "langcodes", "lm_eval", "numpy", "pandas", "py3langid", "pyarrow"]
+HEAVY += ["pydantic", "torch", "transformers", "trl", "yaml"]
+
+
+def find_modules() -> Iterator[tuple[str, Path]]:
+    for package in sorted(DATASETS | {"xl_suite"}):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path
+
+
+def find_imports(path: Path) -> set[str]:
+    """Modules of this project that a file imports anywhere, also inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {name for name in names if name.partition(".")[0] in TOP}
+
+
+@pytest.mark.parametrize(("module", "path"), [pytest.param(*found, id=found[0]) for found in find_modules()])
+def test_arrow_of_imports(module: str, path: Path) -> None:
+    package = module.partition(".")[0]
+    assembles = module.startswith(ASSEMBLY)
+    for imported in find_imports(path):
+        target = imported.partition(".")[0]
+        if assembles and target in DATASETS:
+            continue
+        allowed = {package, "xl_suite"}
+        assert target in allowed, f"{module} imports {imported}"
+        if not assembles:
+            assert not imported.startswith(ASSEMBLY), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("statement", ["import xl_suite", "import xl_suite.cli.main as m; m.build_parser()"])
+def test_start_imports_nothing_heavy(statement: str) -> None:
+    code = f"import sys; {statement}; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
