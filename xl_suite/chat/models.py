@@ -105,9 +105,9 @@ def serve(model: Model, log: Path) -> Iterator[tuple[Model, Callable[[], str | N
 
 def _parse_replay(rest: str) -> Model:
     journal, hash_sign, name = rest.rpartition("#")
-    if not hash_sign or Path(rest).is_file():
+    if not hash_sign or os.path.isfile(rest):
         journal, name = rest, ""
-    if not Path(journal).is_file():
+    if not os.path.isfile(journal):
         raise ModelUnavailable(f"replay:{rest}: there is no journal at {journal!r}. Name the file of a journal.")
     return Model(name=name, key=name, urls=(), kind="replay", source=journal)
 
@@ -115,11 +115,11 @@ def _parse_replay(rest: str) -> Model:
 def _parse_weights(kind: str, source: str) -> Model:
     from xl_suite.chat.weights import check_folder, hash_folder
 
-    folder = Path(source).expanduser()
-    if folder.is_dir():
+    folder = Path(os.path.expanduser(source))
+    if os.path.isdir(folder):
         check_folder(folder)
         return Model(_folder_name(folder), hash_folder(folder), (), kind, None, str(folder.resolve()))
-    if folder.exists():
+    if os.path.exists(folder):
         raise ModelUnavailable(
             f"{kind}:{source}: a file; the folder that holds config.json and the weights is needed."
         )
@@ -151,7 +151,7 @@ def _parse_openai(text: str) -> Model:
     if _LOOKS_LIKE_HOST.search(text):
         name, _, address = text.rpartition("@")
         raise BadInput(f"{text!r}: a URL begins with http:// or https://. Write {name + '@http://' + address!r}.")
-    if text.startswith((".", "/", "~")) or Path(text, "config.json").is_file():
+    if text.startswith((".", "/", "~")) or os.path.isfile(os.path.join(text, "config.json")):
         raise BadInput(f"{text!r} is a folder. Write {'transformers:' + text!r} or {'vllm:' + text!r} to serve it.")
     prefix, colon, rest = text.partition(":")
     near = difflib.get_close_matches(prefix.lower(), PREFIXES, n=1, cutoff=0.75)

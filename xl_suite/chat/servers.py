@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib.metadata
 import importlib.util
 import os
 import shlex
@@ -98,7 +99,11 @@ def _build_command(model: Model, place: Path) -> list[str]:
         # `transformers serve` answers only to the very name it was started with, and reads @ and : in it as
         # revision and file: a link that carries the model's name, in the server's working folder, suits both.
         (place / model.name).symlink_to(model.source)
-    return [sys.executable, "-P", "-m", "transformers.cli.transformers", "serve", model.name, *extra]
+    version = tuple(int(part) for part in importlib.metadata.version("transformers").split(".")[:2])
+    module = "transformers.cli.transformers" if version >= (5, 0) else "transformers.commands.transformers_cli"
+    # Older ones name the model in another way each; without a name they load what the first request names.
+    name = [model.name] if version >= (5, 6) else []
+    return [sys.executable, "-P", "-m", module, "serve", *name, *extra]
 
 
 def _find_vllm() -> list[str]:
