@@ -1,0 +1,85 @@
+"""From what a judge answered to a preference."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def draw_order(instruction: str, seed: int = 0) -> bool:
+    """Whether the two answers change places before the judge sees them: AlpacaEval's draw, to the bit.
+
+    A preference read from the judge's answer is turned back with `turn` where this is True.
+    """
+    return random.Random(f"is_switched_outputs{instruction}{seed}").choices([False, True], k=1)[0]
+
+
+def turn(preference: float) -> float:
+    """The same preference with the two answers in each other's place: 1 becomes 2."""
+    return 3 - preference
+
+
+def parse_logprobs(
+    content: Any,
+    *,
+    numerator: str = "m",
+    denominators: Sequence[str] = ("m", "M"),
+    position: int = 0,
+) -> float | None:
+    """The preference, 1 to 2, of the answers as shown, from the log probabilities of the token that names one.
+
+    content: the list `logprobs.content` of a chat completion; `position` is the place of the verdict's token.
+    The rule is AlpacaEval's: 2 - P(numerator) / sum of P(denominators), where a token that is not among the
+    top ones counts 0. None where no named token is among them, or where the list has another form.
+    """
+    logprobs = _find_logprobs(content, position)
+    named = {token: logprobs[token] for token in (*denominators, numerator) if token in logprobs}
+    total = _add_logs([logprobs[token] for token in denominators if token in logprobs])
+    if not named or total == -math.inf:
+        return None
+    return 2 - math.exp(logprobs.get(numerator, -math.inf) - total)
+
+
+def _find_logprobs(content: Any, position: int) -> dict[str, float]:
+    """Token to log probability at `position`; empty where the server sent something else."""
+    if not isinstance(content, Sequence) or isinstance(content, str) or not -len(content) <= position < len(content):
+        return {}
+    entry = content[position]
+    top = entry.get("top_logprobs") if isinstance(entry, Mapping) else None
+    if not isinstance(top, Sequence) or isinstance(top, str):
+        return {}
+    found = {}
+    for item in top:
+        if isinstance(item, Mapping) and isinstance(item.get("logprob"), int | float):
+            found[str(item.get("token"))] = float(item["logprob"])
+    return found
+
+
+def _add_logs(values: Sequence[float]) -> float:
+    """log(sum(exp(values))), without overflow."""
+    largest = max(values, default=-math.inf)
+    if largest == -math.inf:
+        return largest
+    return largest + math.log(sum(math.exp(value - largest) for value in values))
+
+
+def parse_text(text: str, patterns: Sequence[tuple[float, str]] = ()) -> float | None:
+    """The preference, 1 to 2, of the answers as shown, from what a judge wrote. None where it named neither.
+
+    Reasoning between `<think>` and `</think>` is left out; reasoning that was cut off has no verdict.
+    patterns: an annotator's own regular expressions by preference; the first match in the text decides. Without
+    them the last line names the better answer, `m` (1) or `M` (2), alone or in a short sentence.
+    """
+    text = re.sub(r"<think>.*?</think>", "", text, flags=re.DOTALL)
+    if "<think>" in text:
+        return None
+    text = text.rpartition("</think>")[2]  # some servers drop the opening tag
+    if patterns:
+        found = [(match.start(), preference) for preference, p in patterns if (match := re.search(p, text))]
+        return min(found)[1] if found else None
+    lines = [line for line in text.splitlines() if line.strip()]
+    named = set(re.findall(r"(?<![\w'’])[mM](?![\w'’])", lines[-1])) if lines else set()
+    return {"m": 1.0, "M": 2.0}[named.pop()] if len(named) == 1 else None

@@ -1,0 +1,99 @@
+"""Intervals for mean preferences, which lie in [0, 1], that hold where few or no rows win.
+
+The percentile bootstrap cannot see a win that did not happen: with true rates under 1 % its 95 % intervals cover
+as little as half of the time. So each bound counts one prompt more than was seen: for the upper bound it is won,
+for the lower bound lost, and its weight is drawn as the others' are. For wins and losses alone that is exactly the
+interval of Clopper and Pearson (1934); for preferences in between it is Gaffke's bound (2005; Learned-Miller and
+Thomas 2020, arXiv 1905.06208), and in the middle of the scale it becomes the ordinary bootstrap interval.
+
+For the mean over languages the unseen prompt counts in every language, but it need not win in all: it is given
+the value that a won prompt has, by what was seen and one prompt won everywhere. When the languages agree
+on each prompt that is 1; when they are independent it is small, and the interval is as narrow as they deserve.
+scripts/benchmarks/coverage.py measures all of this.
+
+The intervals are about prompts: what would change if other prompts of this kind had been drawn. They say nothing
+of the model's own randomness (see `variance`), of the judge's mistakes, or of prompts of another kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xl_suite.scoring.bootstrap import Resampled, resample_means
+from xl_suite.scoring.preferences import Array, average
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Bounds in [0, 1]: one a language, and for the macro average over the languages."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    macro_low: float
+    macro_high: float
+
+
+def bound_means(by_prompt: Array, *, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0) -> Intervals:
+    """The intervals of prompts x languages of values in [0, 1], NaN for what is missing.
+
+    A language without a value gets [0, 1] and no part in the macro average.
+    """
+    judged: NDArray[np.bool_] = np.any(~np.isnan(by_prompt), axis=0)
+    resampled = resample_means(by_prompt, resamples, seed)
+    low, high = resampled.add_unseen(0), resampled.add_unseen(1)
+    tail = (1 - confidence) / 2
+    means = average(by_prompt, axis=0)
+    lows = np.fmin(np.quantile(low, tail, axis=0), means)
+    highs = np.fmax(np.quantile(high, 1 - tail, axis=0), means)
+    macro_low, macro_high = bound_macro(by_prompt[:, judged], keep_columns(resampled, judged), tail)
+    return Intervals(
+        tuple(map(float, np.where(judged, lows, 0))),
+        tuple(map(float, np.where(judged, highs, 1))),
+        macro_low,
+        macro_high,
+    )
+
+
+def bound_macro(by_prompt: Array, resampled: Resampled, tail: float) -> tuple[float, float]:
+    """The interval of the mean over languages; [0, 1] where there is nothing."""
+    if by_prompt.size == 0:
+        return 0.0, 1.0
+    across = average(by_prompt, axis=1)
+    across = across[~np.isnan(across)]
+    mean = float(average(by_prompt, axis=0).mean())
+    low = np.quantile(resampled.add_unseen(1 - guess_unseen(1 - across)).mean(axis=1), tail)
+    high = np.quantile(resampled.add_unseen(guess_unseen(across)).mean(axis=1), 1 - tail)
+    return min(float(low), mean), max(float(high), mean)
+
+
+def guess_unseen(across: Array) -> float:
+    """The value of a won prompt that nobody saw: the mean of the prompts' values, each weighted by itself.
+
+    across: each prompt's mean over the languages. One prompt won in every language is added, so that the value
+    is 1 when no win was seen at all.
+    """
+    return float((np.sum(across**2) + 1) / (np.sum(across) + 1))
+
+
+def keep_columns(resampled: Resampled, columns: NDArray[np.bool_]) -> Resampled:
+    """The resampled sums of some languages."""
+    weights = resampled.weights if resampled.weights.shape[1] == 1 else resampled.weights[:, columns]
+    return Resampled(resampled.sums[:, columns], weights, resampled.unseen)
+
+
+def standard_error_of_macro(by_prompt: Array) -> float | None:
+    """The standard error of the macro average, clustered on prompts; None for fewer than two prompts.
+
+    With every prompt judged in every language it is that of the prompts' means.
+    """
+    by_prompt = by_prompt[:, ~np.isnan(by_prompt).all(axis=0)]
+    n, languages = by_prompt.shape
+    if n < 2 or languages == 0:
+        return None
+    present = ~np.isnan(by_prompt)
+    deviations = np.where(present, by_prompt - average(by_prompt, axis=0), 0)
+    influence = (deviations / present.sum(axis=0)).sum(axis=1) / languages
+    return float(np.sqrt(n / (n - 1) * np.sum(influence**2)))
