@@ -6,6 +6,7 @@ import http.client
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -27,6 +28,7 @@ START_SECONDS = 1800.0
 START_VARIABLE = "XL_SUITE_SERVER_SECONDS"
 ARGUMENTS_VARIABLE = "XL_SUITE_SERVER_ARGS"
 VLLM_VARIABLE = "XL_SUITE_VLLM"
+MINIMAL_TRANSFORMERS = (5, 6)
 HOST = "127.0.0.1"
 _PORT_ATTEMPTS = 3
 _PORT_TAKEN = ("address already in use", "Address already in use", "error while attempting to bind")
@@ -99,11 +101,17 @@ def _build_command(model: Model, place: Path) -> list[str]:
         # `transformers serve` answers only to the very name it was started with, and reads @ and : in it as
         # revision and file: a link that carries the model's name, in the server's working folder, suits both.
         (place / model.name).symlink_to(model.source)
-    version = tuple(int(part) for part in importlib.metadata.version("transformers").split(".")[:2])
-    module = "transformers.cli.transformers" if version >= (5, 0) else "transformers.commands.transformers_cli"
-    # Older ones name the model in another way each; without a name they load what the first request names.
-    name = [model.name] if version >= (5, 6) else []
-    return [sys.executable, "-P", "-m", module, "serve", *name, *extra]
+    version = importlib.metadata.version("transformers")
+    # Before that, `serve` takes the model in other ways, shares one key-value cache between all requests, and
+    # leaves a request without an answer when the generation fails.
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < MINIMAL_TRANSFORMERS:
+        needed = ".".join(map(str, MINIMAL_TRANSFORMERS))
+        raise ModelUnavailable(
+            f"transformers {version} is too old to serve {model.name!r}; {needed} or later is needed. Install it "
+            f'(pip install "transformers[serving]>={needed}"), in another environment if something here holds it '
+            "back, and name its server: MODEL@http://127.0.0.1:8000/v1."
+        )
+    return [sys.executable, "-P", "-m", "transformers.cli.transformers", "serve", model.name, *extra]
 
 
 def _find_vllm() -> list[str]:

@@ -235,6 +235,13 @@ def test_missing_extras_have_their_install_line(
         start(parse_model(f"transformers:{weights}"), tmp_path)
 
 
+def test_an_old_transformers_is_refused(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "4.57.6")
+    with pytest.raises(ModelUnavailable, match=r"transformers 4.57.6 is too old.*5\.6 or later"):
+        start(parse_model(f"transformers:{weights}"), tmp_path)
+
+
 def test_settings_that_cannot_be(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = parse_model(f"vllm:{weights}")
     monkeypatch.setenv("XL_SUITE_VLLM", "no-such-command")
