@@ -1,0 +1,233 @@
+"""Annotators: folders with AlpacaEval's `configs.yaml` and a prompt, read for our judge and written for alpaca_eval.
+
+`xl_suite/judging/annotators/<name>` holds those that ship; any other folder of that form works as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from xl_suite.chat.calls import Message, Sampling
+from xl_suite.errors import BadInput, MissingExtra
+from xl_suite.languages import find_language
+from xl_suite.records import atomic_folder, write_text
+
+# A prompt_template that begins so is AlpacaEval's own, read from the installed package and never copied.
+ALPACA_EVAL = "alpaca_eval:"
+PLACEHOLDERS = {"instruction", "output_1", "output_2", "language"}
+PARSERS = {"logprob_parser", "regex_parser"}
+# Keys of AlpacaEval's YAML that change nothing here, with the only values that do not.
+INERT: dict[str, tuple[Any, ...]] = {
+    "fn_completions": ("openai_completions",),
+    "completion_key": ("completions", "completions_all"),
+    "batch_size": (1,),
+    "is_randomize_output_order": (True,),
+}
+DOCUMENTATION = {"pretty_name", "link"}
+SAMPLING = {"max_tokens", "temperature", "top_p", "logprobs", "top_logprobs", "stop"}
+
+
+@dataclass(frozen=True, slots=True)
+class Annotator:
+    """A judge's instructions.
+
+    name: of the folder. model: the judge that the configuration names. messages: the prompt's turns, with
+    placeholders. verdicts: for text verdicts, regular expressions by the preference that a match means.
+    numerator, denominators: the tokens of a verdict by logprobs. prompt_path: the file of the prompt.
+    """
+
+    name: str
+    model: str
+    sampling: Sampling
+    messages: tuple[Message, ...]
+    numerator: str
+    denominators: tuple[str, ...]
+    verdicts: tuple[tuple[float, str], ...]
+    prompt_path: Path
+    config: Mapping[str, Any]
+
+    @property
+    def names_language(self) -> bool:
+        return any("{language}" in message.content for message in self.messages)
+
+    @property
+    def guards_delimiters(self) -> bool:
+        """Whether the prompt sets untrusted text between tags, which that text must then not be able to close."""
+        return any("<answer" in message.content for message in self.messages)
+
+
+def list_annotators() -> list[str]:
+    """The names of the annotators that ship."""
+    folder = files("xl_suite.judging") / "annotators"
+    return sorted(entry.name for entry in folder.iterdir() if entry.joinpath("configs.yaml").is_file())
+
+
+def read_annotator(name_or_folder: str) -> Annotator:
+    """The annotator of a name that ships or of a folder. Raises BadInput, naming key and value, where it is wrong."""
+    folder = find_folder(name_or_folder)
+    path = folder / "configs.yaml"
+    config = _read_config(path)
+    unknown = set(config) - {*INERT, *DOCUMENTATION, "prompt_template", "completions_kwargs"}
+    unknown -= {"fn_completion_parser", "completion_parser_kwargs"}
+    if unknown:
+        known = ", ".join(sorted({*INERT, "prompt_template", "completions_kwargs", "fn_completion_parser"}))
+        raise BadInput(f"{path}: {', '.join(sorted(unknown))} cannot be used here. Known keys: {known}.")
+    for key, allowed in INERT.items():
+        if key in config and config[key] not in allowed:
+            raise BadInput(f"{path}: {key} is {config[key]!r}; valid: {', '.join(map(repr, allowed))}.")
+    kwargs = _mapping(config.get("completions_kwargs"), "completions_kwargs", path)
+    extra = set(kwargs) - SAMPLING - {"model_name", "price_per_token"}
+    if extra or not isinstance(kwargs.get("model_name"), str):
+        wrong = f"{', '.join(sorted(extra))} unknown" if extra else "model_name is missing"
+        raise BadInput(
+            f"{path}, completions_kwargs: {wrong}. Known: model_name, price_per_token, {', '.join(sorted(SAMPLING))}."
+        )
+    prompt_path = _find_prompt(config.get("prompt_template"), path)
+    parser = _mapping(config.get("completion_parser_kwargs"), "completion_parser_kwargs", path)
+    numerator, denominators, verdicts = _read_parser(config.get("fn_completion_parser"), parser, path)
+    chosen = {key: value for key, value in kwargs.items() if key in SAMPLING}
+    if "stop" in chosen:
+        chosen["stop"] = tuple(chosen["stop"])
+    return Annotator(
+        name=folder.name,
+        model=kwargs["model_name"],
+        sampling=Sampling(**{"temperature": None, **chosen}),
+        messages=parse_prompt(prompt_path.read_text(encoding="utf-8"), prompt_path),
+        numerator=numerator,
+        denominators=denominators,
+        verdicts=verdicts,
+        prompt_path=prompt_path,
+        config=config,
+    )
+
+
+def write_for_alpaca_eval(name: str, language: str | None = None, cache: Path | None = None) -> Path:
+    """A folder that `alpaca_eval --annotators_config` takes: the configuration with its prompt's absolute path.
+
+    alpaca_eval looks a relative prompt up beside the *parent* of the folder and uses a path that it does not find
+    as the prompt itself, so the path is written out. language: fills {language}, which alpaca_eval does not know.
+    The folder is under `cache` (default $XDG_CACHE_HOME/xl-suite) and is written anew on each call.
+    """
+    import yaml
+
+    annotator = read_annotator(name)
+    cache = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xl-suite" / "annotators"
+    if annotator.names_language and language is None:
+        raise BadInput(
+            f"{annotator.name} names the language in its prompt. Add --language, for example --language deu."
+        )
+    folder = cache / (f"{annotator.name}_{find_language(language).code}" if language else annotator.name)
+    with atomic_folder(folder) as written:
+        config = dict(annotator.config) | {"prompt_template": str(annotator.prompt_path)}
+        if language is not None:
+            text = annotator.prompt_path.read_text(encoding="utf-8")
+            write_text(written / "prompt.txt", text.replace("{language}", find_language(language).name))
+            config["prompt_template"] = str(folder.absolute() / "prompt.txt")
+        write_text(written / "configs.yaml", yaml.safe_dump({folder.name: config}, sort_keys=False))
+    return folder.absolute()
+
+
+def find_folder(name_or_folder: str) -> Path:
+    if re.fullmatch(r"\w+", name_or_folder) and name_or_folder in list_annotators():
+        with as_file(files("xl_suite.judging") / "annotators" / name_or_folder) as folder:
+            return folder
+    folder = Path(name_or_folder)
+    if (folder / "configs.yaml").is_file():
+        return folder.absolute()
+    raise BadInput(
+        f"{name_or_folder!r} is no annotator. Those that ship: {', '.join(list_annotators())}; "
+        "or name a folder that holds a configs.yaml in AlpacaEval's form."
+    )
+
+
+def parse_prompt(text: str, path: Path | str) -> tuple[Message, ...]:
+    """The turns of a prompt in AlpacaEval's form: `<|im_start|>role`, the content, `<|im_end|>`.
+
+    A text without those marks is one user turn. The marks are read before any answer is filled in, so that an
+    answer that holds them stays an answer.
+    """
+    unknown = set(re.findall(r"{([^ \s]+?)}", text)) - PLACEHOLDERS
+    if unknown:
+        names = ", ".join(sorted(f"{{{name}}}" for name in unknown))
+        raise BadInput(f"{path}: unknown placeholder {names}. Valid: {', '.join(sorted(PLACEHOLDERS))}.")
+    missing = {"instruction", "output_1", "output_2"} - set(re.findall(r"{(\w+)}", text))
+    if missing:
+        raise BadInput(f"{path}: the prompt lacks {{{'}, {'.join(sorted(missing))}}}.")
+    turns = re.findall(r"<\|im_start\|>([^\n]*)\n(.*?)<\|im_end\|>", text, re.DOTALL)
+    if not turns:
+        return (Message("user", text.strip()),)
+    wrong = [role for role, _ in turns if role.strip() not in ("system", "user", "assistant")]
+    if wrong:
+        raise BadInput(f"{path}: {wrong[0]!r} is no role; valid: system, user, assistant.")
+    return tuple(Message(role.strip(), content.strip()) for role, content in turns)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not YAML: {error}") from error
+    if not isinstance(value, dict) or len(value) != 1 or not isinstance(next(iter(value.values())), dict):
+        raise BadInput(f"{path}: expected one annotator, as `name:` with its keys indented below.")
+    return dict(next(iter(value.values())))
+
+
+def _mapping(value: Any, key: str, path: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadInput(f"{path}: {key} must be a mapping, found {value!r}.")
+    return value
+
+
+def _find_prompt(template: Any, path: Path) -> Path:
+    if not isinstance(template, str) or not template:
+        raise BadInput(f"{path}: prompt_template is missing. Name the prompt's file beside configs.yaml.")
+    if template.startswith(ALPACA_EVAL):
+        name = template.removeprefix(ALPACA_EVAL)
+        spec = find_spec("alpaca_eval")  # finds the package without importing it, which takes seconds
+        if spec is None or not spec.submodule_search_locations:
+            raise MissingExtra("alpaca_eval", "alpaca-eval", "This annotator uses AlpacaEval's own prompt.")
+        prompt = Path(spec.submodule_search_locations[0]) / "evaluators_configs" / name
+    else:
+        prompt = path.parent / template
+    if not prompt.is_file():
+        raise BadInput(f"{path}: prompt_template {template!r}: there is no file {prompt}.")
+    return prompt.resolve()
+
+
+def _read_parser(
+    name: Any, kwargs: dict[str, Any], path: Path
+) -> tuple[str, tuple[str, ...], tuple[tuple[float, str], ...]]:
+    if name == "logprob_parser":
+        wrong = set(kwargs) - {"numerator_token", "denominator_tokens", "is_binarize"}
+        if wrong or kwargs.get("is_binarize", True) or "numerator_token" not in kwargs:
+            raise BadInput(
+                f"{path}, completion_parser_kwargs: logprob_parser takes numerator_token, denominator_tokens and "
+                f"is_binarize: false; found {kwargs!r}."
+            )
+        return kwargs["numerator_token"], tuple(kwargs["denominator_tokens"]), ()
+    if name == "regex_parser":
+        patterns = kwargs.get("outputs_to_match")
+        if not isinstance(patterns, dict) or set(kwargs) != {"outputs_to_match"}:
+            raise BadInput(
+                f"{path}, completion_parser_kwargs: regex_parser takes outputs_to_match; found {kwargs!r}."
+            )
+        for preference, pattern in patterns.items():
+            if preference not in (0, 1, 1.5, 2):
+                raise BadInput(
+                    f"{path}, outputs_to_match: {preference!r} is no preference; valid: 1, 2, 1.5 or 0 (draw)."
+                )
+            try:
+                re.compile(pattern)
+            except (re.error, TypeError) as error:
+                raise BadInput(f"{path}, outputs_to_match: {pattern!r} is no regular expression: {error}.") from error
+        return "", (), tuple((float(preference) or 1.5, pattern) for preference, pattern in patterns.items())
+    raise BadInput(f"{path}: fn_completion_parser is {name!r}; valid: {', '.join(sorted(PARSERS))}.")

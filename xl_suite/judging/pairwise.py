@@ -1,0 +1,268 @@
+"""Pairwise judging: from two sets of outputs to annotations (paper, section 3, "Evaluation").
+
+Order, identical answers and the rule that turns log probabilities into a preference are AlpacaEval's (0.6.6), so
+the preferences are the same. Two things differ on purpose: answers are filled into the prompt in one pass, so an
+answer that holds `{output_2}` or a turn's end mark stays an answer; and a judgement that fails is a failure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from xl_suite.annotations import Annotation
+from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
+from xl_suite.errors import BadInput
+from xl_suite.judging.annotator import Annotator
+from xl_suite.judging.verdicts import draw_order, parse_logprobs, parse_text, turn
+from xl_suite.languages import find_language
+from xl_suite.records import ModelOutput
+
+METHODS = ("logprobs", "sampled", "parsed")
+ORDERS = ("random", "both")
+# A verdict that cannot be read is asked for again, as a new sample, this many times.
+RETRIES = 2
+# Room for a judge that reasons before its verdict.
+TEXT_TOKENS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two answers to one instruction: the reference's (1) and the model's (2)."""
+
+    id: int | None
+    dataset: str
+    language: str
+    instruction: str
+    output_1: str
+    generator_1: str
+    output_2: str
+    generator_2: str
+
+    @property
+    def prompt(self) -> int | str:
+        """What tells prompts apart: the ID, or else the instruction."""
+        return self.instruction if self.id is None else self.id
+
+    @property
+    def row(self) -> str:
+        """How messages name the pair: `deu/17`."""
+        return f"{self.language or 'row'}/{str(self.prompt)[:40]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One judgement to make: a pair in one order. switched: the model's answer is shown first."""
+
+    pair: Pair
+    switched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How verdicts are read: by `logprobs`, as the mean of `samples` verdicts (`sampled`), or `parsed` from text."""
+
+    name: str
+    samples: int = 1
+    max_tokens: int = TEXT_TOKENS
+
+    def sampling(self, annotator: Annotator) -> Sampling:
+        if self.name == "logprobs":
+            return annotator.sampling
+        temperature = annotator.sampling.temperature if self.name == "sampled" else 0.0
+        return replace(
+            annotator.sampling, temperature=temperature, max_tokens=self.max_tokens, logprobs=False, top_logprobs=None
+        )
+
+
+def join_outputs(
+    outputs: Sequence[ModelOutput], reference: Sequence[ModelOutput], language: str, *, allow_partial: bool = False
+) -> list[Pair]:
+    """The pairs of one language, joined on `id`, or on `instruction` where a file has no IDs.
+
+    Raises BadInput, listing the rows, where one side lacks a row or has it twice; `allow_partial` goes on with
+    the rows that both have. A row with another instruction under the same ID is always an error.
+    """
+    on = "id" if all(row.id is not None for row in (*outputs, *reference)) else "instruction"
+    sides = [_index(rows, on, name) for rows, name in ((outputs, "outputs"), (reference, "reference"))]
+    model, base = sides
+    problems = [
+        f"{len(missing)} rows are not in the {name}: {_list(missing)}"
+        for name, missing in (
+            ("reference", [key for key in model if key not in base]),
+            ("outputs", [key for key in base if key not in model]),
+        )
+        if missing
+    ]
+    shared = [key for key in base if key in model]
+    if not shared:
+        raise BadInput(
+            f"{language or 'outputs'}: outputs and reference have no {on} in common: {'; '.join(problems)}."
+        )
+    if problems and not allow_partial:
+        raise BadInput(
+            f"{language or 'outputs'}: {'; '.join(problems)}. --allow-partial judges the {len(shared)} others."
+        )
+    differing = [key for key in shared if model[key].instruction != base[key].instruction]
+    if differing:
+        raise BadInput(
+            f"{language or 'outputs'}: outputs and reference have different instructions under the IDs "
+            f"{_list(differing)}. Both must answer the same benchmark, with the same seed."
+        )
+    return [
+        Pair(
+            id=row.id,
+            dataset=row.dataset,
+            language=language,
+            instruction=row.instruction,
+            output_1=base[key].output,
+            generator_1=base[key].generator,
+            output_2=row.output,
+            generator_2=row.generator,
+        )
+        for key, row in ((key, model[key]) for key in shared)
+    ]
+
+
+def ask_questions(pairs: Iterable[Pair], order: str, seed: int = 0) -> Iterator[Question]:
+    """The judgements to make: one a pair in AlpacaEval's random order, or both. Identical answers need none."""
+    for pair in pairs:
+        if pair.output_1 == pair.output_2:
+            continue
+        if order == "both":
+            yield Question(pair, switched=False)
+            yield Question(pair, switched=True)
+        else:
+            yield Question(pair, switched=draw_order(pair.instruction, seed))
+
+
+def make_calls(question: Question, annotator: Annotator, method: Method, attempt: int = 0) -> list[Call]:
+    """The calls of one judgement; `attempt` counts the times that its verdict could not be read."""
+    sampling = method.sampling(annotator)
+    if method.name == "parsed" and attempt:  # the same words again would give the same answer
+        sampling = replace(sampling, temperature=annotator.sampling.temperature)
+    messages = fill_prompt(annotator, question)
+    row = f"{question.pair.row}{' switched' if question.switched else ''}"
+    first = attempt * method.samples
+    return [Call(row, messages, sampling, sample) for sample in range(first, first + method.samples)]
+
+
+def fill_prompt(annotator: Annotator, question: Question) -> tuple[Message, ...]:
+    """The annotator's turns with instruction, answers and language filled in."""
+    pair = question.pair
+    first, second = (pair.output_2, pair.output_1) if question.switched else (pair.output_1, pair.output_2)
+    values = {"instruction": pair.instruction, "output_1": first, "output_2": second}
+    if annotator.guards_delimiters:
+        values = {name: escape_tags(text) for name, text in values.items()}
+    if annotator.names_language:
+        if not pair.language:
+            raise BadInput(f"{annotator.name} names the language, and the outputs have none. Add --language CODE.")
+        values["language"] = find_language(pair.language).name
+
+    def fill(match: re.Match[str]) -> str:
+        return values.get(match[1], match[0])
+
+    return tuple(Message(turn.role, re.sub(r"{(\w+)}", fill, turn.content)) for turn in annotator.messages)
+
+
+def escape_tags(text: str) -> str:
+    """Text that cannot open or close the tags that the prompts set around untrusted text."""
+    return re.sub(r"<(?=\s*/?\s*(?:instruction|answer)\b)", "&lt;", text, flags=re.IGNORECASE)
+
+
+def read_verdict(answers: Sequence[Answer], question: Question, annotator: Annotator, method: Method) -> float | None:
+    """The preference, 1 (reference) to 2 (model), of one judgement's answers; None where one cannot be read."""
+    preferences = []
+    for answer in answers:
+        if method.name == "logprobs":
+            preference = parse_logprobs(
+                answer.logprobs or [], numerator=annotator.numerator, denominators=annotator.denominators
+            )
+        else:
+            preference = parse_text(answer.text, annotator.verdicts)
+        if preference is None:
+            return None
+        preferences.append(preference)
+    mean = sum(preferences) / len(preferences)
+    return turn(mean) if question.switched else mean
+
+
+def make_annotation(
+    question: Question,
+    preference: float | None,
+    answers: Sequence[Answer],
+    *,
+    annotator: str,
+    method: str,
+    price: float | None,
+) -> Annotation:
+    """The row of one judgement. order: `12` where the reference was shown first, `21` where the model was."""
+    raw = [_raw_completion(answer) for answer in answers]
+    pair = question.pair
+    return Annotation(
+        instruction=pair.instruction,
+        output_1=pair.output_1,
+        generator_1=pair.generator_1,
+        output_2=pair.output_2,
+        generator_2=pair.generator_2,
+        annotator=annotator,
+        preference=preference,
+        price_per_example=price,
+        raw_completion=raw[0] if len(raw) == 1 else raw,
+        id=pair.id,
+        dataset=pair.dataset,
+        language=pair.language,
+        order="21" if question.switched else "12",
+        method=method,
+    )
+
+
+def draw_identical(pair: Pair, *, annotator: str, method: str, order: str) -> list[Annotation]:
+    """The rows of a pair whose answers are the same text: a draw by AlpacaEval's rule, without a call."""
+    orders = (False, True) if order == "both" else (draw_order(pair.instruction),)
+    return [
+        make_annotation(Question(pair, switched), 1.5, [], annotator=annotator, method=method, price=0.0)
+        for switched in orders
+    ]
+
+
+def describe_failure(result: FailedCall | None, answers: Sequence[Answer], method: Method) -> str:
+    """Why a judgement has no preference."""
+    if result is not None:
+        return result.reason
+    shown = answers[-1].text[:120] if answers else ""
+    wanted = (
+        "the verdict's tokens are not among the top log probabilities" if method.name == "logprobs" else "no verdict"
+    )
+    return f"{wanted} in {shown!r}, asked {RETRIES + 1} times"
+
+
+def _raw_completion(answer: Answer) -> Mapping[str, Any]:
+    """What the judge sent, in the form of AlpacaEval's files, so that alpaca_eval can parse it again."""
+    raw: dict[str, Any] = {"finish_reason": answer.finish_reason}
+    if answer.logprobs is not None:
+        raw["logprobs"] = {"content": answer.logprobs}
+    return raw | {"text": answer.text, "total_tokens": answer.prompt_tokens + answer.completion_tokens}
+
+
+def _index(rows: Sequence[ModelOutput], on: str, name: str) -> dict[int | str, ModelOutput]:
+    index: dict[int | str, ModelOutput] = {}
+    doubled = []
+    for row in rows:
+        key = getattr(row, on)
+        if key in index:
+            doubled.append(key)
+        index[key] = row
+    if doubled:
+        raise BadInput(f"{name}: {len(doubled)} rows have the {on} of another row: {_list(doubled)}.")
+    generators = {row.generator for row in rows}
+    if len(generators) > 1:
+        raise BadInput(f"{name}: outputs of several generators in one file: {_list(sorted(generators))}.")
+    return index
+
+
+def _list(keys: Sequence[int | str], most: int = 10) -> str:
+    shown = ", ".join(str(key) if isinstance(key, int) else repr(key[:60]) for key in keys[:most])
+    return shown + (f" and {len(keys) - most} more" if len(keys) > most else "")
