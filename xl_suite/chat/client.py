@@ -1,0 +1,264 @@
+"""One model, asked many calls at once: look-up in the journal, slots, attempts, hand-over to the journal.
+
+A call goes through three stations. It is looked up, together with others that came at the same time; a miss waits
+for a slot, a task that sends it and tries again as `faults` and `pool` say; its answer frees the slot, and is
+delivered when the journal has it on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from xl_suite.chat.attempts import Sender
+from xl_suite.chat.calls import Answer, Call, FailedCall
+from xl_suite.chat.journal import StoredAnswer, StoredFailure
+from xl_suite.chat.models import Model
+from xl_suite.chat.wire import Request, answer_to_json, build_request, dump
+from xl_suite.errors import ReplayMiss, XLSuiteError
+
+if TYPE_CHECKING:
+    from xl_suite.chat.session import ChatSession
+
+Deliver = Callable[[Call, "Answer | FailedCall"], None]
+# As many calls are looked up in one query, and built in one go, so that responses are not kept waiting.
+LOOKED_UP_AT_ONCE = 128
+
+
+class AnswerSource(Protocol):
+    """What answers calls without a model: a journal, or the text of one."""
+
+    def look_up(self, keys: list[bytes]) -> Mapping[bytes, Answer]: ...
+
+
+class CallFailed(XLSuiteError):
+    """A call that failed for good; `failed` says which and why. The next run tries it again."""
+
+    exit_status = 1
+
+    def __init__(self, failed: FailedCall):
+        super().__init__(f"{failed.row}: {failed.reason} (after {failed.attempts} attempts)")
+        self.failed = failed
+
+
+class _Work:
+    """A call on its way, and everyone who waits for its answer."""
+
+    __slots__ = ("call", "request", "waiters")
+
+    def __init__(self, call: Call, request: Request, deliver: Deliver):
+        self.call, self.request = call, request
+        self.waiters: list[tuple[Call, Deliver]] = [(call, deliver)]
+
+
+class ChatClient:
+    """Asks one model. Made by `ChatSession.open`; lives as long as the session."""
+
+    def __init__(
+        self,
+        session: ChatSession,
+        model: Model,
+        sender: Sender | None,
+        source: AnswerSource | None,
+    ):
+        self.model = model
+        self._session, self._sender, self._source = session, sender, source
+        self._slots = session.options.slots
+        self._works: dict[bytes, _Work] = {}  # every call that is not delivered yet
+        self._fresh: list[_Work] = []
+        self._queue: deque[_Work] = deque()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._workers: list[asyncio.Task[None]] = []
+        self._looking: asyncio.Task[None] | None = None
+        self.in_flight = 0
+        self._undurable = 0
+        self._blocked: deque[asyncio.Future[None]] = deque()
+
+    async def ask(self, call: Call) -> Answer:
+        """The answer to one call. Raises CallFailed when it failed for good, other errors when the run is over."""
+        self._session.check()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def deliver(_: Call, result: Answer | FailedCall) -> None:
+            if future.done():
+                return
+            if isinstance(result, FailedCall):
+                future.set_exception(CallFailed(result))
+            else:
+                future.set_result(result)
+
+        self._session.waiting.add(future)
+        try:
+            self._submit(call, deliver)
+            return await future
+        finally:
+            self._session.waiting.discard(future)
+
+    async def ask_all(self, calls: Iterable[Call], on_result: Deliver) -> None:
+        """Asks every call and calls `on_result` with each result, in the order in which they become durable.
+
+        Takes from `calls` only what the slots need, so that any number of them fits in memory.
+        """
+        most = 3 * self._slots + 2 * LOOKED_UP_AT_ONCE
+        outstanding = 0
+        room: asyncio.Future[None] | None = None
+        enough = most
+        loop = asyncio.get_running_loop()
+
+        def deliver(call: Call, result: Answer | FailedCall) -> None:
+            nonlocal outstanding
+            outstanding -= 1
+            on_result(call, result)
+            if room is not None and outstanding <= enough and not room.done():
+                room.set_result(None)
+
+        async def wait(count: int) -> None:
+            nonlocal room, enough
+            self._session.check()
+            enough = count
+            if outstanding > enough:
+                room = loop.create_future()
+                self._session.waiting.add(room)
+                try:
+                    await room
+                finally:
+                    self._session.waiting.discard(room)
+                    room = None
+
+        for number, call in enumerate(calls, start=1):
+            self._submit(call, deliver)
+            outstanding += 1
+            if outstanding >= most:
+                await wait(most - LOOKED_UP_AT_ONCE)
+            elif number % LOOKED_UP_AT_ONCE == 0:
+                await asyncio.sleep(0)  # lets the first calls leave while the next ones are built
+                self._session.check()
+        await wait(0)
+        self._session.check()
+
+    def stop(self) -> list[asyncio.Task[None]]:
+        """Cancels what is in flight; returns the tasks that end."""
+        tasks = [*self._workers, *([self._looking] if self._looking else [])]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    def check_alive(self) -> None:
+        if self._sender is not None:
+            self._sender.pool.check_alive()
+
+    def _submit(self, call: Call, deliver: Deliver) -> None:
+        request = build_request(call, self.model.name, self.model.key)
+        work = self._works.get(request.key)
+        if work is not None:
+            work.waiters.append((call, deliver))
+            self._session.ledger.shared += 1
+            return
+        work = self._works[request.key] = _Work(call, request, deliver)
+        self._fresh.append(work)
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._guard(self._look_up()))
+
+    async def _look_up(self) -> None:
+        source = self._source or self._session.journal
+        while self._fresh:
+            works, self._fresh = self._fresh[:LOOKED_UP_AT_ONCE], self._fresh[LOOKED_UP_AT_ONCE:]
+            found: Mapping[bytes, Answer] = {}
+            if source is not None:
+                keys = [work.request.key for work in works]
+                found = await self._session.read(source.look_up, keys)
+            for work in works:
+                answer = found.get(work.request.key)
+                if answer is not None:
+                    self._session.ledger.from_journal += 1
+                    self._deliver(work, answer)
+                elif self._source is not None:
+                    raise ReplayMiss(
+                        f"{work.call.row}: {self._session.source_name(self.model)} holds no answer of model "
+                        f"{self.model.name!r} to this call. Replay with the model, benchmark and options that the "
+                        "journal was written with, or make the call without --replay."
+                    )
+                else:
+                    self._enqueue(work)
+        self._looking = None
+
+    def _enqueue(self, work: _Work) -> None:
+        self._queue.append(work)
+        if self._idle:
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
+        elif len(self._workers) < self._slots:
+            self._workers.append(asyncio.create_task(self._guard(self._serve_slot())))
+
+    async def _guard(self, work: Any) -> None:
+        """Runs a task of this client; whatever ends it ends the run, so that nobody waits for ever."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._session.fail(error)
+
+    async def _serve_slot(self) -> None:
+        assert self._sender is not None
+        loop = asyncio.get_running_loop()
+        while not self._session.over:
+            if not self._queue:
+                idle: asyncio.Future[None] = loop.create_future()
+                self._idle.append(idle)
+                await idle
+                continue
+            work = self._queue.popleft()
+            self.in_flight += 1
+            try:
+                result = await self._sender.answer(work.call.row, work.request)
+            finally:
+                self.in_flight -= 1
+            try:
+                while self._undurable >= self._slots:
+                    blocked: asyncio.Future[None] = loop.create_future()
+                    self._blocked.append(blocked)
+                    await blocked
+            finally:  # it is paid for: it goes to the journal also when the run is being ended
+                self._hand_over(work, result)
+        self._session.note_idle()
+
+    def _hand_over(self, work: _Work, result: Answer | FailedCall) -> None:
+        writer, request = self._session.writer, work.request
+        if writer is None:
+            self._deliver(work, result)
+            return
+        self._undurable += 1
+
+        def durable() -> None:
+            self._undurable -= 1
+            while self._blocked:
+                blocked = self._blocked.popleft()
+                if not blocked.done():
+                    blocked.set_result(None)
+                    break
+            self._deliver(work, result)
+
+        name, now = self.model.name, int(time.time())
+        text = request.canonical.decode("utf-8")
+        if isinstance(result, FailedCall):
+            failure = StoredFailure(request.key, name, result.row, result.reason, result.attempts, text, now)
+            writer.add_failure(failure, durable)
+            return
+        answer = dump(answer_to_json(result)).decode("utf-8")
+        stored = StoredAnswer(request.key, name, text, answer, result.prompt_tokens, result.completion_tokens, now)
+        writer.add_answer(stored, durable)
+
+    def _deliver(self, work: _Work, result: Answer | FailedCall) -> None:
+        self._works.pop(work.request.key, None)
+        try:
+            for call, deliver in work.waiters:
+                if isinstance(result, FailedCall) and call is not work.call:
+                    result = FailedCall(call.row, result.reason, result.attempts)
+                deliver(call, result)
+        except Exception as error:
+            self._session.fail(error)

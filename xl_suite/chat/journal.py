@@ -1,0 +1,222 @@
+"""The journal: every answer that was paid for, in one SQLite file, by the hash of what determines it.
+
+It is checkpoint, cache and replay at once. Rows are only ever added. A file that is no sound journal is reported
+and left as it is. Several processes may use one journal at a time; each sees what the others have committed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from xl_suite.chat.calls import Answer
+from xl_suite.chat.journal_file import (
+    BUSY_SECONDS,
+    COLUMNS,
+    WAY_OUT,
+    check_journal,
+    connect,
+    log_of,
+    open_read_only,
+    prepare,
+)
+from xl_suite.chat.wire import answer_from_json, load
+from xl_suite.errors import JournalError
+
+# Statements of these sizes write a whole group in one step, during which other threads run.
+GROUP_SIZES = (256, 64, 16, 4, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """One answer as the journal keeps it. `request` and `answer` are JSON; `time` is Unix time in seconds."""
+
+    key: bytes
+    model: str
+    request: str
+    answer: str
+    prompt_tokens: int
+    completion_tokens: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFailure:
+    key: bytes
+    model: str
+    row: str
+    reason: str
+    attempts: int
+    request: str
+    time: int
+
+
+class Journal:
+    """An open journal. `look_up` may be called in one thread while `add` runs in another."""
+
+    def __init__(self, path: Path, *, read_only: bool = False):
+        """Opens the journal at `path`, and makes it where there is none, unless `read_only`.
+
+        Raises JournalError for a file that is no sound journal of this schema.
+        """
+        self.path = path
+        exists = path.exists() and (path.is_dir() or path.stat().st_size > 0)
+        if exists:
+            check_journal(path)
+        elif read_only:
+            raise JournalError(f"{path}: there is no journal here. Name the file of a journal.")
+        elif log_of(path).exists() and log_of(path).stat().st_size > 0:
+            raise JournalError(f"{path}: the file is empty, but {log_of(path).name} holds its last writes. {WAY_OUT}")
+        try:
+            if read_only:
+                self._reader = self._writer = open_read_only(path)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer = connect(f"file:{quote(str(path.absolute()))}?mode=rwc")
+                prepare(self._writer)
+                self._reader = connect(f"file:{quote(str(path.absolute()))}?mode=ro")
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(f"{path}: the journal cannot be opened: {error}. {WAY_OUT}") from error
+        self._reading = threading.Lock()
+
+    def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
+        """The answers of those keys that the journal holds, other processes' commits included."""
+        found = {}
+        with self._reading, self._explained():
+            for start in range(0, len(keys), 500):
+                part = keys[start : start + 500]
+                marks = ",".join("?" * len(part))
+                rows = self._reader.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", part)
+                for key, answer in rows.fetchall():
+                    found[key] = answer_from_json(load(answer))
+        return found
+
+    def count_known(self, keys: Sequence[bytes]) -> int:
+        """How many of those distinct keys (at most some thousand) the journal answers."""
+        with self._reading, self._explained():
+            marks = ",".join("?" * len(keys))
+            count = self._reader.execute(f"SELECT count(*) FROM answers WHERE key IN ({marks})", keys)
+            return int(count.fetchone()[0])
+
+    def add(self, answers: Sequence[StoredAnswer], failures: Sequence[StoredFailure] = ()) -> int:
+        """Writes a group durably: it is on the disk when this returns. Returns how many answers were new.
+
+        A failure is forgotten when the same call has an answer. A key that is there keeps its first answer.
+        """
+        with self._explained():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                new = 0
+                forget = self._writer.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is not None
+                for part in _cut(answers):
+                    marks = ",".join(["(?,?,?,?,?,?,?)"] * len(part))
+                    values = [
+                        value
+                        for one in part
+                        for value in (
+                            one.key,
+                            one.model,
+                            one.request,
+                            one.answer,
+                            one.prompt_tokens,
+                            one.completion_tokens,
+                            one.time,
+                        )
+                    ]
+                    new += self._writer.execute(
+                        f"INSERT OR IGNORE INTO answers ({COLUMNS}) VALUES {marks}", values
+                    ).rowcount
+                    if forget:
+                        keys = [one.key for one in part]
+                        self._writer.execute(f"DELETE FROM failures WHERE key IN ({','.join('?' * len(keys))})", keys)
+                self._writer.executemany(
+                    "INSERT OR REPLACE INTO failures VALUES (?,?,?,?,?,?,?)",
+                    [
+                        (one.key, one.model, one.row, one.reason, one.attempts, one.request, one.time)
+                        for one in failures
+                    ],
+                )
+                self._writer.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._writer.execute("ROLLBACK")
+                raise
+        return new
+
+    def failures(self) -> list[StoredFailure]:
+        """The calls that failed for good and have no answer yet, by model and row."""
+        with self._reading, self._explained():
+            rows = self._reader.execute(
+                "SELECT key, model, row, reason, attempts, request, time FROM failures ORDER BY model, row, key"
+            )
+            return [StoredFailure(*row) for row in rows.fetchall()]
+
+    def answers(self) -> Iterator[StoredAnswer]:
+        """All answers by model and key, an order that does not depend on when they came."""
+        with self._reading, self._explained():
+            for row in self._reader.execute(f"SELECT {COLUMNS} FROM answers ORDER BY model, key"):
+                yield StoredAnswer(*row)
+
+    def models(self) -> list[tuple[str, str]]:
+        """(name, key) of every model that the journal has answers of."""
+        with self._reading, self._explained():
+            query = "SELECT DISTINCT model, json_extract(request, '$.model') FROM answers ORDER BY 1, 2"
+            return [(name, key) for name, key in self._reader.execute(query).fetchall()]
+
+    def mean_completion(self, model: str) -> float | None:
+        """Mean completion tokens of a model's answers, at most the last 2,000; None where there are none."""
+        with self._reading, self._explained():
+            latest = "SELECT completion_tokens FROM answers WHERE model = ? ORDER BY id DESC LIMIT 2000"
+            query = f"SELECT avg(completion_tokens) FROM ({latest})"
+            mean: float | None = self._reader.execute(query, (model,)).fetchone()[0]
+            return mean
+
+    def close(self) -> None:
+        """Closes the journal; the last process to do so leaves one file, without a log beside it."""
+        with suppress(sqlite3.Error):
+            self._reader.close()
+        with suppress(sqlite3.Error):
+            self._writer.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _explained(self) -> _Explained:
+        return _Explained(self.path)
+
+
+class _Explained:
+    """Turns SQLite's errors into a JournalError that names the file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+            raise JournalError(f"{self.path}: the disk is full. Make room; the same command goes on from there.")
+        if isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error)):
+            raise JournalError(
+                f"{self.path}: another process has kept the journal locked for {BUSY_SECONDS:.0f} s. Run again when "
+                "it is done. Journals on network drives lock badly: put the file on a local disk with --journal."
+            ) from error
+        if isinstance(error, sqlite3.Error | ValueError | KeyError | TypeError):
+            raise JournalError(f"{self.path}: the journal cannot be used: {error}. {WAY_OUT}") from error
+
+
+def _cut(answers: Sequence[StoredAnswer]) -> Iterable[Sequence[StoredAnswer]]:
+    start = 0
+    for size in GROUP_SIZES:
+        while len(answers) - start >= size:
+            yield answers[start : start + size]
+            start += size

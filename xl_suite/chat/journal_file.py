@@ -1,0 +1,121 @@
+"""The file of a journal: its schema, how it is opened, and what makes it sound."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from xl_suite.errors import JournalError
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x584C4A31  # "XLJ1"
+MAGIC = b"SQLite format 3\x00"
+BUSY_SECONDS = 60.0
+# Reading every page of a larger journal would take longer than a user waits; SQLite still reports a broken page
+# when it comes across it.
+CHECKED_BYTES = 1 << 30
+WAY_OUT = (
+    "It is left as it is. Name another file with --journal, or restore this one; "
+    "`sqlite3 FILE .recover` may save what it holds."
+)
+SCHEMA = (
+    """CREATE TABLE answers (
+    id INTEGER PRIMARY KEY,
+    key BLOB NOT NULL UNIQUE,           -- SHA-256 of request
+    model TEXT NOT NULL,                -- the name that was asked for
+    request TEXT NOT NULL,              -- canonical JSON: {"model": key of the model, "request": {...}, "sample": n}
+    answer TEXT NOT NULL,               -- JSON: text, finish_reason, model, tokens, logprobs
+    prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    time INTEGER NOT NULL               -- Unix time in seconds
+)""",
+    """CREATE TABLE failures (                 -- calls that failed for good; a row goes when the call succeeds
+    key BLOB PRIMARY KEY,
+    model TEXT NOT NULL,
+    row TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    request TEXT NOT NULL,
+    time INTEGER NOT NULL
+)""",
+)
+COLUMNS = "key, model, request, answer, prompt_tokens, completion_tokens, time"
+
+
+def check_journal(path: Path) -> None:
+    """Raises JournalError unless `path` is a sound journal of this schema. Changes nothing."""
+    if path.is_dir():
+        raise JournalError(f"{path} is a folder; a journal is a file.")
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(MAGIC))
+        if magic != MAGIC:
+            raise JournalError(f"{path}: not a journal (no SQLite file). {WAY_OUT}")
+        connection = open_read_only(path)
+    except (sqlite3.Error, OSError) as error:
+        raise JournalError(f"{path}: the journal cannot be read: {error}. {WAY_OUT}") from error
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if application == 0 and version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            return  # killed before the first write: an empty database, which becomes a journal
+        if application != APPLICATION_ID:
+            raise JournalError(f"{path}: an SQLite file of another program, not a journal. {WAY_OUT}")
+        if version != SCHEMA_VERSION:
+            raise JournalError(
+                f"{path}: a journal of schema version {version}; this xl-suite reads version {SCHEMA_VERSION}. "
+                f"Use the xl-suite that wrote it. {WAY_OUT}"
+            )
+        if path.stat().st_size <= CHECKED_BYTES:
+            problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if problem != "ok":
+                raise JournalError(f"{path}: the journal is damaged ({' '.join(problem.split())}). {WAY_OUT}")
+        connection.execute(f"SELECT {COLUMNS} FROM answers LIMIT 1").fetchall()
+        connection.execute("SELECT row FROM failures LIMIT 1").fetchall()
+    except sqlite3.Error as error:
+        raise JournalError(f"{path}: the journal is damaged ({error}). {WAY_OUT}") from error
+    finally:
+        connection.close()
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, also to a journal in a folder that cannot be written."""
+    address = f"file:{quote(str(path.absolute()))}"
+    connection = connect(f"{address}?mode=ro")
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        return connection
+    except sqlite3.OperationalError:
+        connection.close()
+        if log_of(path).exists() and log_of(path).stat().st_size > 0:
+            raise  # `immutable` would leave out what the log holds
+    return connect(f"{address}?immutable=1")
+
+
+def connect(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
+    )
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            for statement in SCHEMA:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")

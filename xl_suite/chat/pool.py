@@ -1,0 +1,161 @@
+"""The URLs of one model: the load is shared among them, and each has a circuit breaker.
+
+A breaker opens after some failures in a row, and lets one call through after a pause to see whether the server is
+back. When no URL can be reached for a while, the run ends: no rows are given up for a server that is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xl_suite.chat.faults import Fault, Kind, ModelLost
+from xl_suite.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    import yarl
+
+FAILURES_TO_OPEN = 5
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 10.0
+# How long a server that has never answered, and one that has, may be out of reach.
+FIRST_PATIENCE = 3.0
+PATIENCE = 60.0
+# Rows that were given up, one after the other and without any answer between them, before the run ends.
+ROWS_GIVEN_UP = 32
+
+
+@dataclass(slots=True, eq=False)
+class Host:
+    """One base URL. closed_until: no call before this time; probing: one call is out to see whether it is back."""
+
+    url: str
+    endpoint: yarl.URL
+    in_flight: int = 0
+    failures: int = 0
+    throttles: int = 0
+    pause: float = FIRST_PAUSE
+    opens_at: float = 0.0
+    tripped: bool = False
+    probing: bool = False
+
+    def is_ready(self, now: float) -> bool:
+        return not self.tripped or (now >= self.opens_at and not self.probing)
+
+
+class Pool:
+    """Chooses a URL for each attempt, and keeps what happened to it."""
+
+    def __init__(
+        self,
+        hosts: Sequence[Host],
+        model: str,
+        alive: Callable[[], str | None],
+        patience: float = PATIENCE,
+    ):
+        self.hosts, self._model, self._alive = list(hosts), model, alive
+        self._patience = patience
+        self.successes = 0
+        self._given_up = 0
+        self._lost_since: float | None = None
+
+    async def enter(self, avoid: Host | None = None) -> Host:
+        """The ready URL with the fewest calls in flight, another one than `avoid` if there is one; waits for it.
+
+        `leave` must be called when the attempt is over.
+        """
+        while True:
+            now = time.monotonic()
+            ready = [host for host in self.hosts if host.is_ready(now)]
+            if ready:
+                if len(ready) > 1:
+                    others = [host for host in ready if host is not avoid]
+                    fewest = min(host.in_flight for host in others)
+                    host = random.choice([host for host in others if host.in_flight == fewest])
+                else:
+                    host = ready[0]
+                host.in_flight += 1
+                host.probing = host.tripped
+                return host
+            wait = min(host.opens_at for host in self.hosts) - now
+            await asyncio.sleep(max(0.05, wait) + 0.1 * random.random())
+
+    def leave(self, host: Host) -> None:
+        host.in_flight -= 1
+        host.probing = False
+
+    def note_success(self, host: Host) -> None:
+        host.failures = host.throttles = 0
+        host.tripped = False
+        host.pause = FIRST_PAUSE
+        self.successes += 1
+        self._given_up = 0
+        self._lost_since = None
+
+    def note_fault(self, host: Host, fault: Fault) -> None:
+        """Keeps a failed attempt. Raises ModelUnavailable when the model cannot be reached any more."""
+        if fault.kind is Kind.REFUSED:
+            return
+        now = time.monotonic()
+        if fault.kind is Kind.THROTTLED:
+            # One 429 among good answers concerns one call. Many in a row concern all: wait as long as was asked.
+            host.throttles += 1
+            if host.throttles >= 2 * FAILURES_TO_OPEN:
+                self._trip(host, now, fault.retry_after)
+            return
+        if fault.kind is Kind.UNREACHABLE:
+            if not host.tripped or now >= host.opens_at:
+                self._trip(host, now)
+            self._check_lost(now, fault)
+            return
+        host.failures += 1
+        if host.failures >= FAILURES_TO_OPEN and (not host.tripped or now >= host.opens_at):
+            self._trip(host, now, fault.retry_after)
+        self.check_alive()
+
+    def note_given_up(self, reason: str) -> None:
+        """Keeps that a row failed for good. Raises ModelLost when only failures have come for many rows."""
+        self._given_up += 1
+        if self._given_up >= ROWS_GIVEN_UP:
+            raise ModelLost(
+                f"{self._place()}: the last {self._given_up} calls all failed for good, the last one with: {reason}. "
+                "The run ends here, so that the other rows are not given up too. See to the server; the same command "
+                "goes on from there."
+            )
+
+    def check_alive(self) -> None:
+        """Raises ModelLost when the server that was started for this model has ended."""
+        death = self._alive()
+        if death is not None:
+            raise ModelLost(
+                f"{self._model}: {death}\nWhat was answered is kept; the same command goes on from there."
+            )
+
+    def _trip(self, host: Host, now: float, pause: float | None = None) -> None:
+        host.opens_at = now + (host.pause if pause is None else max(pause, FIRST_PAUSE))
+        host.pause = min(LONGEST_PAUSE, 2 * host.pause)
+        host.tripped = True
+
+    def _check_lost(self, now: float, fault: Fault) -> None:
+        self.check_alive()
+        if not all(host.tripped for host in self.hosts):
+            return
+        if self._lost_since is None:
+            self._lost_since = now
+        gone = now - self._lost_since
+        if self.successes == 0 and gone >= min(FIRST_PATIENCE, self._patience):
+            raise ModelUnavailable(
+                f"{self._place()}: no connection. {fault.reason} Check host and port, and that the server runs."
+            )
+        if gone >= self._patience:
+            raise ModelLost(
+                f"{self._place()}: the server answered, but has been out of reach for {gone:.0f} s. {fault.reason} "
+                "What was answered is kept; the same command goes on from there."
+            )
+
+    def _place(self) -> str:
+        return f"{', '.join(host.url for host in self.hosts)}, model {self._model}"

@@ -1,0 +1,160 @@
+"""Reading a journal without a model, and its text form: JSONL that can be reviewed, published and written by hand.
+
+A line holds one answer: {"model": name, "model_key": key, "sample": n, "request": {...}, "answer": {"text": ...}}.
+`model_key` and `sample` are left out where they are the name and 0. The key of an answer is not written: it is
+computed from the line.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from xl_suite.chat.calls import Answer
+from xl_suite.chat.journal import Journal, StoredAnswer
+from xl_suite.chat.journal_file import MAGIC
+from xl_suite.chat.wire import answer_from_json, answer_to_json, dump, hash_request, load
+from xl_suite.errors import BadRecord, JournalError, ReplayMiss
+from xl_suite.records import atomic_write
+
+
+class TextJournal:
+    """The answers of a JSONL file, by key."""
+
+    def __init__(self, answers: Mapping[bytes, Answer], models: Sequence[tuple[str, str]]):
+        self._answers = answers
+        self.models = list(models)
+
+    def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
+        return {key: self._answers[key] for key in keys if key in self._answers}
+
+
+def export_journal(path: Path, out: Path) -> int:
+    """Writes the answers of the journal at `path` to the JSONL file `out`; returns how many.
+
+    The order is by model and key, and the time of a call is left out: journals that hold the same answers give the
+    same bytes.
+    """
+    count = 0
+    with Journal(path, read_only=True) as journal, atomic_write(out) as temporary, temporary.open("wb") as file:
+        for stored in journal.answers():
+            file.write(dump(_to_line(stored)) + b"\n")
+            count += 1
+    return count
+
+
+def import_journal(source: Path, path: Path) -> int:
+    """Adds the answers of a JSONL file to the journal at `path`, made if need be; returns how many were new."""
+    import time
+
+    now = int(time.time())
+    new = 0
+    with Journal(path) as journal:
+        group: list[StoredAnswer] = []
+        for model, key, canonical, answer in read_text(source):
+            group.append(
+                StoredAnswer(
+                    key,
+                    model[0],
+                    canonical.decode(),
+                    dump(answer_to_json(answer)).decode(),
+                    answer.prompt_tokens,
+                    answer.completion_tokens,
+                    now,
+                )
+            )
+            if len(group) == 256:
+                new += journal.add(group)
+                group = []
+        return new + journal.add(group)
+
+
+def open_replay(path: Path) -> tuple[Any, Callable[[], None], list[tuple[str, str]]]:
+    """(what answers, how to close it, its models as (name, key)) of a journal, SQLite or JSONL.
+
+    Raises JournalError for a file that is neither.
+    """
+    if not path.is_file():
+        raise JournalError(f"{path}: there is no journal here. Name the file of a journal, SQLite or JSONL.")
+    with path.open("rb") as file:
+        start = file.read(len(MAGIC))
+    if start == MAGIC:
+        journal = Journal(path, read_only=True)
+        return journal, journal.close, journal.models()
+    if not start.lstrip().startswith(b"{"):
+        raise JournalError(f"{path}: not a journal: neither SQLite nor JSONL that xl-suite has exported.")
+    answers: dict[bytes, Answer] = {}
+    models: dict[tuple[str, str], None] = {}
+    for model, key, _, answer in read_text(path):
+        answers.setdefault(key, answer)
+        models[model] = None
+    text = TextJournal(answers, sorted(models))
+    return text, lambda: None, text.models
+
+
+def choose_model(path: Path, models: Sequence[tuple[str, str]], name: str) -> tuple[str, str]:
+    """(name, key) of the journal's model `name`, or of its only one when `name` is empty."""
+    fitting = [model for model in models if not name or model[0] == name]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = ", ".join(sorted({model[0] for model in models})) or "none"
+    if fitting and name:
+        raise ReplayMiss(f"{path} holds answers of {len(fitting)} different weights under the name {name!r}.")
+    if not name and fitting:
+        raise ReplayMiss(f"{path} holds several models: choose with replay:{path}#MODEL. Its models: {listed}.")
+    near = difflib.get_close_matches(name, [model[0] for model in models], n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ReplayMiss(f"{path} holds no answers of model {name!r}.{hint} Its models: {listed}.")
+
+
+def read_text(path: Path) -> Any:
+    """Yields ((model name, model key), key, canonical request, answer) of each line of a JSONL journal.
+
+    Raises BadRecord, naming line and field, for a line that does not fit.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                value = load(line.lstrip(b"\xef\xbb\xbf"))
+            except (ValueError, RecursionError) as error:
+                raise BadRecord(path, f"not JSON: {error}.", row=number) from error
+            if not isinstance(value, dict):
+                raise BadRecord(path, "expected an object.", row=number)
+            for field, kind in (("model", str), ("request", dict), ("answer", dict)):
+                if not isinstance(value.get(field), kind):
+                    raise BadRecord(path, f"expected {kind.__name__}.", row=number, field=field)
+            try:
+                answer = answer_from_json(value["answer"])
+                messages = [(one["role"], one["content"]) for one in value["request"]["messages"]]
+            except (KeyError, TypeError, ValueError) as error:
+                raise BadRecord(
+                    path, f"no request with messages and answer with text: {error!r}.", row=number
+                ) from error
+            if not messages:
+                raise BadRecord(path, "no messages.", row=number, field="request")
+            name = value["model"]
+            model_key = str(value.get("model_key", name))
+            key, canonical = hash_request(model_key, _normal(value["request"]), value.get("sample", 0))
+            yield (name, model_key), key, canonical, answer
+
+
+def _normal(request: dict[str, Any]) -> dict[str, Any]:
+    """A request as `build_body` writes it, where a person may have written 1 for 1.0."""
+    return {
+        name: float(value) if name in ("temperature", "top_p") and isinstance(value, int) else value
+        for name, value in request.items()
+    }
+
+
+def _to_line(stored: StoredAnswer) -> dict[str, Any]:
+    form = load(stored.request)
+    line: dict[str, Any] = {"model": stored.model, "request": form["request"], "answer": load(stored.answer)}
+    if form["model"] != stored.model:
+        line["model_key"] = form["model"]
+    if form["sample"] != 0:
+        line["sample"] = form["sample"]
+    return line

@@ -1,0 +1,58 @@
+"""How calls are made: the options of a session, and what follows from them for this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from xl_suite.chat.pool import PATIENCE
+from xl_suite.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    """How calls are made; none of it changes an answer.
+
+    journal: where answers are kept; None keeps nothing. replay: answer everything from this journal, without network.
+    slots: calls in flight to each model. timeout: seconds that one attempt may take. attempts: before a call is given
+    up. budget: dollars this run may cost. price: dollars per million prompt and completion tokens, where the price
+    list lacks the model. patience: seconds that a server that has answered may be out of reach.
+    log: the file for the output of servers that are started; None puts it beside the journal.
+    """
+
+    journal: Path | None = None
+    replay: Path | None = None
+    slots: int = 64
+    timeout: float = 600.0
+    attempts: int = 6
+    budget: float | None = None
+    price: tuple[float, float] | None = None
+    patience: float = PATIENCE
+    progress: bool = True
+    log: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("slots", 1), ("attempts", 1), ("timeout", 0.001), ("patience", 0.0)):
+            if not getattr(self, name) >= least:
+                raise BadInput(f"{name} is {getattr(self, name)}; {least:g} or more is needed.")
+
+
+def choose_log(options: ChatOptions, scratch: str | Path) -> Path:
+    """The log file of a server that is started: as told, else beside the journal, else in `scratch`."""
+    if options.log is not None:
+        return options.log
+    if options.journal is not None:
+        return options.journal.with_name(options.journal.name.removesuffix(".sqlite") + "-server.log")
+    return Path(scratch) / "server.log"
+
+
+def raise_file_limit(wanted: int) -> None:
+    """A connection is a file: lets this process open as many as the slots need, where the system allows it."""
+    try:
+        import resource
+    except ImportError:  # no such limit on this system
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))

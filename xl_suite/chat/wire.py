@@ -1,0 +1,193 @@
+"""How a call travels: the request's JSON, its key in the journal, and what a server's response means.
+
+Every text survives: what orjson refuses (lone surrogates, integers over 64 bits) is written by the standard library
+with escapes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from xl_suite.chat.calls import Answer, Call
+
+# Beyond the bytes of its content a message costs a few tokens (its role and separators; OpenAI's format: 3 to 4).
+TOKENS_PER_MESSAGE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call ready to be sent and stored.
+
+    key: SHA-256 of `canonical`, which is the JSON of everything that determines the answer: the model's key, the
+    body that is sent (but for the model's name) and the sample's number. URL and row are no part of it.
+    """
+
+    key: bytes
+    canonical: bytes
+    payload: bytes
+    most_prompt_tokens: int
+    most_completion_tokens: int
+
+
+def build_request(call: Call, model_name: str, model_key: str) -> Request:
+    body = build_body(call)
+    canonical = dump(canonical_form(model_key, body, call.sample))
+    most = body.get("max_completion_tokens", body.get("max_tokens", 0))
+    # A token of a byte-level tokenizer covers at least one byte, so the bytes are an upper bound.
+    most_prompt = sum(TOKENS_PER_MESSAGE + byte_length(message.content) for message in call.messages)
+    return Request(
+        hashlib.sha256(canonical).digest(),
+        canonical,
+        dump({"model": model_name, **body}),
+        most_prompt,
+        most * max(1, int(body.get("n", 1))),
+    )
+
+
+def build_body(call: Call) -> dict[str, Any]:
+    """The request's body but for `model`. Parameters that are None are left out.
+
+    With a seed, sample k is asked with seed + k: a server that honours seeds would else repeat one answer.
+    """
+    sampling = call.sampling
+    body: dict[str, Any] = {"messages": [{"role": one.role, "content": one.content} for one in call.messages]}
+    if sampling.temperature is not None:
+        body["temperature"] = float(sampling.temperature)
+    body["max_tokens"] = sampling.max_tokens
+    if sampling.top_p is not None:
+        body["top_p"] = float(sampling.top_p)
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed + call.sample
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    if sampling.logprobs:
+        body["logprobs"] = True
+    if sampling.top_logprobs is not None:
+        body["top_logprobs"] = sampling.top_logprobs
+    if sampling.extra:
+        body.update(sampling.extra)
+        if "max_completion_tokens" in body:  # newer OpenAI models refuse a request that holds both
+            del body["max_tokens"]
+    return body
+
+
+def canonical_form(model_key: str, body: dict[str, Any], sample: int) -> dict[str, Any]:
+    return {"model": model_key, "request": body, "sample": sample}
+
+
+def hash_request(model_key: str, body: dict[str, Any], sample: int) -> tuple[bytes, bytes]:
+    """(key, canonical JSON) of a request as a journal holds it."""
+    canonical = dump(canonical_form(model_key, body, sample))
+    return hashlib.sha256(canonical).digest(), canonical
+
+
+def dump(value: Any) -> bytes:
+    """Compact JSON with sorted keys: the same bytes for equal values."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def load(data: bytes | str) -> Any:
+    """JSON as a value; ValueError when it is none."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return json.loads(data, parse_constant=_refuse_constant)
+
+
+def byte_length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+class Malformed(ValueError):
+    """A response with status 200 that is no answer; the message says why."""
+
+
+class Withheld(ValueError):
+    """A response that says that this prompt will never be answered, such as one stopped by a content filter."""
+
+
+def parse_answer(data: bytes) -> tuple[Answer, bool]:
+    """The answer in the body of a response, and whether it says how many tokens it cost.
+
+    An answer without text that ended for length is an empty, truncated answer: a reasoning model used up its
+    tokens, and asking again would pay again. Raises Malformed, or Withheld.
+    """
+    try:
+        response = load(data)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"the response is not JSON ({error}): {excerpt(data)}") from error
+    try:
+        choice = response["choices"][0]
+        text = choice["message"].get("content")
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise Malformed(f"the response has no choices: {excerpt(data)}") from error
+    finish_reason = choice.get("finish_reason") or "stop"
+    if not isinstance(text, str):
+        if finish_reason == "content_filter":
+            raise Withheld("stopped by the server's content filter")
+        if text is not None or finish_reason != "length":
+            raise Malformed(f"the answer's content is {type(text).__name__}, not text: {excerpt(data)}")
+        text = ""
+    usage = response.get("usage")
+    prompt_tokens = completion_tokens = None
+    if isinstance(usage, dict):
+        prompt_tokens, completion_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    logprobs = choice.get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, dict) else None
+    model = response.get("model")
+    answer = Answer(
+        text,
+        str(finish_reason),
+        prompt_tokens if isinstance(prompt_tokens, int) else 0,
+        completion_tokens if isinstance(completion_tokens, int) else 0,
+        model if isinstance(model, str) else "",
+        content if isinstance(content, list) else None,
+    )
+    return answer, isinstance(prompt_tokens, int) and isinstance(completion_tokens, int)
+
+
+def answer_to_json(answer: Answer) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "text": answer.text,
+        "finish_reason": answer.finish_reason,
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.completion_tokens,
+        "model": answer.model,
+    }
+    if answer.logprobs is not None:
+        value["logprobs"] = answer.logprobs
+    return value
+
+
+def answer_from_json(value: dict[str, Any]) -> Answer:
+    """An answer as a journal stores it; all but `text` may be missing. TypeError or KeyError when it is none."""
+    text = value["text"]
+    if not isinstance(text, str):
+        raise TypeError("`text` is no text")
+    return Answer(
+        text,
+        value.get("finish_reason", "stop"),
+        int(value.get("prompt_tokens", 0)),
+        int(value.get("completion_tokens", 0)),
+        value.get("model", ""),
+        value.get("logprobs"),
+    )
+
+
+def excerpt(data: bytes | str, length: int = 300) -> str:
+    """The beginning of a body, in one line, for a message."""
+    text = data[: 4 * length].decode("utf-8", "replace") if isinstance(data, bytes) else data
+    text = " ".join(text.split())
+    return (text[:length] + " ...") if len(text) > length else (text or "(empty)")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
