@@ -1,0 +1,175 @@
+"""Folders of model outputs, `OUT/<generator>/<language>.json`: their names, what they hold, and their files.
+
+Each file is an AlpacaEval array of `id, dataset, instruction, output, generator, language, benchmark,
+finish_reason`; `failed.json` beside them lists the rows that have no answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from xl_suite.errors import BadInput, BadRecord
+from xl_suite.records import BenchmarkRow, ModelOutput, parse_record, read_raw, read_records, write_json
+
+FAILED = "failed.json"
+_COLUMNS = ("id", "dataset", "instruction", "output", "generator", "language", "benchmark", "finish_reason")
+_MOST_BYTES = 120
+# The first record of a file lies within this, or the file is none of ours.
+_HEAD_CHARACTERS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRow:
+    """A benchmark's row with its answer."""
+
+    row: BenchmarkRow
+    output: str
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRow:
+    """A row that has no answer: why, and after how many attempts."""
+
+    id: int
+    language: str
+    reason: str
+    attempts: int
+
+
+def name_folder(generator: str) -> str:
+    """The folder's name for a generator: `Qwen/Qwen2.5-7B` becomes `Qwen-Qwen2.5-7B`.
+
+    Never a path, hidden or longer than a file's name may be. A long name is cut and told apart by a hash. Two
+    generators can share a name; `check_outputs` refuses the second. Raises BadInput when no letter is left.
+    """
+    text = unicodedata.normalize("NFC", generator)
+    slug = re.sub(r"[^\w.-]+", "-", text).strip(".-")
+    if not re.search(r"\w", slug):
+        raise BadInput(
+            f"{generator!r} cannot name a generator: it has no letter or digit that a folder's name could keep. "
+            "Choose a name with --name."
+        )
+    if len(slug.encode()) > _MOST_BYTES:
+        start = slug.encode()[:_MOST_BYTES].decode("utf-8", "ignore").rstrip(".-")
+        slug = f"{start}-{hashlib.sha256(generator.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    return slug
+
+
+def check_outputs(out: Path, generator: str, benchmark: str) -> Path:
+    """The folder of a generator's outputs in `out`, which need not exist yet.
+
+    Raises BadInput, before anything is paid for, where `out` holds outputs on another benchmark, or this folder
+    those of another generator or something else.
+    """
+    folder = out / name_folder(generator)
+    for place in (out, folder):
+        if place.exists() and not place.is_dir():
+            raise BadInput(f"{place} is a file. Name a folder with --out.")
+    for path, record in _read_heads(out):
+        found = record.get("benchmark")
+        if isinstance(found, str) and found != benchmark:
+            raise BadInput(
+                f"{out} holds outputs on {found!r} ({path}), and these are on {benchmark!r}. "
+                "One folder holds one benchmark: name another with --out."
+            )
+        owner = record.get("generator")
+        if path.parent.resolve() == folder.resolve() and owner != generator:
+            raise BadInput(
+                f"{path} holds the outputs of {owner!r}, whose folder has the same name as that of {generator!r}. "
+                "Choose another name with --name, or another folder with --out."
+            )
+    return folder
+
+
+def write_outputs(folder: Path, answered: Sequence[AnsweredRow], *, generator: str, benchmark: str) -> Path:
+    """Writes the answers of one language as `<language>.json`, sorted by ID."""
+    language = answered[0].row.language
+    path = folder / f"{language}.json"
+    rows = []
+    for one in sorted(answered, key=lambda one: one.row.id):
+        row = one.row
+        values = (row.id, row.dataset, row.instruction, one.output, generator, language, benchmark, one.finish_reason)
+        rows.append(dict(zip(_COLUMNS, values, strict=True)))
+    write_json(path, rows)
+    return path
+
+
+def write_failed(folder: Path, failed: Sequence[FailedRow], languages: Sequence[str]) -> None:
+    """Brings `failed.json` up to date for those languages; what it says of others stays. No file when none failed."""
+    path = folder / FAILED
+    others = [row for row in read_records(path, FailedRow) if row.language not in languages] if path.exists() else []
+    rows = sorted([*others, *failed], key=lambda row: (row.language, row.id))
+    if rows:
+        write_json(path, [asdict(row) for row in rows])
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _read_heads(out: Path) -> Iterator[tuple[Path, dict[str, object]]]:
+    """The first record of every file of outputs in `out`; files of another kind are passed over."""
+    decoder = json.JSONDecoder()
+    for path in sorted(out.glob("*/*.json")):
+        if path.name == FAILED or path.parent.name.startswith("."):
+            continue
+        try:
+            with path.open(encoding="utf-8-sig") as file:
+                head = file.read(_HEAD_CHARACTERS).lstrip()
+            record = decoder.raw_decode(head[1:].lstrip())[0] if head.startswith("[") else None
+        except (ValueError, OSError, RecursionError):
+            continue
+        if isinstance(record, dict) and "output" in record:
+            yield path, record
+
+
+def read_outputs(path: Path, language: str = "") -> dict[str, list[ModelOutput]]:
+    """One generator's outputs by language: of its folder `OUT/<generator>`, of a file, or of lm-eval's samples.
+
+    language: that of rows which name none, as in AlpacaEval's own files. lm-eval's samples are the files
+    `samples_*.jsonl` that `lm_eval --log_samples` writes, of tasks of `harness_tasks`; their folder works as well.
+    Raises BadInput where there are none, or where several generators lie in one folder.
+    """
+    by_language: dict[str, list[ModelOutput]] = {}
+    for file in find_output_files(path):
+        for row in _read_output_file(file):
+            by_language.setdefault(row.language or language, []).append(row)
+    generators = {row.generator for rows in by_language.values() for row in rows}
+    if len(generators) > 1:
+        raise BadInput(
+            f"{path} holds outputs of several generators: {', '.join(sorted(generators))}. Name one of them."
+        )
+    return by_language
+
+
+def find_output_files(path: Path) -> list[Path]:
+    """The files of outputs that a path names: itself, or those in the folder of one generator."""
+    if not path.is_dir():
+        return [path]
+    files = [file for file in sorted(path.glob("*.json")) if file.name != FAILED and not file.name.startswith(".")]
+    files = files or sorted(path.rglob("samples_*.jsonl"))
+    if files:
+        return files
+    generators = sorted({file.parent.name for file in path.glob("*/*.json") if not file.parent.name.startswith(".")})
+    if generators:
+        raise BadInput(f"{path} holds the folders of several generators; name one: {', '.join(generators[:10])}.")
+    raise BadInput(f"{path} holds no outputs. `xl-suite respond --out OUT` writes them to OUT/<generator>.")
+
+
+def _read_output_file(path: Path) -> list[ModelOutput]:
+    if not path.name.startswith("samples_"):
+        return read_records(path, ModelOutput)
+    rows = []
+    for number, sample in enumerate(read_raw(path), start=1):
+        document, answers = sample.get("doc"), sample.get("filtered_resps")
+        if not isinstance(document, dict) or not isinstance(answers, list) or not answers:
+            raise BadRecord(path, "no sample of lm-eval: doc or filtered_resps is missing.", row=number)
+        rows.append(
+            parse_record({**document, "output": answers[0], "generator": "lm-eval"}, ModelOutput, path, number)
+        )
+    return rows
