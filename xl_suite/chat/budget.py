@@ -80,8 +80,8 @@ class Budget:
                 if self._in_flight == 0:
                     raise BudgetReached(
                         f"The budget of ${self.limit:g} is reached: ${self.spent:.4f} is spent, and the next call "
-                        f"could cost up to ${most:.4f}. What was answered is kept; the same command with a budget for the "
-                        "rest goes on from here (a budget counts one run)."
+                        f"could cost up to ${most:.4f}. What was answered is kept; the same command with a budget "
+                        "for the rest goes on from here (a budget counts one run)."
                     )
                 await self._settled.wait()
             self.reserved += most

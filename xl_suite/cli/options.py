@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from xl_suite.errors import BadInput
+
+if TYPE_CHECKING:
+    from xl_suite.chat.estimates import Estimate
+    from xl_suite.chat.settings import ChatOptions
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -39,3 +46,93 @@ def print_json(value: Any) -> None:
     from xl_suite.records import dump_json
 
     print(dump_json(value), end="")
+
+
+def add_chat_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every verb that asks models; `read_chat_options` reads them."""
+    group = parser.add_argument_group("calls of the model")
+    group.add_argument(
+        "--journal", type=Path, metavar="FILE", help="where every answer is kept (default: OUT/.journal.sqlite)"
+    )
+    group.add_argument(
+        "--replay", type=Path, metavar="JOURNAL", help="answer every call from this journal, without any network"
+    )
+    group.add_argument(
+        "--estimate", action="store_true", help="print calls, tokens and dollars to come, and make no call"
+    )
+    group.add_argument(
+        "--budget",
+        type=non_negative,
+        metavar="USD",
+        help="stop before this run could cost more; the next run goes on from there",
+    )
+    group.add_argument(
+        "--price",
+        type=price_pair,
+        metavar="PROMPT,COMPLETION",
+        help="dollars per million tokens, for a model that the price list lacks",
+    )
+    group.add_argument("--slots", type=positive_int, default=64, metavar="N", help="calls in flight (default: 64)")
+    group.add_argument(
+        "--timeout", type=positive, default=600.0, metavar="SECONDS", help="for one attempt (default: 600)"
+    )
+    group.add_argument(
+        "--attempts", type=positive_int, default=6, metavar="N", help="before a call is given up (default: 6)"
+    )
+
+
+def read_chat_options(args: argparse.Namespace, journal: Path | None = None) -> ChatOptions:
+    """How calls are made, as the arguments say; `journal` is the default of --journal."""
+    from xl_suite.chat.settings import ChatOptions
+
+    if args.replay is not None and args.journal is not None:
+        raise BadInput("--replay reads a journal and --journal writes one: give one of the two.")
+    return ChatOptions(
+        journal=None if args.replay is not None else args.journal or journal,
+        replay=args.replay,
+        slots=args.slots,
+        timeout=args.timeout,
+        attempts=args.attempts,
+        budget=args.budget,
+        price=args.price,
+    )
+
+
+def positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return value
+
+
+def non_negative(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number of 0 or more")
+    return value
+
+
+def price_pair(text: str) -> tuple[float, float]:
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is no pair of prices, such as 2.5,10")
+    return non_negative(parts[0]), non_negative(parts[1])
+
+
+def print_estimates(estimates: Sequence[Estimate], *, json: bool) -> None:
+    """What --estimate prints, for one model or several: text, or one object with `estimates` and their sums."""
+    if not json:
+        for one in estimates:
+            print(one.describe())
+        return
+    unknown = any(one.dollars is None for one in estimates)
+    totals = {
+        "calls": sum(one.calls for one in estimates),
+        "new": sum(one.new for one in estimates),
+        "in_journal": sum(one.in_journal for one in estimates),
+        "prompt_tokens": sum(one.prompt_tokens for one in estimates),
+        "completion_tokens": sum(one.completion_tokens for one in estimates),
+        "dollars": None if unknown else sum(one.dollars or 0 for one in estimates),
+        "most_dollars": None if unknown else sum(one.most_dollars or 0 for one in estimates),
+    }
+    print_json({**totals, "estimates": [one.to_dict() for one in estimates]})
