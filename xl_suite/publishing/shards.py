@@ -48,7 +48,7 @@ def write_shards(folder: Path, split: str, rows: Iterable[Any], *, shard_bytes: 
     if first is None:
         raise BadInput(f"{folder.name}/{split}: there is no row to write.")
     kind = type(first)
-    schema = _schema(kind)
+    schema = arrow_schema(kind)
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Path] = []
     num_rows = num_bytes = in_shard = 0
@@ -90,6 +90,14 @@ def describe_columns(kind: type[Any]) -> tuple[dict[str, Any], ...]:
     return tuple({"name": field.name, **_describe(hints[field.name])} for field in fields(kind))
 
 
+def arrow_schema(kind: type[Any]) -> Any:
+    """The Arrow schema of the rows of `kind`: a column for each field, from its type alone."""
+    import pyarrow
+
+    hints = get_type_hints(kind)
+    return pyarrow.schema([(field.name, _arrow_type(hints[field.name])) for field in fields(kind)])
+
+
 def _describe(hint: Any) -> dict[str, Any]:
     hint = _without_none(hint)
     if is_dataclass(hint):
@@ -103,19 +111,12 @@ def _describe(hint: Any) -> dict[str, Any]:
     return {"dtype": _SCALARS[hint]}
 
 
-def _schema(kind: type[Any]) -> Any:
-    import pyarrow
-
-    hints = get_type_hints(kind)
-    return pyarrow.schema([(field.name, _arrow_type(hints[field.name])) for field in fields(kind)])
-
-
 def _arrow_type(hint: Any) -> Any:
     import pyarrow
 
     hint = _without_none(hint)
     if is_dataclass(hint):
-        return pyarrow.struct(list(_schema(hint)))  # type: ignore[arg-type]
+        return pyarrow.struct(list(arrow_schema(hint)))  # type: ignore[arg-type]
     if get_origin(hint) in (list, tuple, Sequence):
         return pyarrow.list_(_arrow_type(get_args(hint)[0]))
     if hint not in _SCALARS:
