@@ -1,0 +1,136 @@
+"""The demo as a list of steps; each takes what is known so far and adds to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xl_suite.demo.answers import GENERATORS, count_answers, group_languages, write_journal
+from xl_suite.demo.benchmark import NAME, build_demo_rows, write_demo_benchmark
+from xl_suite.errors import BadInput
+from xl_suite.records import BenchmarkRow, ModelOutput, read_records
+
+if TYPE_CHECKING:
+    from xl_suite.fidelity import Fidelity
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What the demo has made so far; `folder` holds all of it.
+
+    rows: of the benchmark, by language. outputs and fidelity: by generator, then by language.
+    """
+
+    folder: Path
+    rows: Mapping[str, Sequence[BenchmarkRow]] = field(default_factory=dict)
+    outputs: Mapping[str, Mapping[str, Sequence[ModelOutput]]] = field(default_factory=dict)
+    fidelity: Mapping[str, Mapping[str, Fidelity]] = field(default_factory=dict)
+
+    @property
+    def benchmark(self) -> Path:
+        return self.folder / "benchmark"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal.jsonl"
+
+    @property
+    def output_folder(self) -> Path:
+        return self.folder / "outputs"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """title: what a person reads while it runs."""
+
+    title: str
+    run: Callable[[Demo], Demo]
+
+
+def build(demo: Demo) -> Demo:
+    rows = build_demo_rows()
+    write_demo_benchmark(demo.benchmark, rows)
+    return replace(demo, rows=rows)
+
+
+def record(demo: Demo) -> Demo:
+    """Writes the journal. On real data `respond` writes it itself, an answer at a time."""
+    from xl_suite.respond import plan_responses
+
+    plan = plan_responses(demo.benchmark)
+    write_journal(demo.journal, zip(plan.rows, plan.calls, strict=True))
+    return demo
+
+
+def answer(demo: Demo) -> Demo:
+    from xl_suite.chat.models import parse_model
+    from xl_suite.chat.session import ChatOptions
+    from xl_suite.respond import plan_responses, respond
+
+    outputs: dict[str, dict[str, list[ModelOutput]]] = {}
+    for generator in GENERATORS:
+        counts = count_answers(generator)
+        model = parse_model(f"replay:{demo.journal}#{generator}")
+        for limit, languages in group_languages(counts):
+            plan = plan_responses(demo.benchmark, languages=",".join(languages), limit=limit)
+            respond(plan, model, demo.output_folder, options=ChatOptions(progress=False))
+        folder = demo.output_folder / generator
+        outputs[generator] = {code: read_records(folder / f"{code}.json", ModelOutput) for code in counts}
+    return replace(demo, outputs=outputs)
+
+
+def score(demo: Demo) -> Demo:
+    from xl_suite.fidelity import score_fidelity
+
+    fidelity = {
+        generator: {
+            code: score_fidelity(outputs, code, expected={row.id: row.expected for row in demo.rows[code]})
+            for code, outputs in languages.items()
+        }
+        for generator, languages in demo.outputs.items()
+    }
+    return replace(demo, fidelity=fidelity)
+
+
+STEPS = (
+    Step("build a benchmark of prompts written for this demo", build),
+    Step("write the journal of two made-up models' answers", record),
+    Step("answer the benchmark from the journal: no network, no model", answer),
+    Step("check in which language the answers are", score),
+)
+
+
+def run_demo(folder: Path, report: Callable[[str], None] = lambda line: None) -> Demo:
+    """Runs all steps in `folder`, which is made if need be; a second run gives the same files.
+
+    report: gets a line as each step begins. Raises BadInput where the folder holds anything that is not the demo's.
+    """
+    check_folder(folder)
+    demo = Demo(folder)
+    for number, step in enumerate(STEPS, start=1):
+        report(f"{number}/{len(STEPS)} {step.title}")
+        demo = step.run(demo)
+    return demo
+
+
+def check_folder(folder: Path) -> None:
+    """Raises BadInput unless `folder` is missing, empty, or holds what a demo wrote there."""
+    from xl_suite.publishing.dataset_folder import check_replaceable
+
+    demo = Demo(folder)
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder} is a file. Name a folder with --out.")
+    known = {
+        demo.folder: {demo.benchmark, demo.journal, demo.output_folder},
+        demo.output_folder: {demo.output_folder / generator for generator in GENERATORS},
+    }
+    for place, expected in known.items():
+        strange = sorted(set(place.iterdir()) - expected) if place.is_dir() else []
+        if strange:
+            raise BadInput(
+                f"{place} holds {strange[0].name}, which the demo did not write; nothing was changed. "
+                "Name a new or an empty folder with --out."
+            )
+    check_replaceable(demo.benchmark, NAME)

@@ -1,0 +1,146 @@
+"""What the demo tells at its end: to a person, or as one JSON object."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from xl_suite.demo.answers import GENERATORS, read_answers
+from xl_suite.demo.steps import Demo
+from xl_suite.fidelity import Fidelity
+from xl_suite.languages import find_language
+
+COLUMNS = ("n_right", "n_wrong", "n_mixed", "n_undetermined")
+NEXT = (
+    "build xl-alpacaeval --source tatsu-lab/alpaca_eval --out xl-alpacaeval",
+    "respond xl-alpacaeval --model MODEL@http://localhost:8000/v1 --languages deu,zho --out outputs",
+    "fidelity outputs/MODEL",
+)
+SHOWN = 4
+
+
+def describe(demo: Demo) -> str:
+    """The summary for a terminal of 80 columns."""
+    n_rows = len(next(iter(demo.rows.values())))
+    planted = count_planted(demo)
+    places = (
+        (demo.benchmark, f"{n_rows} prompts in {len(demo.rows)} languages, ready for load_dataset"),
+        (demo.journal, "every call with its answer, as text"),
+        *((demo.output_folder / name, "its answers in AlpacaEval's format") for name in GENERATORS),
+    )
+    program = (
+        "from datasets import load_dataset; "
+        f'print(load_dataset({json.dumps(str(demo.benchmark))}, "deu", split="test")[0])'
+    )
+    width = max(len(str(place)) for place, _ in places)
+    return "\n".join(
+        [
+            "Is the answer in the language that was asked for?",
+            "",
+            *_table(demo.fidelity),
+            "",
+            "pass: right of those that can be judged. ?: undetermined, here an empty answer.",
+            f"Cut off by the limit on tokens: {_sum_all(demo)['n_truncated']}. "
+            f"As planted: {planted['n_agree']} of {planted['n_answers']} verdicts.",
+            "",
+            "What gave some of them away:",
+            *_examples(demo),
+            "",
+            "Where everything lies:",
+            *(f"  {place!s:<{width}}  {what}" for place, what in places),
+            "",
+            "Look into it:",
+            f"  xl-suite fidelity {shlex.quote(str(demo.output_folder / GENERATORS[-1]))}",
+            f"  python -c {shlex.quote(program)}",
+            "",
+            "Next, on real data:",
+            *(f"  xl-suite {command}" for command in NEXT),
+        ]
+    )
+
+
+def to_json(demo: Demo) -> dict[str, Any]:
+    """The object of `xl-suite demo --json`."""
+    return {
+        "folder": str(demo.folder),
+        "benchmark": str(demo.benchmark),
+        "journal": str(demo.journal),
+        "n_rows": {code: len(rows) for code, rows in demo.rows.items()},
+        "outputs": {name: str(demo.output_folder / name) for name in demo.outputs},
+        "fidelity": {
+            name: {
+                "languages": {code: found.to_json() for code, found in languages.items()},
+                "overall": _sum(languages),
+            }
+            for name, languages in demo.fidelity.items()
+        },
+        "planted": count_planted(demo),
+        "next": [f"xl-suite {command}" for command in NEXT],
+    }
+
+
+def count_planted(demo: Demo) -> dict[str, int]:
+    """How many verdicts are those that the answers were written for. Fewer than all: fidelity judges badly here."""
+    wanted = {(name, one.language, one.id): one.verdict for name in GENERATORS for one in read_answers(name)}
+    found = {
+        (name, code, row.id): verdict.verdict
+        for name, languages in demo.fidelity.items()
+        for code, scored in languages.items()
+        for row, verdict in zip(demo.outputs[name][code], scored.verdicts, strict=True)
+    }
+    agree = sum(found.get(key) == verdict for key, verdict in wanted.items())
+    return {"n_agree": agree, "n_answers": len(wanted)}
+
+
+def _table(fidelity: Mapping[str, Mapping[str, Fidelity]]) -> list[str]:
+    head = " right wrong mixed   ?   pass"
+    lines = [
+        " " * 16 + "".join(f"  {name:<{len(head)}}" for name in fidelity),
+        " " * 16 + f"  {head}" * len(fidelity),
+    ]
+    codes = list(next(iter(fidelity.values())))
+    for code in codes:
+        cells = [_cells(languages[code].to_json()) for languages in fidelity.values()]
+        lines.append(f"{find_language(code).name:<11}{code:<5}" + "".join(f"  {cell}" for cell in cells))
+    lines.append(f"{'all':<16}" + "".join(f"  {_cells(_sum(languages))}" for languages in fidelity.values()))
+    return [line.rstrip() for line in lines]
+
+
+def _cells(counts: Mapping[str, float | int | None]) -> str:
+    right, wrong, mixed, undetermined = (counts[name] for name in COLUMNS)
+    rate = counts["pass_rate"]
+    shown = "-" if rate is None else f"{100 * rate:.0f} %"
+    return f"{right:>6}{wrong:>6}{mixed:>6}{undetermined:>4}{shown:>7}"
+
+
+def _sum(languages: Mapping[str, Fidelity]) -> dict[str, float | int | None]:
+    """All languages' answers together. With as few answers as here, a mean of the rates would say less."""
+    counts: dict[str, float | int | None] = {
+        name: sum(getattr(found, name) for found in languages.values()) for name in (*COLUMNS, "n_truncated")
+    }
+    judged = sum(found.n_right + found.n_wrong + found.n_mixed for found in languages.values())
+    counts["pass_rate"] = sum(found.n_right for found in languages.values()) / judged if judged else None
+    return counts
+
+
+def _sum_all(demo: Demo) -> dict[str, float | int | None]:
+    return _sum({f"{name}/{code}": one for name, own in demo.fidelity.items() for code, one in own.items()})
+
+
+def _examples(demo: Demo) -> list[str]:
+    """A line for each kind of slip: the first answer that has it, and the words that show it."""
+    lines: dict[tuple[str, str], str] = {}
+    for name, languages in demo.fidelity.items():
+        for code, found in languages.items():
+            for row, verdict in zip(demo.outputs[name][code], found.verdicts, strict=True):
+                if verdict.verdict not in ("wrong", "mixed") or not verdict.lines:
+                    continue
+                line = verdict.lines[0]
+                what = verdict.note or find_language(line.language).name
+                text = line.text if len(line.text) <= 36 else line.text[:35].rstrip() + "…"
+                lines.setdefault(
+                    (verdict.verdict, what), f'  {code}/{row.id} {verdict.verdict:<6}{what:<16} "{text}"'
+                )
+    return list(lines.values())[:SHOWN]
