@@ -98,7 +98,6 @@ def _render_card(benchmark: Benchmark, metadata: Mapping[str, Any]) -> str:
 def _card_values(benchmark: Benchmark) -> dict[str, str]:
     source, release = benchmark.source, benchmark.release
     prompts = benchmark.rows[ENGLISH]
-    dropped = [row for row in exclusions() if benchmark.variant in row.variants]
     expected = Counter(row.expected for row in prompts)
     others = [f"{count} `{name}`" for name, count in sorted(expected.items()) if name != "target"]
     languages = [(code, find_language(code), len(rows)) for code, rows in benchmark.rows.items()]
@@ -106,7 +105,7 @@ def _card_values(benchmark: Benchmark) -> dict[str, str]:
         "languages": "\n".join(f"| `{code}` | `{row.split}` | {row.name} | {n} |" for code, row, n in languages),
         "prompts": str(len(prompts)),
         "variant": benchmark.variant,
-        "exclusions": _describe_exclusions(benchmark, dropped),
+        "exclusions": _describe_exclusions(benchmark),
         "edits": ", ".join(str(row.id) for row in edits()),
         "expected": f"{expected['target']} `target`" + "".join(f", {other}" for other in others),
         "made": _MADE_OFFICIAL if release else _MADE,
@@ -131,17 +130,16 @@ _MADE_OFFICIAL = (
 )
 
 
-def _describe_exclusions(benchmark: Benchmark, dropped: Sequence[Any]) -> str:
+def _describe_exclusions(benchmark: Benchmark) -> str:
     if benchmark.release:
         return "The rows are the release's own; nothing was dropped here."
-    count = len(benchmark.source.prompts)
-    lines = [
-        f"Of {count} prompts, {count - len(benchmark.rows[ENGLISH])} are dropped:",
-        "",
-        "| ID | why |",
-        "| --- | --- |",
-    ]
-    return "\n".join([*lines, *(f"| {row.id} | {row.reason} |" for row in dropped)])
+    count, kept = len(benchmark.source.prompts), len(benchmark.rows[ENGLISH])
+    if count == kept:
+        return f"None of {count} prompts is dropped."
+    present = {prompt.id for prompt in benchmark.source.prompts}
+    rows = [row for row in exclusions() if benchmark.variant in row.variants and row.id in present]
+    lines = [f"Of {count} prompts, {count - kept} are dropped:", "", "| ID | why |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {row.id} | {row.reason} |" for row in rows)])
 
 
 def _describe_source(name: str, revision: str, sha256: str) -> str:
