@@ -17,7 +17,7 @@ from xl_suite.errors import BadInput, BadRecord
 from xl_suite.records import parse_record, read_raw
 
 # Files that stand beside annotations and hold something else.
-OTHER_FILES = ("model_outputs", "reference_outputs", "leaderboard")
+OTHER_FILES = ("model_outputs", "reference_outputs", "leaderboard", "failed")
 
 
 @dataclass(frozen=True, slots=True)

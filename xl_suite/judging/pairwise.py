@@ -7,6 +7,7 @@ answer that holds `{output_2}` or a turn's end mark stays an answer; and a judge
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.verdicts import draw_order, parse_logprobs, parse_text, turn
-from xl_suite.languages import find_language
+from xl_suite.languages import find_language, parse_languages
 from xl_suite.records import ModelOutput
 
 METHODS = ("logprobs", "sampled", "parsed")
@@ -243,7 +244,8 @@ def _raw_completion(answer: Answer) -> Mapping[str, Any]:
     """What the judge sent, in the form of AlpacaEval's files, so that alpaca_eval can parse it again."""
     raw: dict[str, Any] = {"finish_reason": answer.finish_reason}
     if answer.logprobs is not None:
-        raw["logprobs"] = {"content": answer.logprobs}
+        # Sorted, as the journal keeps it: a replay then writes the same bytes.
+        raw["logprobs"] = {"content": json.loads(json.dumps(answer.logprobs, sort_keys=True))}
     return raw | {"text": answer.text, "total_tokens": answer.prompt_tokens + answer.completion_tokens}
 
 
@@ -266,3 +268,30 @@ def _index(rows: Sequence[ModelOutput], on: str, name: str) -> dict[int | str, M
 def _list(keys: Sequence[int | str], most: int = 10) -> str:
     shown = ", ".join(str(key) if isinstance(key, int) else repr(key[:60]) for key in keys[:most])
     return shown + (f" and {len(keys) - most} more" if len(keys) > most else "")
+
+
+def pair_outputs(
+    outputs: Mapping[str, Sequence[ModelOutput]],
+    reference: Mapping[str, Sequence[ModelOutput]],
+    *,
+    languages: str = "all",
+    limit: int | None = None,
+    allow_partial: bool = False,
+) -> dict[str, list[Pair]]:
+    """The pairs of every language that the outputs have, or of `languages`. limit: the first pairs of each.
+
+    Raises BadInput for a language that either side lacks, and as `join_outputs`.
+    """
+    known = list(outputs)
+    wanted = known if languages == "all" else [language.code for language in parse_languages(languages, known)]
+    for name, side in (("outputs", outputs), ("reference", reference)):
+        missing = [code for code in wanted if code not in side]
+        if missing:
+            raise BadInput(
+                f"the {name} have no {', '.join(code or '(language not named)' for code in missing)}. "
+                f"They have: {', '.join(code or '(language not named)' for code in side)}."
+            )
+    return {
+        code: join_outputs(outputs[code], reference[code], code, allow_partial=allow_partial)[:limit]
+        for code in wanted
+    }

@@ -1,0 +1,302 @@
+"""The judge at work: all languages at once through the chat client, unreadable verdicts asked for again."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from xl_suite.annotations import Annotation
+from xl_suite.chat.budget import Price, find_price
+from xl_suite.chat.calls import Answer, Call, FailedCall
+from xl_suite.chat.client import ChatClient
+from xl_suite.chat.ledger import Ledger
+from xl_suite.chat.models import Model, serve
+from xl_suite.chat.session import ChatOptions, ChatSession, choose_log
+from xl_suite.errors import BadInput
+from xl_suite.judging.annotator import Annotator
+from xl_suite.judging.pairwise import (
+    METHODS,
+    ORDERS,
+    RETRIES,
+    Method,
+    Pair,
+    Question,
+    ask_questions,
+    describe_failure,
+    draw_identical,
+    make_annotation,
+    make_calls,
+    read_verdict,
+)
+from xl_suite.outputs import FAILED, name_folder
+from xl_suite.records import write_json
+from xl_suite.scoring.order import measure_order
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What came of judging a generator, by language and in the order of the pairs.
+
+    failures: judgements that have no preference, with the reason; the next run makes only these again.
+    method: how the verdicts were read. noted: what a user should know, such as that the judge gave no logprobs.
+    """
+
+    annotations: Mapping[str, list[Annotation]]
+    failures: Mapping[str, list[FailedCall]]
+    method: str
+    ledger: Ledger
+    noted: tuple[str, ...] = ()
+
+    def to_dict(self, folder: Path) -> dict[str, Any]:
+        """The JSON of the verb's `--json`."""
+        return {
+            "folder": str(folder),
+            "method": self.method,
+            "languages": {
+                language: {"n_total": len(rows), "n_failed": len(self.failures[language]), **_describe_orders(rows)}
+                for language, rows in self.annotations.items()
+            },
+            "ledger": self.ledger.to_dict(),
+        }
+
+    def describe(self, folder: Path) -> str:
+        """A few lines for a person."""
+        lines = []
+        for language, rows in self.annotations.items():
+            parts = [f"{len(rows)} judged ({self.method})"]
+            parts += [f"{len(self.failures[language])} failed"] if self.failures[language] else []
+            orders = _describe_orders(rows)
+            if orders:
+                parts.append(f"flip rate {orders['flip_rate']:.1%}, position bias {orders['position_bias']:+.1%}")
+            lines.append(f"{language or 'outputs'}: {', '.join(parts)}")
+        failures = [row for language in self.failures.values() for row in language]
+        if failures:
+            reasons = Counter(row.reason for row in failures)
+            lines.append(f"{len(failures)} judgements failed ({folder / FAILED}); the same command retries them:")
+            lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(3)]
+        return "\n".join([*lines, self.ledger.describe(), f"annotations: {folder}"])
+
+
+def write_judgement(out: Path, judgement: Judgement) -> Path:
+    """Writes `out/<generator>/<annotator>/<language>.json`, and `failed.json` where judgements failed; the folder.
+
+    Languages that were judged earlier keep their files. Raises BadInput where nothing was judged.
+    """
+    rows = [row for language in judgement.annotations.values() for row in language]
+    if not rows:
+        reasons = {failed.reason for language in judgement.failures.values() for failed in language}
+        raise BadInput(f"no judgement was made: {'; '.join(sorted(reasons)[:3]) or 'there are no pairs'}.")
+    folder = out / name_folder(rows[0].generator_2) / name_folder(rows[0].annotator)
+    for language, judged in judgement.annotations.items():
+        if judged:
+            write_json(folder / f"{language or 'annotations'}.json", judged)
+    failed = [
+        {"row": row.row, "language": language, "reason": row.reason, "attempts": row.attempts}
+        for language, failures in judgement.failures.items()
+        for row in failures
+    ]
+    if failed:
+        write_json(folder / FAILED, failed)
+    else:
+        (folder / FAILED).unlink(missing_ok=True)
+    return folder
+
+
+def judge_pairs(
+    pairs: Mapping[str, Sequence[Pair]],
+    annotator: Annotator,
+    model: Model,
+    options: ChatOptions,
+    *,
+    order: str = "random",
+    method: str = "auto",
+    samples: int = 5,
+    max_tokens: int | None = None,
+    seed: int = 0,
+) -> Judgement:
+    """Judges the pairs of all languages in one run.
+
+    order: `random`, AlpacaEval's draw for each instruction, or `both`: a row for each order.
+    method: `logprobs`, `sampled` (the mean of `samples` verdicts), `parsed` (one verdict), or `auto`: logprobs where
+    the annotator asks for them and the judge gives them, which the first call shows, else `sampled` for samples > 1.
+    Raises what ends a run (ModelUnavailable, BudgetReached, JournalError, ReplayMiss) and BadInput.
+    """
+    chosen = choose_method(annotator, method, samples, max_tokens)
+    if order not in ORDERS:
+        raise BadInput(f"the order is {order!r}; valid: {', '.join(ORDERS)}.")
+    questions = [question for language in pairs for question in ask_questions(pairs[language], order, seed)]
+    run = _Run(annotator, model, options, questions, chosen, fallback=method == "auto", samples=samples)
+    if questions:
+        run.start()
+    name = name_annotator(annotator, model)
+    annotations: dict[str, list[Annotation]] = {}
+    failures: dict[str, list[FailedCall]] = {}
+    made = {(row.language, row.prompt, row.order): row for row in run.annotate(name)}
+    for language, rows in pairs.items():
+        annotations[language] = []
+        for pair in rows:
+            if pair.output_1 == pair.output_2:
+                annotations[language] += draw_identical(pair, annotator=name, method=run.method.name, order=order)
+                continue
+            for question in ask_questions([pair], order, seed):
+                row = made.get((language, pair.prompt, "21" if question.switched else "12"))
+                if row is not None:
+                    annotations[language].append(row)
+        failures[language] = [failed for question, failed in run.failures if question.pair.language == language]
+    return Judgement(annotations, failures, run.method.name, run.ledger, tuple(run.noted))
+
+
+def choose_method(annotator: Annotator, method: str, samples: int, max_tokens: int | None) -> Method:
+    """The method to begin with. Raises BadInput for an unknown one, or one that the annotator has no tokens for."""
+    if method not in (*METHODS, "auto"):
+        raise BadInput(f"the method is {method!r}; valid: auto, {', '.join(METHODS)}.")
+    if samples < 1:
+        raise BadInput(f"{samples} samples; 1 or more are needed.")
+    if method == "auto":
+        method = "logprobs" if annotator.sampling.logprobs else "parsed"
+    if method == "logprobs" and not annotator.numerator:
+        raise BadInput(f"{annotator.name} has a regex_parser: logprobs need a logprob_parser with its tokens.")
+    extra = {} if max_tokens is None else {"max_tokens": max_tokens}
+    return Method(method, samples if method == "sampled" else 1, **extra)
+
+
+def name_annotator(annotator: Annotator, model: Model) -> str:
+    """The annotator's name in rows and folders; with another judge than its own, the judge is part of the name."""
+    asked = model.name or annotator.model
+    return annotator.name if asked == annotator.model else f"{annotator.name}-{asked.rpartition('/')[2]}"
+
+
+def plan_calls(
+    pairs: Mapping[str, Sequence[Pair]], annotator: Annotator, *, order: str, method: Method, seed: int = 0
+) -> list[Call]:
+    """The calls of a run whose first verdicts can all be read, for an estimate."""
+    return [
+        call
+        for language in pairs
+        for question in ask_questions(pairs[language], order, seed)
+        for call in make_calls(question, annotator, method)
+    ]
+
+
+def _describe_orders(rows: Sequence[Annotation]) -> dict[str, float]:
+    effect = measure_order(rows)
+    return {} if effect is None else {"flip_rate": effect.flip_rate, "position_bias": effect.position_bias}
+
+
+class _Run:
+    """One run: the answers so far by question, and the method, which the first answer may change."""
+
+    def __init__(
+        self,
+        annotator: Annotator,
+        model: Model,
+        options: ChatOptions,
+        questions: Sequence[Question],
+        method: Method,
+        *,
+        fallback: bool,
+        samples: int,
+    ):
+        self.annotator, self.model, self.options = annotator, model, options
+        self.questions, self.method = questions, method
+        self.answers: dict[int, list[Answer]] = {}
+        self.failed: dict[int, FailedCall] = {}
+        self.failures: list[tuple[Question, FailedCall]] = []
+        self.ledger = Ledger()
+        self.noted: list[str] = []
+        self._fallback, self._samples = fallback, samples
+        self._price: Price | None = None
+
+    def start(self) -> None:
+        if self.options.replay is not None or self.model.kind == "replay":
+            asyncio.run(self._run(self.model, lambda: None))
+            return
+        with (
+            tempfile.TemporaryDirectory(prefix="xl-suite-") as scratch,
+            serve(self.model, choose_log(self.options, scratch)) as (served, alive),
+        ):
+            asyncio.run(self._run(served, alive))
+
+    def annotate(self, annotator: str) -> list[Annotation]:
+        """The rows of the judgements that have a preference; the others go to `failures`."""
+        rows = []
+        for number, question in enumerate(self.questions):
+            answers = self.answers.get(number, [])
+            failed = self.failed.get(number)
+            preference = None if failed else read_verdict(answers, question, self.annotator, self.method)
+            if preference is None:
+                reason = describe_failure(failed, answers, self.method)
+                attempts = failed.attempts if failed else RETRIES + 1
+                self.failures.append((question, FailedCall(question.pair.row, reason, attempts)))
+                continue
+            dollars = [self._price.of(a.prompt_tokens, a.completion_tokens) for a in answers] if self._price else None
+            rows.append(
+                make_annotation(
+                    question,
+                    preference,
+                    answers,
+                    annotator=annotator,
+                    method=self.method.name,
+                    price=None if dollars is None else sum(dollars),
+                )
+            )
+        return rows
+
+    async def _run(self, model: Model, alive: Callable[[], str | None]) -> None:
+        async with ChatSession(self.options, "judge", len(self.questions) * self.method.samples) as chat:
+            self.ledger = chat.ledger
+            client = await chat.open(model, alive)
+            # A replay costs nothing now; the rows say what their judgements cost when they were made.
+            asked = replace(client.model, kind="server") if model.kind == "replay" else client.model
+            self._price = find_price(asked, self.options.price)
+            unread = list(range(len(self.questions)))
+            if self._fallback and self.method.name == "logprobs" and await self._probe(client):
+                unread.remove(0)
+            for attempt in range(RETRIES + 1):
+                await self._ask(client, unread, attempt)
+                unread = [number for number in unread if number not in self.failed and self._is_unread(number)]
+                if not unread:
+                    break
+
+    async def _probe(self, client: ChatClient) -> bool:
+        """Asks the first question alone: whether it is judged, or else what follows is read from text."""
+        await self._ask(client, [0], 0)
+        if 0 in self.failed or self.answers[0][0].logprobs:
+            return 0 in self.failed or not self._is_unread(0)
+        name = "sampled" if self._samples > 1 else "parsed"
+        self.method = Method(name, self._samples, self.method.max_tokens)
+        read = f"as the mean of {self._samples} sampled verdicts" if self._samples > 1 else "from its text"
+        self.noted.append(
+            f"{self.model.name} gives no log probabilities: each verdict is read {read} (method {name})."
+        )
+        return False
+
+    async def _ask(self, client: ChatClient, numbers: Sequence[int], attempt: int) -> None:
+        asked: dict[int, tuple[int, int]] = {}
+        calls: list[Call] = []
+        for number in numbers:
+            made = make_calls(self.questions[number], self.annotator, self.method, attempt)
+            self.answers[number] = [_NONE] * len(made)
+            for place, call in enumerate(made):
+                asked[id(call)] = (number, place)
+                calls.append(call)
+
+        def take(call: Call, result: Answer | FailedCall) -> None:
+            number, place = asked[id(call)]
+            if isinstance(result, FailedCall):
+                self.failed[number] = result
+            else:
+                self.answers[number][place] = result
+
+        await client.ask_all(calls, take)
+
+    def _is_unread(self, number: int) -> bool:
+        return read_verdict(self.answers[number], self.questions[number], self.annotator, self.method) is None
+
+
+_NONE = Answer("", "", 0, 0)

@@ -1,0 +1,45 @@
+"""Whether a judge's server announces the judge's end: scores that cannot be made again should be planned for."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from typing import Any
+
+from xl_suite.chat.models import Model
+
+_ENDING = re.compile(r"deprecat|shut_?down|sunset|retire|end_of_life|expir", re.IGNORECASE)
+_SECONDS = 5.0
+
+
+def find_announced_end(model: Model) -> str | None:
+    """What the server's `/v1/models` says of the model's end, for example `shutdown_date: 2027-01-14`, or None.
+
+    Servers name this differently, or not at all; a server that does not answer says nothing either.
+    """
+    for url in model.urls[:1] if model.kind in ("openai", "server") else ():
+        headers = {"Authorization": f"Bearer {model.api_key}"} if model.api_key else {}
+        try:
+            request = urllib.request.Request(f"{url}/models", headers=headers)
+            with urllib.request.urlopen(request, timeout=_SECONDS) as response:
+                listed = json.load(response)
+        except (OSError, ValueError):
+            return None
+        entries = listed.get("data") if isinstance(listed, dict) else None
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict) and entry.get("id") == model.name:
+                return describe_end(entry)
+    return None
+
+
+def describe_end(entry: dict[str, Any]) -> str | None:
+    """The fields of a model's entry that tell of its end, also one level down, as `name: value`."""
+    flat = dict(entry)
+    for key, value in entry.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{name}": inner for name, inner in value.items()}
+    told = [
+        f"{key}: {value}" for key, value in flat.items() if _ENDING.search(key) and value not in (None, False, "")
+    ]
+    return ", ".join(entry for entry in told if "{" not in entry) or None
