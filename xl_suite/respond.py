@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
-from xl_suite.errors import BadInput, BudgetReached
+from xl_suite.errors import BadInput, XLSuiteError
 from xl_suite.languages import parse_languages
 from xl_suite.outputs import AnsweredRow, FailedRow, check_outputs, write_failed, write_outputs
 from xl_suite.publishing.card import read_metadata
@@ -148,13 +148,18 @@ def respond(plan: Plan, model: Model, out: Path, *, options: ChatOptions, name: 
     """Has `model` answer the plan's rows and writes `out/<generator>/<language>.json` as languages are complete.
 
     name: of the generator; by default the model's. Rows that failed for good are left out of the files, listed in
-    `failed.json`, and tried again by the next run. When the budget ends the run, the files hold what there is.
+    `failed.json`, and tried again by the next run. When the budget or a server's death ends the run, the files hold
+    what there is.
     Raises BadInput before any call where `out` holds another benchmark or another generator under this name.
     """
+    from xl_suite.chat.estimates import estimate
     from xl_suite.chat.session import run_calls
 
     generator = name or name_model(model)
     folder = check_outputs(out, generator, plan.benchmark)
+    journal = options.journal
+    if options.replay is None and journal is not None and estimate(model, plan.calls, options).new == 0:
+        options = replace(options, replay=journal)  # nothing to ask: needs no key, and no server started for it
     rows = {call.row: row for call, row in zip(plan.calls, plan.rows, strict=True)}
     open_rows = Counter(row.language for row in plan.rows)
     answered: dict[str, list[AnsweredRow]] = {language: [] for language in plan.languages}
@@ -176,10 +181,11 @@ def respond(plan: Plan, model: Model, out: Path, *, options: ChatOptions, name: 
 
     try:
         ledger = run_calls(model, plan.calls, note, options, label="respond", total=len(plan.calls))
-    except BudgetReached:
-        for language in plan.languages:
-            write(language)
-        write_failed(folder, failed, plan.languages)
+    except XLSuiteError as error:
+        if error.exit_status == 1:  # stopped half-way, by the budget or a server's end: the same command goes on
+            for language in plan.languages:
+                write(language)
+            write_failed(folder, failed, plan.languages)
         raise
     write_failed(folder, failed, plan.languages)
     failed.sort(key=lambda row: (plan.languages.index(row.language), row.id))

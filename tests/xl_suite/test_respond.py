@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tiny_model import make_tiny_model
 from xl_suite.chat.calls import Sampling
 from xl_suite.chat.loopback import Loopback, Reply, last_message, serve_loopback
 from xl_suite.chat.models import parse_model
 from xl_suite.chat.session import ChatOptions
+from xl_suite.cli.main import main
 from xl_suite.errors import BadInput, UnknownLanguage
 from xl_suite.outputs import name_folder
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records, write_parquet
 from xl_suite.respond import Plan, Prompting, Report, derive_seed, name_benchmark, plan_responses, respond
 
+ROOT = Path(__file__).resolve().parents[2]
 KEYS = ["id", "dataset", "instruction", "output", "generator", "language", "benchmark", "finish_reason"]
 IDS = (11, 2, 7, 1)
 
@@ -288,6 +300,189 @@ def test_a_generator_is_never_a_path(generator: str) -> None:
 
 def test_long_names_stay_apart() -> None:
     assert name_folder("m" * 300) != name_folder("m" * 301)
+
+
+def test_what_is_paid_for_needs_no_model(benchmark: Path, tmp_path: Path) -> None:
+    with serve_loopback(answer) as server:
+        run(benchmark, tmp_path / "out", server)
+        before = read_tree(tmp_path / "out" / "tiny")
+        calls = server.calls
+    report = run(benchmark, tmp_path / "out", server)
+    assert (report.ledger.from_journal, server.calls) == (8, calls)
+    assert read_tree(tmp_path / "out" / "tiny") == before
+
+
+def test_the_verb(benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "system.txt").write_text("Be brief.\n", encoding="utf-8")
+    (tmp_path / "template.txt").write_text("Q: {instruction}\nA:\n", encoding="utf-8")
+    out = tmp_path / "out"
+    with serve_loopback(answer, keep_requests=True) as server:
+        command = ["respond", str(benchmark), "--model", f"tiny@{server.url}", "--out", str(out), "--json"]
+        command += [
+            "--languages",
+            "deu",
+            "--limit",
+            "2",
+            "--name",
+            "org/brief",
+            "--temperature",
+            "none",
+            "--top-p",
+            ".9",
+        ]
+        command += ["--system", f"@{tmp_path / 'system.txt'}", "--template", str(tmp_path / "template.txt")]
+        assert main([*command, "--estimate"]) == 0
+        estimated = json.loads(capsys.readouterr().out)
+        assert (estimated["calls"], estimated["new"], server.calls) == (2, 2, 0)
+        assert not out.exists(), "an estimate writes nothing"
+        assert main(command) == 0
+    found = capsys.readouterr()
+    report = json.loads(found.out)
+    assert report["languages"] == {"deu": {"n_rows": 2, "n_truncated": 0, "n_empty": 0, "n_failed": 0}}
+    assert (report["generator"], report["benchmark"], report["failed"]) == ("org/brief", "small-bench", [])
+    assert report["ledger"]["paid"] == 2
+    assert "deu: 2 rows" in found.err
+    assert (out / "org-brief" / "deu.json").is_file()
+    assert [one["content"] for one in server.requests[0]["messages"]] == [
+        "Be brief.",
+        "Q: Question 1? Answer in deu.\nA:",
+    ]
+    assert "temperature" not in server.requests[0]
+    assert server.requests[0]["top_p"] == 0.9
+
+
+def test_the_verb_ends_with_1_when_rows_failed(
+    benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(request: dict[str, Any]) -> str | Reply:
+        return Reply("broken", status=500) if "Question 7?" in last_message(request) else answer(request)
+
+    with serve_loopback(fail) as server:
+        command = [
+            "respond",
+            str(benchmark),
+            "--model",
+            f"tiny@{server.url}",
+            "--out",
+            str(tmp_path),
+            "--attempts",
+            "1",
+        ]
+        assert main([*command, "--json"]) == 1
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)["failed"]] == [7, 7]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--model", "m@localhost:1"], "m@http://localhost:1"),
+        (["--model", "gpt-4o"], "OPENAI_API_KEY"),
+        (["--model", "m@http://localhost:1", "--system", "@/no/such/file"], "/no/such/file"),
+        (["--model", "m@http://localhost:1", "--template", "/no/such/file"], "/no/such/file"),
+        (["--model", "m@http://localhost:1", "--languages", "ger"], "Did you mean 'deu'"),
+        (["--model", "m@http://localhost:1", "--name", "../.."], "--name"),
+    ],
+)
+def test_bad_use_ends_with_2_and_writes_nothing(
+    arguments: list[str], says: str, benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["respond", str(benchmark), "--out", str(tmp_path / "out"), *arguments]) == 2
+    found = capsys.readouterr()
+    assert says in found.err
+    assert found.out == ""
+    assert not list((tmp_path / "out").rglob("*.json"))
+
+
+@pytest.mark.slow
+def test_a_real_server_interrupted_and_killed_half_way(tmp_path: Path) -> None:
+    """Issue: rows complete and none doubled, though one run was interrupted and the next one lost its server."""
+    pytest.importorskip("fastapi")
+    benchmark = make_benchmark(tmp_path / "bench", ids=tuple(range(1, 9)))
+    model = make_tiny_model(tmp_path / "tiny chat")
+    out = tmp_path / "out"
+    command = [
+        sys.executable,
+        "-m",
+        "xl_suite.cli.main",
+        "respond",
+        str(benchmark),
+        "--model",
+        f"transformers:{model}",
+    ]
+    command += ["--limit", "5", "--max-tokens", "150", "--slots", "1", "--out", str(out), "--json"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    def start() -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=ROOT, env=environment)
+
+    with start() as first:
+        server = find_server(first.pid)
+        wait_for(lambda: count_answers(out) >= 2)
+        first.send_signal(signal.SIGINT)
+        _, messages = first.communicate(timeout=60)
+        assert first.returncode == 130, messages
+        wait_for(lambda: not server.is_running())
+    interrupted = count_answers(out)
+    assert 2 <= interrupted < 10
+
+    with start() as second:
+        server = find_server(second.pid)
+        wait_for(lambda: count_answers(out) >= interrupted + 2)
+        server.kill()
+        printed, messages = second.communicate(timeout=60)
+        assert second.returncode == 1, messages
+        assert "server has ended" in messages
+        assert printed == ""
+    killed = count_answers(out)
+    assert interrupted + 2 <= killed < 10
+    assert read_ids(out / "tiny-chat" / "deu.json")[:2] == [1, 2], "what there is can be read already"
+
+    with start() as third:
+        printed, messages = third.communicate(timeout=120)
+    assert third.returncode == 0, messages
+    report = json.loads(printed)
+    assert (report["ledger"]["from_journal"], report["ledger"]["paid"]) == (killed, 10 - killed)
+    for language in ("deu", "zho"):
+        rows = read_records(out / "tiny-chat" / f"{language}.json", ModelOutput, unique="id")
+        assert [row.id for row in rows] == [1, 2, 3, 4, 5]
+        assert all(row.output and row.finish_reason in ("stop", "length") for row in rows)
+    before = read_tree(out / "tiny-chat")
+    assert subprocess.run(command, capture_output=True, cwd=ROOT, env=environment, timeout=60).returncode == 0
+    assert read_tree(out / "tiny-chat") == before
+
+
+def find_server(pid: int) -> psutil.Process:
+    """The server that the process `pid` has started."""
+    found: list[psutil.Process] = []
+
+    def look() -> bool:
+        for process in psutil.Process(pid).children(recursive=True):
+            arguments = process.cmdline()
+            if "transformers.cli.transformers" in arguments and "keeper.py" not in " ".join(arguments):
+                found.append(process)
+        return bool(found)
+
+    wait_for(look)
+    return found[0]
+
+
+def count_answers(out: Path) -> int:
+    journal = out / ".journal.sqlite"
+    if not journal.exists():
+        return 0
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+        try:
+            return int(connection.execute("SELECT count(*) FROM answers").fetchone()[0])
+        except sqlite3.OperationalError:  # not made yet
+            return 0
+
+
+def wait_for(happened: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
 
 
 def read_ids(path: Path) -> list[int]:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
-GRACE_SECONDS = 10.0
+GRACE_SECONDS = 5.0
 CHECK_SECONDS = 0.1
 
 

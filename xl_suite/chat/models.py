@@ -29,7 +29,7 @@ FORMS = (
 )
 
 _URL_STARTS = re.compile(r"@(?=[A-Za-z][A-Za-z0-9+.-]*://)")
-_LOOKS_LIKE_HOST = re.compile(r"@(?:localhost|[\w.-]+:\d{2,5})(?:/.*)?\Z")
+_LOOKS_LIKE_HOST = re.compile(r"@(?:localhost|[\w.-]+:\d{1,5})(?:/.*)?\Z")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?\Z", re.ASCII)
 _VERSION_PART = re.compile(r"/v\d[^/]*(?:/|\Z)")
 

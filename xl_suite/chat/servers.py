@@ -41,12 +41,16 @@ class _Server:
     process: subprocess.Popen[bytes]
     port: int
     log: Path
+    log_start: int
+
+    def read_log(self, lines: int = 15) -> str:
+        return read_tail(self.log, lines, self.log_start)
 
     def explain_death(self) -> str | None:
         """None while it runs; then the end of its log, which says why it does not."""
         if self.process.poll() is None:
             return None
-        return f"its server has ended. The last lines of {self.log}:\n{read_tail(self.log)}"
+        return f"its server has ended. The last lines of {self.log}:\n{self.read_log()}"
 
 
 @contextmanager
@@ -74,11 +78,11 @@ def run_server(model: Model, log: Path) -> Iterator[tuple[Model, Callable[[], st
             return
 
 
-def read_tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log that say anything, each cut to 300 characters."""
+def read_tail(log: Path, lines: int, start: int = 0) -> str:
+    """The last lines of a log that say anything, from byte `start` on, each cut to 300 characters."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 65536))
+            file.seek(max(start, log.stat().st_size - 65536))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return "(no log)"
@@ -160,6 +164,7 @@ def _start(command: list[str], model: Model, log: Path, place: Path) -> _Server:
     if os.path.isdir(model.source):
         environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     with log.open("ab") as output:
+        log_start = output.tell()
         output.write(f"$ {shlex.join(command)} --host {HOST} --port {port}\n".encode())
         output.flush()
         process = subprocess.Popen(
@@ -171,7 +176,7 @@ def _start(command: list[str], model: Model, log: Path, place: Path) -> _Server:
             env=environment,
             start_new_session=True,  # a Ctrl-C in the terminal is ours to handle, not the server's
         )
-    return _Server(process, port, log)
+    return _Server(process, port, log, log_start)
 
 
 def _await_health(server: _Server, model: Model, limit: float) -> None:
@@ -187,11 +192,11 @@ def _await_health(server: _Server, model: Model, limit: float) -> None:
         if now - begun > limit:
             raise ModelUnavailable(
                 f"{model.kind}:{model.source} was not ready after {limit:g} s. If it only needs longer, set "
-                f"{START_VARIABLE} to more seconds. The last lines of {server.log}:\n{read_tail(server.log)}"
+                f"{START_VARIABLE} to more seconds. The last lines of {server.log}:\n{server.read_log()}"
             )
         if now - shown >= 10:
             shown = now
-            print(f"  {now - begun:.0f} s: {read_tail(server.log, 1)[:150]}", file=sys.stderr)
+            print(f"  {now - begun:.0f} s: {server.read_log(1)[:150]}", file=sys.stderr)
         time.sleep(0.1)
     print(f"the server is ready after {time.monotonic() - begun:.0f} s", file=sys.stderr)
 

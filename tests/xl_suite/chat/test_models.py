@@ -293,7 +293,7 @@ def test_a_server_that_ignores_the_signal_is_killed(
     fake_vllm("stubborn")
     keeper = (ROOT / "xl_suite" / "chat" / "keeper.py").read_text(encoding="utf-8")
     impatient = tmp_path / "keeper.py"
-    impatient.write_text(keeper.replace("GRACE_SECONDS = 10.0", "GRACE_SECONDS = 0.3"), encoding="utf-8")
+    impatient.write_text(keeper.replace("GRACE_SECONDS = 5.0", "GRACE_SECONDS = 0.3"), encoding="utf-8")
     monkeypatch.setattr("xl_suite.chat.keeper.__file__", str(impatient))
     with serve(parse_model(f"vllm:{weights}"), tmp_path / "log"):
         pids = read_pids(tmp_path / "log")

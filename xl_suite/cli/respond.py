@@ -1,0 +1,112 @@
+"""`xl-suite respond`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from xl_suite.cli.options import (
+    add_chat_options,
+    add_json,
+    add_languages,
+    add_limit,
+    add_out,
+    positive_int,
+    print_estimates,
+    print_json,
+    read_chat_options,
+)
+
+SUMMARY = "Have a model answer a benchmark, one file a language."
+EXAMPLES = """\
+models:
+  gpt-4o-2024-08-06                 OpenAI, or the server of OPENAI_BASE_URL; the key is in OPENAI_API_KEY
+  MODEL@http://host:8000/v1         any OpenAI-compatible server; more URLs after commas; a key is in XL_SUITE_API_KEY
+  transformers:ID_OR_DIR            started on a free port and stopped at the end; further arguments for the server
+  vllm:ID_OR_DIR                    are in XL_SUITE_SERVER_ARGS; vllm is on the PATH or named by XL_SUITE_VLLM
+  replay:JOURNAL#MODEL              the answers of a journal, without any network
+
+examples:
+  xl-suite respond xl-alpacaeval --model gpt-4o-2024-08-06 --out outputs --estimate
+  xl-suite respond xl-alpacaeval --model Qwen/Qwen2.5-7B@http://localhost:8000/v1 --languages deu,zho --out outputs
+  xl-suite respond xl-alpacaeval --model vllm:my-model --system @system.txt --name my-model-brief --out outputs
+  xl-suite respond xl-alpacaeval --model transformers:my-model --limit 5 --out tried
+
+Outputs are OUT/<generator>/<language>.json, in AlpacaEval's format. The same command again pays only for what the
+journal (OUT/.journal.sqlite) lacks; rows that failed are listed in failed.json and tried again."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("benchmark", type=Path, metavar="BENCHMARK_DIR", help="a folder that `xl-suite build` made")
+    parser.add_argument("--model", required=True, metavar="MODEL", help="see below")
+    add_out(parser)
+    add_languages(parser)
+    add_limit(parser)
+    parser.add_argument("--name", default="", metavar="GENERATOR", help="of the outputs (default: the model's name)")
+    asking = parser.add_argument_group("how it is asked (defaults: the paper's)")
+    asking.add_argument("--system", default="", metavar="TEXT_OR_@FILE", help="the system prompt (default: none)")
+    asking.add_argument(
+        "--template",
+        type=Path,
+        metavar="FILE",
+        help="the user's turn, with {instruction} where the instruction goes (default: the instruction alone)",
+    )
+    asking.add_argument(
+        "--temperature",
+        type=_temperature,
+        default=0.7,
+        metavar="T",
+        help="default: 0.7; none leaves it to the server",
+    )
+    asking.add_argument("--max-tokens", type=positive_int, default=2048, metavar="N", help="default: 2048")
+    asking.add_argument("--top-p", type=_share, metavar="P", help="above 0, at most 1 (default: the server's)")
+    asking.add_argument("--seed", type=int, metavar="N", help="gives each row a seed of its own, derived from N")
+    add_chat_options(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from xl_suite.chat.calls import Sampling
+    from xl_suite.chat.models import parse_model
+    from xl_suite.respond import Prompting, plan_responses, read_prompt, respond
+
+    sampling = Sampling(temperature=args.temperature, max_tokens=args.max_tokens, top_p=args.top_p)
+    system = read_prompt(Path(args.system[1:])) if args.system.startswith("@") else args.system
+    prompting = Prompting(system, read_prompt(args.template)) if args.template else Prompting(system)
+    plan = plan_responses(
+        args.benchmark,
+        languages=args.languages,
+        limit=args.limit,
+        prompting=prompting,
+        sampling=sampling,
+        seed=args.seed,
+    )
+    model = parse_model(args.model)
+    options = read_chat_options(args, args.out / ".journal.sqlite")
+    if args.estimate:
+        from xl_suite.chat.estimates import estimate
+
+        print_estimates([estimate(model, plan.calls, options)], json=args.json)
+        return 0
+    report = respond(plan, model, args.out, options=options, name=args.name)
+    print(report.describe(), file=sys.stderr)
+    if args.json:
+        print_json(report.to_dict())
+    return 1 if report.failed else 0
+
+
+def _temperature(text: str) -> float | None:
+    if text == "none":
+        return None
+    value = float(text)
+    if not 0 <= value <= 2:
+        raise argparse.ArgumentTypeError(f"{text} is outside 0 to 2")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return value
