@@ -8,7 +8,6 @@ judges share no prompt or, all verdicts being one, chance alone explains everyth
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ FAMILIES = {
     "Alibaba": ("qwen", "qwq"),
     "Cohere": ("command", "aya", "cohere", "c4ai"),
     "DeepSeek": ("deepseek",),
-    "Utter": ("eurollm",),
-    "Unbabel": ("tower",),
+    "EuroLLM": ("eurollm",),
 }
 
 
@@ -100,10 +98,3 @@ def _count(values: Array) -> NDArray[np.float64]:
 
 def _above_chance(agreed: float, expected: float) -> float | None:
     return None if expected >= 1 - 1e-12 else (agreed - expected) / (1 - expected)
-
-
-def compare_with_others(own: Array, others: Sequence[Array]) -> Array:
-    """A judge's preferences minus the mean of the other judges', where it and at least one of them judged."""
-    from xl_suite.scoring.preferences import average
-
-    return own - average(np.stack(list(others)), axis=0)

@@ -46,8 +46,8 @@ def bound_means(by_prompt: Array, *, confidence: float = 0.95, resamples: int = 
     low, high = resampled.add_unseen(0), resampled.add_unseen(1)
     tail = (1 - confidence) / 2
     means = average(by_prompt, axis=0)
-    lows = np.fmin(np.quantile(low, tail, axis=0), means)
-    highs = np.fmax(np.quantile(high, 1 - tail, axis=0), means)
+    lows = np.clip(np.fmin(np.quantile(low, tail, axis=0), means), 0, 1)
+    highs = np.clip(np.fmax(np.quantile(high, 1 - tail, axis=0), means), 0, 1)
     macro_low, macro_high = bound_macro(by_prompt[:, judged], keep_columns(resampled, judged), tail)
     return Intervals(
         tuple(map(float, np.where(judged, lows, 0))),
@@ -66,7 +66,7 @@ def bound_macro(by_prompt: Array, resampled: Resampled, tail: float) -> tuple[fl
     mean = float(average(by_prompt, axis=0).mean())
     low = np.quantile(resampled.add_unseen(1 - guess_unseen(1 - across)).mean(axis=1), tail)
     high = np.quantile(resampled.add_unseen(guess_unseen(across)).mean(axis=1), 1 - tail)
-    return min(float(low), mean), max(float(high), mean)
+    return max(0.0, min(float(low), mean)), min(1.0, max(float(high), mean))
 
 
 def guess_unseen(across: Array) -> float:

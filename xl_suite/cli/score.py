@@ -1,0 +1,98 @@
+"""`xl-suite score`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from xl_suite.cli.options import add_json, add_languages, positive_int, print_json
+
+SUMMARY = "Score a model from its annotations: win rates with intervals, raw, gated and length-controlled."
+EXAMPLES = """\
+examples:
+  xl-suite score annotations/MODEL/xl_gpt4o --benchmark xl-alpacaeval --outputs outputs/MODEL
+  xl-suite score annotations/MODEL                      # several judges: their scores and their agreement
+  xl-suite score run1/MODEL/J run2/MODEL/J run3/MODEL/J # several runs of a model: its own spread too
+  xl-suite score annotations.json.gz --json             # a file of alpaca_eval
+
+The 95 % intervals cover prompts only: other prompts of the same kind. Rates are percentages."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "annotations",
+        type=Path,
+        nargs="+",
+        metavar="ANNOTATIONS",
+        help="a file or folder; several are runs of a model",
+    )
+    parser.add_argument("--outputs", type=Path, help="the model's outputs, for its truncation rate (one run)")
+    parser.add_argument("--reference", type=Path, help="the reference's outputs, for its truncation rate")
+    parser.add_argument(
+        "--benchmark", type=Path, metavar="DIR", help="its folder says which prompts expect the target language"
+    )
+    parser.add_argument(
+        "--gate",
+        choices=("both", "model", "none"),
+        default="both",
+        help="whose answers must be in the target language for the gated win rate (both); "
+        "none does not look at the languages",
+    )
+    parser.add_argument("--resamples", type=positive_int, default=10_000, metavar="N", help="of the prompts (10000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the resampling (0)")
+    add_languages(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from xl_suite.languages import parse_languages
+    from xl_suite.scoring.answers import read_expected, read_reasons
+    from xl_suite.scoring.judges import describe_judges, group_by_judge
+    from xl_suite.scoring.runs import read_runs
+    from xl_suite.scoring.scores import score_annotations
+
+    annotations = read_runs(args.annotations)
+    if args.languages != "all":
+        from xl_suite.annotations import select_languages
+
+        codes = [language.code for language in parse_languages(args.languages, [])]
+        annotations = select_languages(annotations, codes)
+    found = sorted({row.language for row in annotations if row.language})
+    expected = read_expected(args.benchmark, found) if args.benchmark else None
+    if expected is None and found and args.gate != "none":
+        print(
+            "Without --benchmark every prompt is taken to expect an answer in the target language.", file=sys.stderr
+        )
+    reasons = read_reasons(args.outputs) if args.outputs else None
+    reference_reasons = read_reasons(args.reference) if args.reference else None
+    judges = group_by_judge(annotations)
+    scores = {
+        name: score_annotations(
+            rows,
+            expected=expected,
+            reasons=reasons,
+            reference_reasons=reference_reasons,
+            gate=args.gate,
+            resamples=args.resamples,
+            seed=args.seed,
+        ).to_json()
+        for name, rows in judges.items()
+    }
+    answer: dict[str, Any] = next(iter(scores.values()))
+    if len(scores) > 1:
+        answer = {"model": answer["model"], "annotators": scores, **describe_judges(annotations)}
+    if args.json:
+        print_json(answer)
+    else:
+        from xl_suite.scoring.tables import show_score
+
+        print(show_score(answer))
+    failed = sum(row.preference is None or row.preference == -1 for row in annotations)
+    if failed:
+        print(
+            f"{failed} of {len(annotations)} judgements failed; n_failed counts them. `xl-suite judge` retries them.",
+            file=sys.stderr,
+        )
+    return 0

@@ -1,0 +1,164 @@
+"""What the answers themselves say: their languages, their lengths, and whether they were cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xl_suite.errors import BadInput
+from xl_suite.records import BenchmarkRow, ModelOutput, read_records
+from xl_suite.scoring.gating import Gate, Gated, gate_preferences
+from xl_suite.scoring.length_control import LengthControl, control_length
+from xl_suite.scoring.preferences import Array, Preferences
+
+if TYPE_CHECKING:
+    from xl_suite.fidelity import Fidelity
+
+Expected = Mapping[str, Mapping[int, str]]  # language -> prompt ID -> target, any or other:CODE
+Reasons = Mapping[tuple[str, int | str], str]  # (language, ID or instruction) -> finish_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Both sides' answers in one language: item i of each list belongs to the run and prompt at `cells[i]`.
+
+    expected: whether the prompt expects the target language. fidelity, reference_fidelity: None where the
+    languages were not looked at.
+    """
+
+    cells: tuple[tuple[int, int], ...]
+    model: tuple[ModelOutput, ...]
+    reference: tuple[ModelOutput, ...]
+    expected: tuple[bool, ...]
+    fidelity: Fidelity | None
+    reference_fidelity: Fidelity | None
+
+
+def collect_answers(
+    table: Preferences,
+    language: str,
+    *,
+    expected: Expected | None = None,
+    reasons: Reasons | None = None,
+    reference_reasons: Reasons | None = None,
+    look: bool = True,
+) -> Answers:
+    """The answers of a language and, when `look`, the languages that they are in. Raises UnknownLanguage."""
+    own = (expected or {}).get(language, {})
+    cells, model, reference = [], [], []
+    for run in range(len(table.values)):
+        for place, prompt in enumerate(table.prompts):
+            row = table.rows.get((run, prompt, language))
+            if row is None:
+                continue
+            cells.append((run, place))
+            key = (language, row.prompt)
+            reason, reference_reason = (reasons or {}).get(key, ""), (reference_reasons or {}).get(key, "")
+            model.append(ModelOutput(row.instruction, row.output_2, row.generator_2, row.id, finish_reason=reason))
+            reference.append(
+                ModelOutput(row.instruction, row.output_1, row.generator_1, row.id, finish_reason=reference_reason)
+            )
+    fidelity = reference_fidelity = None
+    if look and language:
+        from xl_suite.fidelity import score_fidelity
+
+        fidelity = score_fidelity(model, language, expected=own)
+        reference_fidelity = score_fidelity(reference, language, expected=own)
+    return Answers(
+        cells=tuple(cells),
+        model=tuple(model),
+        reference=tuple(reference),
+        expected=tuple(row.id is None or own.get(row.id, "target") == "target" for row in model),
+        fidelity=fidelity,
+        reference_fidelity=reference_fidelity,
+    )
+
+
+def gate_language(table: Preferences, column: int, answers: Answers, gate: Gate) -> Gated | None:
+    """The gated preferences of a language, runs x prompts; None where its languages were not looked at."""
+    if answers.fidelity is None or answers.reference_fidelity is None or gate == "none":
+        return None
+    at = tuple(np.array(answers.cells).T)
+    gated = gate_preferences(
+        table.values[:, :, column][at],
+        [verdict.verdict for verdict in answers.fidelity.verdicts],
+        [verdict.verdict for verdict in answers.reference_fidelity.verdicts],
+        answers.expected,
+        gate,
+    )
+    values = np.full(table.values.shape[:2], np.nan)
+    values[at] = gated.values
+    return Gated(
+        values,
+        gated.n_model_wrong,
+        gated.n_reference_wrong,
+        gated.n_both_wrong,
+        gated.n_unsure,
+        gated.n_not_expected,
+    )
+
+
+def control_language(table: Preferences, column: int, answers: Answers) -> tuple[LengthControl, Array] | None:
+    """The length-controlled win rate of a language and each prompt's influence on it, summed over runs.
+
+    Where languages were looked at, only rows in which both answers are right count.
+    """
+    usable = [True] * len(answers.cells)
+    if answers.fidelity is not None and answers.reference_fidelity is not None:
+        usable = [
+            one.verdict == other.verdict == "right"
+            for one, other in zip(answers.fidelity.verdicts, answers.reference_fidelity.verdicts, strict=True)
+        ]
+    at = tuple(np.array(answers.cells).T)
+    control = control_length(
+        table.values[:, :, column][at],
+        [len(row.output) for row in answers.model],
+        [len(row.output) for row in answers.reference],
+        usable,
+    )
+    if control is None:
+        return None
+    influence = np.zeros(len(table.prompts))
+    np.add.at(influence, at[1], control.influence)
+    return control, influence
+
+
+def measure_lengths(outputs: tuple[ModelOutput, ...]) -> int:
+    """The mean length in characters, cut to a whole number as AlpacaEval does."""
+    return int(np.mean([len(row.output) for row in outputs]))
+
+
+def measure_truncation(outputs: tuple[ModelOutput, ...]) -> float | None:
+    """The percentage of answers that the token limit cut off, of those of which it is known; None where of none."""
+    known = [row.finish_reason for row in outputs if row.finish_reason]
+    return 100 * sum(reason == "length" for reason in known) / len(known) if known else None
+
+
+def read_reasons(path: Path) -> Reasons:
+    """Why each answer of a file or a generator's folder of outputs ended, by language and ID (or instruction)."""
+    reasons = {}
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise BadInput(f"{path}: no outputs (<language>.json). Name a file or OUT/<generator> of `xl-suite respond`.")
+    for file in files:
+        for row in read_records(file, ModelOutput):
+            language = row.language or (file.stem if len(file.stem) == 3 else "")
+            reasons[language, row.instruction if row.id is None else row.id] = row.finish_reason
+    return reasons
+
+
+def read_expected(folder: Path, languages: list[str]) -> Expected:
+    """What a benchmark's prompts expect, from its dataset folder. Raises BadInput where a language is not in it."""
+    expected = {}
+    for language in languages:
+        files = sorted((folder / language).glob("test-*.parquet"))
+        if not files:
+            raise BadInput(
+                f"{folder}: no split of {language} ({language}/test-*.parquet). `xl-suite build` makes the folder."
+            )
+        expected[language] = {row.id: row.expected for file in files for row in read_records(file, BenchmarkRow)}
+    return expected
