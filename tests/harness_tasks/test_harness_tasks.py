@@ -1,0 +1,155 @@
+"""The lm-eval tasks, run by the real lm-eval on a tiny random model."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xl_suite import harness
+from xl_suite.chat.loopback import Reply, serve_loopback, token_logprobs
+from xl_suite.cli.main import main
+from xl_suite.errors import BadInput
+from xl_suite.languages import find_language, table
+from xl_suite.outputs import read_outputs
+from xl_suite.records import BenchmarkRow, ModelOutput, write_json, write_parquet
+
+ROOT = Path(__file__).resolve().parents[2]
+TASKS = ROOT / "harness_tasks"
+LANGUAGES = [row.code for row in table() if "xl-alpacaeval" in row.benchmarks]
+pytest.importorskip("lm_eval")
+
+
+def load_script() -> Any:
+    spec = spec_from_file_location("make_harness_tasks", ROOT / "scripts" / "make_harness_tasks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("benchmark")
+    for code in LANGUAGES:
+        template = f"Respond in {find_language(code).name}"
+        rows = [
+            BenchmarkRow(i, "d", f"Ask {i}\n\n{template}", f"Ask {i}", template, code, "target") for i in (1, 2, 3)
+        ]
+        write_parquet(folder / code / "test-00000-of-00001.parquet", rows)
+    return folder
+
+
+def test_files_are_current() -> None:
+    assert load_script().find_stale() == []
+
+
+def test_every_language_has_its_task_and_no_group_averages_english() -> None:
+    from lm_eval.tasks import TaskManager
+
+    manager = TaskManager(include_path=str(TASKS), include_defaults=False)
+    for code in LANGUAGES:
+        assert f"xl_alpacaeval_{code}" in manager.all_tasks
+    group = (TASKS / "xl_alpacaeval" / "xl_alpacaeval.yaml").read_text()
+    assert [f"xl_alpacaeval_{code}" in group for code in LANGUAGES] == [code != "eng" for code in LANGUAGES]
+
+
+def run_lm_eval(tmp_path: Path, model: Path, task: str, metadata: dict[str, str], limit: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "lm_eval", "run", "--include_path", str(TASKS), "--tasks", task]
+    command += ["--model", "hf", "--model_args", f"pretrained={model}", "--device", "cpu", "--apply_chat_template"]
+    command += ["--gen_kwargs", "max_gen_toks=12", "--limit", str(limit), "--batch_size", "16", "--log_samples"]
+    command += ["--output_path", str(tmp_path / "results"), "--metadata", json.dumps(metadata)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "0"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (written,) = (tmp_path / "results").rglob("results_*.json")
+    results: dict[str, Any] = json.loads(written.read_text())
+    return results
+
+
+@pytest.mark.slow
+def test_the_group_without_a_judge_and_its_samples_judged_later(
+    tmp_path: Path, tiny_model: Path, benchmark: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = run_lm_eval(tmp_path, tiny_model, "xl_alpacaeval", {"benchmark": str(benchmark)}, limit=2)
+    languages = [code for code in LANGUAGES if code != "eng"]
+    assert set(results["results"]) == {"xl_alpacaeval", *(f"xl_alpacaeval_{code}" for code in languages)}
+    assert "win_rate,none" not in results["results"]["xl_alpacaeval_deu"]
+    assert "constant,none" in results["results"]["xl_alpacaeval_deu"]
+    outputs = read_outputs(tmp_path / "results")
+    assert {code: [row.id for row in rows] for code, rows in outputs.items()} == {code: [1, 2] for code in languages}
+    for code in languages:
+        rows = [ModelOutput(row.instruction, "eine Antwort", "ref", row.id, "", code) for row in outputs[code]]
+        write_json(tmp_path / "ref" / f"{code}.json", rows)
+    with serve_loopback(prefer_second) as server:
+        command = [
+            "judge",
+            str(tmp_path / "results"),
+            "--reference",
+            str(tmp_path / "ref"),
+            "--annotator",
+            "xl_local",
+        ]
+        assert main([*command, "--model", f"j@{server.url}", "--out", str(tmp_path / "ann"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["languages"]["zho"]["n_total"] == 2
+
+
+@pytest.mark.slow
+def test_one_language_with_a_judge(tmp_path: Path, tiny_model: Path, benchmark: Path) -> None:
+    reference = [
+        ModelOutput(
+            f"Ask {i}\n\nRespond in German", "Das ist eine gute Antwort auf diese Frage.", "ref", i, "", "deu"
+        )
+        for i in (1, 2, 3)
+    ]
+    write_json(tmp_path / "ref" / "deu.json", reference)
+    with serve_loopback(prefer_second) as server:
+        metadata = {"benchmark": str(benchmark), "judge": f"judge@{server.url}", "annotator": "xl_local"}
+        metadata |= {"reference": str(tmp_path / "ref"), "journal": str(tmp_path / "judge.sqlite")}
+        scores = run_lm_eval(tmp_path, tiny_model, "xl_alpacaeval_deu", metadata, limit=3)["results"]
+        assert server.stats()["calls"] == 3
+    told = scores["xl_alpacaeval_deu"]
+    assert 0 < told["win_rate,none"] < 100
+    assert told["win_rate_stderr_prompts,none"] >= 0
+    assert told["gated_win_rate,none"] <= 100
+
+
+def prefer_second(request: dict[str, Any]) -> Reply:
+    return Reply("M", logprobs=token_logprobs({"M": math.log(0.7), "m": math.log(0.3)}))
+
+
+def test_a_judge_without_reference_is_refused_before_anything_is_generated(benchmark: Path) -> None:
+    with pytest.raises(BadInput, match="no reference outputs"):
+        harness.load_documents("deu", "xl-suite/xl-alpacaeval", benchmark=str(benchmark), judge="gpt-4o-2024-08-06")
+
+
+def test_settings_come_from_the_environment_too(benchmark: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XL_SUITE_BENCHMARK", str(benchmark))
+    documents = harness.load_documents("zho", "xl-suite/xl-alpacaeval", version=1.0)["test"]
+    assert [row["language"] for row in documents] == ["zho"] * 3
+
+
+def test_metrics_of_a_document() -> None:
+    doc = {"language": "deu", "prompt": "Explain trees.", "expected": "target", "id": 1}
+    right = harness.process_results(doc, ["Bäume sind Pflanzen mit einem Stamm aus Holz und vielen grünen Blättern."])
+    wrong = harness.process_results(doc, ["Trees are plants with a woody trunk and a great many green leaves."])
+    assert (right["fidelity"], wrong["fidelity"]) == (1.0, 0.0)
+    assert "fidelity" not in harness.process_results(doc, [""])
+    assert harness.count_constant(["the same text again and again, whatever was asked"] * 20) == 20
+
+
+def test_the_verb_prints_the_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tasks"]) == 0
+    assert Path(capsys.readouterr().out.strip()) == TASKS
