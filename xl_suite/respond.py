@@ -152,14 +152,14 @@ def respond(plan: Plan, model: Model, out: Path, *, options: ChatOptions, name: 
     what there is.
     Raises BadInput before any call where `out` holds another benchmark or another generator under this name.
     """
-    from xl_suite.chat.estimates import estimate
     from xl_suite.chat.session import run_calls
 
     generator = name or name_model(model)
     folder = check_outputs(out, generator, plan.benchmark)
-    journal = options.journal
-    if options.replay is None and journal is not None and estimate(model, plan.calls, options).new == 0:
-        options = replace(options, replay=journal)  # nothing to ask: needs no key, and no server started for it
+    if _is_paid_for(plan, model, options):
+        options = replace(
+            options, replay=options.journal
+        )  # no call is made: it needs no key, and no server is started
     rows = {call.row: row for call, row in zip(plan.calls, plan.rows, strict=True)}
     open_rows = Counter(row.language for row in plan.rows)
     answered: dict[str, list[AnsweredRow]] = {language: [] for language in plan.languages}
@@ -243,6 +243,15 @@ def _choose(languages: str, known: Sequence[str]) -> list[str]:
             ",".join(strange), known
         )  # explains a code that is none; the folder's lack is told on reading
     return list(dict.fromkeys(codes))
+
+
+def _is_paid_for(plan: Plan, model: Model, options: ChatOptions) -> bool:
+    """Whether the journal answers every call."""
+    from xl_suite.chat.estimates import estimate
+
+    if model.kind == "replay" or options.replay is not None or options.journal is None:
+        return False
+    return options.journal.exists() and estimate(model, plan.calls, options).new == 0
 
 
 def _count(language: str, answered: Sequence[AnsweredRow], failed: Sequence[FailedRow]) -> LanguageCount:

@@ -159,8 +159,8 @@ def test_same_bytes_whatever_the_order_and_from_a_replay(benchmark: Path, tmp_pa
         run(benchmark, tmp_path / "a", server)
     with serve_loopback(slowly) as server:
         run(benchmark, tmp_path / "b", server)
-    replay = parse_model(f"replay:{tmp_path / 'a' / '.journal.sqlite'}")
-    respond(plan_responses(benchmark), replay, tmp_path / "c", options=ChatOptions(progress=False))
+    journal = tmp_path / "a" / ".journal.sqlite"
+    assert main(["respond", str(benchmark), "--model", f"replay:{journal}", "--out", str(tmp_path / "c")]) == 0
     assert (
         read_tree(tmp_path / "a" / "tiny") == read_tree(tmp_path / "b" / "tiny") == read_tree(tmp_path / "c" / "tiny")
     )

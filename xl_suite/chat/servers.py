@@ -164,9 +164,9 @@ def _start(command: list[str], model: Model, log: Path, place: Path) -> _Server:
     if os.path.isdir(model.source):
         environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     with log.open("ab") as output:
-        log_start = output.tell()
         output.write(f"$ {shlex.join(command)} --host {HOST} --port {port}\n".encode())
         output.flush()
+        log_start = output.tell()
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", keeper.__file__, *command, "--host", HOST, "--port", str(port)],
             stdin=subprocess.PIPE,  # held open: its end is what tells the keeper that we are gone
