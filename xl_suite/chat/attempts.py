@@ -12,7 +12,7 @@ from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
 from xl_suite.chat.pool import Host, Pool
 from xl_suite.chat.settings import ChatOptions
-from xl_suite.chat.wire import Malformed, Request, Withheld, parse_answer
+from xl_suite.chat.wire import Malformed, Request, Withheld, excerpt, parse_answer
 
 if TYPE_CHECKING:
     import aiohttp
@@ -66,12 +66,14 @@ class Sender:
             attempts += not excused
             seen = pool.successes
             if result.kind is Kind.REFUSED or attempts >= self._options.attempts:
-                pool.note_given_up(result.reason)
+                if not result.own_fault:
+                    pool.note_given_up(result.reason)
                 ledger.failed += 1
                 return FailedCall(row, result.reason, attempts)
             ledger.retries += 1
             last = host
-            await asyncio.sleep(choose_wait(failures, result))
+            # How long to wait for a server that cannot be reached is the pool's to say.
+            await asyncio.sleep(choose_wait(1 if result.kind is Kind.UNREACHABLE else failures, result))
 
     async def _attempt(self, host: Host, request: Request, most: float) -> tuple[Answer | Fault, float]:
         """One request: what came of it, and the dollars to book, `most` where it may have been paid for."""
@@ -88,16 +90,15 @@ class Sender:
             try:
                 answer, counted = parse_answer(data)
             except Withheld as error:
-                return Fault(Kind.REFUSED, str(error)), most
+                return Fault(Kind.REFUSED, str(error), own_fault=True), most
             except Malformed as error:
-                return Fault(Kind.MALFORMED, str(error)), most
+                return Fault(Kind.MALFORMED, f"{error}: {excerpt(self._hide_key(data))}"), most
             if not counted or self._price is None:
                 return answer, most
             return answer, self._price.of(answer.prompt_tokens, answer.completion_tokens)
         place = f"{host.url}, model {self._model.name}"
         proven = self.pool.successes > 0
-        key = self._model.api_key
-        return judge_status(status, retry_after, data, place=place, proven=proven, api_key=key), 0.0
+        return judge_status(status, retry_after, self._hide_key(data), place=place, proven=proven), 0.0
 
     async def _post(self, host: Host, payload: bytes) -> tuple[int, str | None, bytes]:
         async with asyncio.timeout(self._options.timeout):
@@ -110,6 +111,10 @@ class Sender:
                 data = await response.read()
                 return response.status, response.headers.get("Retry-After"), data
 
+    def _hide_key(self, data: bytes) -> bytes:
+        """A body to be quoted, without our key: servers like to quote that."""
+        return data.replace(self._model.api_key.encode(), b"***") if self._model.api_key else data
+
     def _most_dollars(self, request: Request) -> float:
         if self._price is None:
             return 0.0
@@ -120,7 +125,7 @@ def explain_exception(error: Exception, timeout: float) -> Fault:
     """The fault of an attempt that ended without a response. Raises what is no fault of connection or server."""
     import aiohttp
 
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return Fault(Kind.UNREACHABLE, f"{error}.")
     if isinstance(error, TimeoutError):
         return Fault(Kind.BROKEN, f"no response within {timeout:g} s", maybe_paid=True)

@@ -48,12 +48,16 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An attempt that gave no answer. maybe_paid: the server may have computed an answer all the same."""
+    """An attempt that gave no answer.
+
+    maybe_paid: the server may have computed an answer all the same. own_fault: the prompt is why, says the server.
+    """
 
     kind: Kind
     reason: str
     retry_after: float | None = None
     maybe_paid: bool = False
+    own_fault: bool = False
 
 
 class ModelLost(ModelUnavailable):
@@ -62,18 +66,13 @@ class ModelLost(ModelUnavailable):
     exit_status = 1
 
 
-def judge_status(
-    status: int, retry_after: str | None, data: bytes, *, place: str, proven: bool, api_key: str | None
-) -> Fault:
+def judge_status(status: int, retry_after: str | None, data: bytes, *, place: str, proven: bool) -> Fault:
     """The fault of a response whose status is not 200.
 
     place: URL and model, for messages. proven: whether this model has given a good answer in this run.
     Raises ModelUnavailable where every other call would fail as well.
     """
-    said = excerpt(data)
-    if api_key:
-        said = said.replace(api_key, "***")
-    reason = f"HTTP {status}: {said}"
+    reason = f"HTTP {status}: {excerpt(data)}"
     if status == 429:
         if b"insufficient_quota" in data:
             raise ModelLost(f"{place}: the account has no quota left. {reason} Top it up, then run again.")
@@ -82,8 +81,9 @@ def judge_status(
         return Fault(Kind.BROKEN, reason, parse_retry_after(retry_after))
     if status in (400, 413, 422):
         lower = data[:4000].decode("utf-8", "replace").lower()
-        if proven or status == 413 or any(mark in lower for mark in OWN_FAULT):
-            return Fault(Kind.REFUSED, reason)
+        own_fault = status == 413 or any(mark in lower for mark in OWN_FAULT)
+        if proven or own_fault:
+            return Fault(Kind.REFUSED, reason, own_fault=own_fault)
         raise ModelUnavailable(
             f"{place}: the server refuses the request. {reason} Check the sampling options and the model's name."
         )

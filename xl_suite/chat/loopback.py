@@ -47,7 +47,7 @@ def serve_loopback(script: Script = echo_words, *, port: int = 0, **options: Any
     """A running server in a thread of its own, for tests; `options` are the fields of Loopback."""
     server = Loopback(script, **options)
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(start_loopback(server, port))
+    listening = loop.run_until_complete(start_loopback(server, port))
     thread = threading.Thread(target=loop.run_forever, name="loopback", daemon=True)
     thread.start()
     try:
@@ -55,9 +55,10 @@ def serve_loopback(script: Script = echo_words, *, port: int = 0, **options: Any
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        for transport in list(getattr(loop, "_transports", {}).values()):
-            with suppress(Exception):
-                transport.abort()
+        listening.close()
+        for transport in list(server.transports):
+            transport.abort()
+        loop.run_until_complete(asyncio.sleep(0))  # lets the sockets close
         loop.close()
 
 

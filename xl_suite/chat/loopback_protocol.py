@@ -37,6 +37,7 @@ class Loopback:
     peak: int = 0
     connections: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
+    transports: set[asyncio.Transport] = field(default_factory=set, repr=False)
     _seen: dict[bytes, int] = field(default_factory=dict)
     _good: set[bytes] = field(default_factory=set)
     _waiting: deque[partial[None]] = field(default_factory=deque)
@@ -131,8 +132,11 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._server.connections += 1
+        self._server.transports.add(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._transport is not None:
+            self._server.transports.discard(self._transport)
         self._transport = None
 
     def data_received(self, data: bytes) -> None:

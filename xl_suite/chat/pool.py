@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FAILURES_TO_OPEN = 5
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 10.0
+SHORTEST_POLL = 0.1
 # How long a server that has never answered, and one that has, may be out of reach.
 FIRST_PATIENCE = 3.0
 PATIENCE = 60.0
@@ -82,7 +83,7 @@ class Pool:
                 host.probing = host.tripped
                 return host
             wait = min(host.opens_at for host in self.hosts) - now
-            await asyncio.sleep(max(0.05, wait) + 0.1 * random.random())
+            await asyncio.sleep(max(SHORTEST_POLL, wait) * (1 + random.random() / 4))
 
     def leave(self, host: Host) -> None:
         host.in_flight -= 1
@@ -104,7 +105,7 @@ class Pool:
         if fault.kind is Kind.THROTTLED:
             # One 429 among good answers concerns one call. Many in a row concern all: wait as long as was asked.
             host.throttles += 1
-            if host.throttles >= 2 * FAILURES_TO_OPEN:
+            if host.throttles >= 2 * FAILURES_TO_OPEN and (not host.tripped or now >= host.opens_at):
                 self._trip(host, now, fault.retry_after)
             return
         if fault.kind is Kind.UNREACHABLE:

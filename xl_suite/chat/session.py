@@ -31,6 +31,7 @@ Value = TypeVar("Value")
 TICK_SECONDS = 0.5
 # uvicorn, under vLLM and transformers, closes idle connections after 5 s; a call on such a connection would break.
 KEEP_ALIVE_SECONDS = 4.0
+CONNECT_SECONDS = 10.0
 
 
 class ChatSession:
@@ -183,7 +184,7 @@ class ChatSession:
             self._http = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=30.0),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
                 skip_auto_headers=("User-Agent",),
             )
         return self._http

@@ -123,18 +123,18 @@ def parse_answer(data: bytes) -> tuple[Answer, bool]:
     try:
         response = load(data)
     except (ValueError, RecursionError) as error:
-        raise Malformed(f"the response is not JSON ({error}): {excerpt(data)}") from error
+        raise Malformed(f"the response is not JSON ({error})") from error
     try:
         choice = response["choices"][0]
         text = choice["message"].get("content")
     except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise Malformed(f"the response has no choices: {excerpt(data)}") from error
+        raise Malformed("the response has no choices") from error
     finish_reason = choice.get("finish_reason") or "stop"
     if not isinstance(text, str):
         if finish_reason == "content_filter":
             raise Withheld("stopped by the server's content filter")
         if text is not None or finish_reason != "length":
-            raise Malformed(f"the answer's content is {type(text).__name__}, not text: {excerpt(data)}")
+            raise Malformed(f"the answer's content is {type(text).__name__}, not text")
         text = ""
     usage = response.get("usage")
     prompt_tokens = completion_tokens = None
