@@ -18,7 +18,7 @@ from xl_suite.cli.main import main
 from xl_suite.demo.answers import GENERATORS, count_answers, read_answers, write_journal
 from xl_suite.demo.benchmark import build_demo_rows, read_prompts
 from xl_suite.demo.steps import STEPS, Demo, run_demo
-from xl_suite.demo.summary import count_planted, describe, to_json
+from xl_suite.demo.summary import by_hand, count_planted, describe, to_json
 from xl_suite.errors import BadInput
 from xl_suite.languages import table
 
@@ -185,11 +185,28 @@ def test_the_table_and_the_examples_fit_80_columns(demo: Demo) -> None:
     assert count_planted(demo)["n_agree"] == 92
 
 
+def test_the_commands_by_hand_give_the_demos_files_and_figures(
+    demo: Demo, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    before = fingerprint(demo.folder)
+    load, respond, fidelity = by_hand(demo)
+    compile(load[2], "printed", "exec")
+    assert load[2].count(str(demo.benchmark)) == 1
+
+    assert main(respond[1:]) == 0
+    assert fingerprint(demo.folder) == before
+    assert main([*respond[1:-1], str(tmp_path / "again")]) == 0
+    again = tmp_path / "again" / "demo-slips" / "hun.json"
+    assert again.read_bytes() == (demo.output_folder / "demo-slips" / "hun.json").read_bytes()
+
+    capsys.readouterr()
+    assert main([*fidelity[1:], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["languages"] == to_json(demo)["fidelity"]["demo-slips"]["languages"]
+
+
 def test_the_printed_commands_survive_a_shell(demo: Demo) -> None:
     odd = replace(demo, folder=Path('it\'s a "demo" $HOME'))
-    lines = [line.strip() for line in describe(odd).splitlines()]
-    [python] = [line for line in lines if line.startswith("python -c")]
-    program = compile(shlex.split(python)[2], "printed", "exec")
-    assert str(odd.benchmark) in program.co_consts
-    [fidelity, _] = [line for line in lines if line.startswith("xl-suite fidelity")]
-    assert shlex.split(fidelity)[2] == str(odd.output_folder / "demo-slips")
+    printed = [
+        shlex.split(line) for line in describe(odd).splitlines() if line.startswith(("  python", "  xl-suite"))
+    ]
+    assert printed[:3] == by_hand(odd)

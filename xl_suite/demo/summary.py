@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from xl_suite.demo.answers import GENERATORS, read_answers
+from xl_suite.demo.answers import GENERATORS, count_answers, group_languages, read_answers
 from xl_suite.demo.steps import Demo
 from xl_suite.fidelity import Fidelity
 from xl_suite.languages import find_language
@@ -30,10 +30,6 @@ def describe(demo: Demo) -> str:
         (demo.journal, "every call with its answer, as text"),
         *((demo.output_folder / name, "its answers in AlpacaEval's format") for name in GENERATORS),
     )
-    program = (
-        "from datasets import load_dataset; "
-        f'print(load_dataset({json.dumps(str(demo.benchmark))}, "deu", split="test")[0])'
-    )
     width = max(len(str(place)) for place, _ in places)
     return "\n".join(
         [
@@ -51,14 +47,28 @@ def describe(demo: Demo) -> str:
             "Where everything lies:",
             *(f"  {place!s:<{width}}  {what}" for place, what in places),
             "",
-            "Look into it:",
-            f"  xl-suite fidelity {shlex.quote(str(demo.output_folder / GENERATORS[-1]))}",
-            f"  python -c {shlex.quote(program)}",
+            "The same by hand:",
+            *(f"  {shlex.join(words)}" for words in by_hand(demo)),
             "",
             "Next, on real data:",
             *(f"  xl-suite {command}" for command in NEXT),
         ]
     )
+
+
+def by_hand(demo: Demo) -> list[list[str]]:
+    """Commands that do on the demo's files what it did, and one that looks at a row; each as a list of words."""
+    benchmark, slips = str(demo.benchmark), demo.output_folder / GENERATORS[-1]
+    limit, languages = group_languages(count_answers(GENERATORS[-1]))[0]
+    ask = ["--model", f"replay:{demo.journal}#{GENERATORS[-1]}", "--languages", ",".join(languages)]
+    program = (
+        f'from datasets import load_dataset; print(load_dataset({json.dumps(benchmark)}, "deu", split="test")[0])'
+    )
+    return [
+        ["python", "-c", program],
+        ["xl-suite", "respond", benchmark, *ask, "--limit", str(limit), "--out", str(demo.output_folder)],
+        ["xl-suite", "fidelity", str(slips), "--benchmark", benchmark],
+    ]
 
 
 def to_json(demo: Demo) -> dict[str, Any]:
