@@ -26,7 +26,7 @@ from xl_suite.chat.loopback import Loopback, Reply, last_message, serve_loopback
 from xl_suite.chat.models import parse_model
 from xl_suite.chat.session import ChatOptions
 from xl_suite.cli.main import main
-from xl_suite.errors import BadInput, UnknownLanguage
+from xl_suite.errors import BadInput, ModelUnavailable, UnknownLanguage
 from xl_suite.outputs import name_folder
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records, write_parquet
 from xl_suite.respond import Plan, Prompting, Report, derive_seed, name_benchmark, plan_responses, respond
@@ -302,14 +302,17 @@ def test_long_names_stay_apart() -> None:
     assert name_folder("m" * 300) != name_folder("m" * 301)
 
 
-def test_what_is_paid_for_needs_no_model(benchmark: Path, tmp_path: Path) -> None:
+def test_what_is_paid_for_needs_no_key(benchmark: Path, tmp_path: Path) -> None:
+    plan = plan_responses(benchmark)
+    options = ChatOptions(journal=tmp_path / ".journal.sqlite", progress=False)
     with serve_loopback(answer) as server:
-        run(benchmark, tmp_path / "out", server)
-        before = read_tree(tmp_path / "out" / "tiny")
-        calls = server.calls
-    report = run(benchmark, tmp_path / "out", server)
-    assert (report.ledger.from_journal, server.calls) == (8, calls)
-    assert read_tree(tmp_path / "out" / "tiny") == before
+        respond(plan, parse_model(f"gpt-4o@{server.url}"), tmp_path, options=options)
+    before = read_tree(tmp_path / "gpt-4o")
+    report = respond(plan, parse_model("gpt-4o"), tmp_path, options=options)
+    assert (report.ledger.from_journal, report.ledger.paid) == (8, 0)
+    assert read_tree(tmp_path / "gpt-4o") == before
+    with pytest.raises(ModelUnavailable, match="OPENAI_API_KEY"):
+        respond(plan_responses(benchmark, seed=1), parse_model("gpt-4o"), tmp_path, options=options)
 
 
 def test_the_verb(benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

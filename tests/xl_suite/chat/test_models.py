@@ -31,12 +31,12 @@ mode = os.environ.get("FAKE_MODE", "")
 print("fake server", json.dumps(arguments), "secret" if "OPENAI_API_KEY" in os.environ else "no secret", flush=True)
 if mode == "dies":
     sys.exit("CUDA out of memory, says the fake")
-if mode == "worker":
-    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    print("worker", worker.pid, flush=True)
 if mode == "stubborn":
     import signal
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the worker inherits it
+if mode in ("worker", "stubborn"):
+    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print("worker", worker.pid, flush=True)
 if mode == "slow":
     time.sleep(600)
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -73,6 +73,16 @@ def fake_vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     script.write_text(FAKE_SERVER, encoding="utf-8")
     monkeypatch.setenv("XL_SUITE_VLLM", f"{sys.executable} {script}")
     return lambda mode: monkeypatch.setenv("FAKE_MODE", mode)
+
+
+@pytest.fixture
+def impatient_keeper(tmp_path: Path) -> Path:
+    """The keeper, but for the time that it gives a server to end by itself."""
+    text = (ROOT / "xl_suite" / "chat" / "keeper.py").read_text(encoding="utf-8")
+    assert "GRACE_SECONDS = 5.0" in text
+    path = tmp_path / "keeper.py"
+    path.write_text(text.replace("GRACE_SECONDS = 5.0", "GRACE_SECONDS = 0.3"), encoding="utf-8")
+    return path
 
 
 @pytest.mark.parametrize(
@@ -288,13 +298,14 @@ def test_a_server_is_started_and_stopped(
 
 
 def test_a_server_that_ignores_the_signal_is_killed(
-    weights: Path, tmp_path: Path, fake_vllm: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    weights: Path,
+    tmp_path: Path,
+    fake_vllm: Callable[[str], None],
+    impatient_keeper: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fake_vllm("stubborn")
-    keeper = (ROOT / "xl_suite" / "chat" / "keeper.py").read_text(encoding="utf-8")
-    impatient = tmp_path / "keeper.py"
-    impatient.write_text(keeper.replace("GRACE_SECONDS = 5.0", "GRACE_SECONDS = 0.3"), encoding="utf-8")
-    monkeypatch.setattr("xl_suite.chat.keeper.__file__", str(impatient))
+    monkeypatch.setattr("xl_suite.chat.keeper.__file__", str(impatient_keeper))
     with serve(parse_model(f"vllm:{weights}"), tmp_path / "log"):
         pids = read_pids(tmp_path / "log")
     assert_gone(pids)
@@ -342,17 +353,25 @@ def test_a_taken_port_is_tried_again(
         assert is_up(served.urls[0])
 
 
+@pytest.mark.parametrize("mode", ["worker", "stubborn"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_server_is_left_behind(
-    number: signal.Signals, weights: Path, tmp_path: Path, fake_vllm: Callable[[str], None]
+    number: signal.Signals,
+    mode: str,
+    weights: Path,
+    tmp_path: Path,
+    fake_vllm: Callable[[str], None],
+    impatient_keeper: Path,
 ) -> None:
-    fake_vllm("worker")
+    fake_vllm(mode)
     log = tmp_path / "log"
     code = (
-        "import sys, time; from pathlib import Path; from xl_suite.chat.models import parse_model, serve\n"
+        "import sys, time; from pathlib import Path; from xl_suite.chat import keeper\n"
+        "from xl_suite.chat.models import parse_model, serve\n"
+        "keeper.__file__ = sys.argv[3]\n"
         "with serve(parse_model(sys.argv[1]), Path(sys.argv[2])): print('up', flush=True); time.sleep(600)"
     )
-    command = [sys.executable, "-c", code, f"vllm:{weights}", str(log)]
+    command = [sys.executable, "-c", code, f"vllm:{weights}", str(log), str(impatient_keeper)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as ours:
         assert ours.stdout is not None
         assert ours.stdout.readline() == "up\n"
