@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -51,8 +55,16 @@ def test_yaml(path: Path) -> None:
     assert yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def test_every_kind_of_data_file_is_packaged() -> None:
-    packaged = (ROOT / "setup.cfg").read_text(encoding="utf-8").split("[options.package_data]")[1].split("[")[0]
-    for path in FILES:
-        if path.suffix not in {".py", ".pyc"}:
-            assert f"*{path.suffix}" in packaged or path.name in packaged, f"{path} would be left out of a wheel"
+def test_every_data_file_is_in_the_wheel(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, source / package, ignore=ignored)
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir"]
+    subprocess.run([*command, str(tmp_path), str(source)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    ours = {str(path.relative_to(ROOT)) for path in FILES if "__pycache__" not in path.parts}
+    assert ours - packed == set()
