@@ -1,0 +1,294 @@
+"""What of an answer is judged: its prose, cut into pieces of about a sentence.
+
+Left out are code, formulas, addresses, numbers, markup, quotations inside a line, and what is copied from the
+prompt. Every pattern is bounded, so that a line of a megabyte takes no longer than its length.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+COPIED_WORDS = 5  # a run of so many words that also stands in the prompt is taken for a quotation of it
+SHORT_PIECE = 40  # letters; a shorter piece is joined with the short pieces beside it (a list, a table)
+LONG_PIECE = 120  # letters; a longer sentence is cut where it has a comma, since it may hold two languages
+CLAUSE = 50  # letters that each part of such a sentence has at least
+# Characters from which on a passage in another script is no name or loanword any more but text to judge.
+LOANED_LETTERS = {"latin": 30, "dense": 12, "other": 30}
+LONGEST_PIECE = 1200  # characters; a longer text without any space is cut anywhere
+
+# Letters by script, as parts of character classes. DENSE has a word in one or two characters and no spaces
+# (kana, Han; Hangul has spaces but is as dense). SIGNED writes vowels as signs, which `\w` does not match.
+LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af\u1e00-\u1eff"
+DENSE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U0003134f"
+SIGNED = "\u0900-\u0963\u0971-\u0dff\u0e01-\u109f\u1780-\u17d3"
+OTHER = f"\u0370-\u03ff\u0400-\u0482\u048a-\u0900\u10a0-\u177f\u1f00-\u1fff{SIGNED}"
+
+_FENCE = re.compile(r" {0,3}(?:[-*+>] {0,3})?(`{3,}|~{3,})(.*)")
+# Each alternative begins with a plain character, so that the search skips quickly from one to the next.
+_LEFT_OUT = re.compile(
+    r"""
+    `[^`\n]{1,400}`                                      # inline code
+    | <!--[^<>]{0,2000}-->                               # HTML comments, tags, entities
+    | </?[A-Za-z!][^<>\n]{0,300}>
+    | &\#?\w{2,8};
+    | (?:https?|ftp|file)://[^\s<>"]+                    # addresses
+    | www\.[^\s<>"]+
+    | \]\([^()\n]{0,500}\)                               # the target of a Markdown link
+    | [@\#]\w{1,60}                                      # handles and hashtags
+    | \$\$[^$]{1,2000}\$\$                               # formulas
+    | \\\[[^\[\]]{1,1000}\\\]
+    | \\\([^()\n]{1,400}\\\)
+    | \$(?=[^\s$][^$\n]{0,200}[\\^_={}+])[^$\n]{1,300}(?<=\S)\$(?!\d)
+    | \\(?:begin|end)\{[^{}\n]{0,40}\}
+    | \\[A-Za-z]{1,30}
+    | [0-9](?:[\w.,:/%°'′″-]*[\w%°])?                    # numbers, and what is written on to them
+    """,
+    re.VERBOSE,
+)
+_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}")
+_QUOTATION = re.compile(
+    r"“[^“”\n]{1,300}”|„[^„“”\n]{1,300}[“”]|«[^«»\n]{1,300}»|\"[^\"\n]{1,300}\""
+    r"|「[^「」\n]{1,300}」|『[^『』\n]{1,300}』|《[^《》\n]{1,300}》|(?<!\w)[‘'][^‘’'\n]{3,300}[’'](?!\w)"
+)
+_QUOTE_SIGN = re.compile(r"[\"“„«「『《‘]|(?<!\w)'")
+_MARKERS = re.compile(r"[*_~|#•▪·+\\\[\]{}<>=^]+|^[\s>*+–—-]+")
+_STOP = re.compile(r"(?:[.;…][\"'”’»)\]]*\s|[!?।॥。！？；][\"'”’»」』）)\]]*)")
+_COMMA = re.compile(r"(?<=[,;:，；：、])\s*|\s+(?=[–—(])")
+_WORD = re.compile(rf"[{DENSE}]|(?:[^\W\d_{DENSE}]|[\u0300-\u036f{SIGNED}])+")
+_LETTERS = re.compile(rf"(?P<latin>[{LATIN}]+)|(?P<dense>[{DENSE}]+)|(?P<other>[{OTHER}]+)")
+_IS_DENSE = re.compile(f"[{DENSE}]")
+_NOT_LATIN = re.compile(f"[{DENSE}{OTHER}]")
+_IS_LATIN = re.compile(f"[{LATIN}]")
+_CODE_LETTER = re.compile(r"[{}<>=\[\]\\^$;|&@(_/:]")
+_CODE_SIGN = re.compile(r"[{}<>=\[\]\\^$;|&@]|\w\(|\)\s*[:.]\s*$|_\w|/\w|::|->")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of an answer's prose.
+
+    line: the 1-based line of the answer in which it begins. quoted: stands in quotation marks inside other text.
+    """
+
+    line: int
+    text: str
+    quoted: bool = False
+
+
+def find_pieces(output: str, prompt: str = "") -> list[Piece]:
+    """The prose of an answer in pieces of about a sentence, in its order, then what it quotes; none without prose.
+
+    Short lines that follow one another come together in one piece. A line break never lies inside a sentence
+    otherwise, and a passage in Chinese, Japanese or Korean inside other text is a piece of its own.
+    """
+    text = leave_out(output)
+    copied = frozenset(_make_shingles(find_words(prompt.lower())))
+    pieces: list[Piece] = []
+    quoted: list[Piece] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line or line.isspace():
+            continue
+        if copied:
+            line = _leave_out_copied(line, copied)
+        line, quotations = _leave_out_quotations(line)
+        pieces += [Piece(number, part) for part in _split_line(line)]
+        quoted += [Piece(number, part, quoted=True) for text in quotations for part in _split_line(text)]
+    return _join_short(pieces) + quoted
+
+
+def leave_out(output: str) -> str:
+    """The answer without code, formulas, addresses and numbers; its lines keep their numbers."""
+    text = output.replace("\r\n", "\n").replace("\r", "\n")
+    if "```" in text or "~~~" in text:
+        text = _leave_out_fences(text)
+    if "@" in text:
+        text = _MAIL.sub(" ", text)
+    return _LEFT_OUT.sub(_blank, text)
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " + "\n" * match.group().count("\n")
+
+
+def _leave_out_fences(text: str) -> str:
+    """Blank lines in the place of fenced code; a fence that is never closed goes to the end."""
+    kept, fence = [], ""
+    for line in text.split("\n"):
+        found = _FENCE.match(line)
+        if fence:
+            closes = found and found[1].startswith(fence) and (not found[2].strip() or " " in found[2].strip())
+            kept.append(found[2] if closes and found else "")
+            fence = "" if closes else fence
+        elif found and found[1] in found[2]:  # opened and closed in one line
+            kept.append(found[2].rpartition(found[1])[2])
+        elif found:
+            fence = found[1]
+            kept.append("")
+        else:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def find_words(text: str) -> list[str]:
+    """Words of the text; each character of a script without spaces counts as one."""
+    return _WORD.findall(text)
+
+
+def count_words(text: str) -> int:
+    """How many words, exactly where there are few."""
+    spaces = text.count(" ")
+    return spaces if spaces >= 8 else len(find_words(text))
+
+
+def _make_shingles(words: list[str]) -> Iterator[tuple[str, ...]]:
+    return zip(*(words[i:] for i in range(COPIED_WORDS)), strict=False)
+
+
+def _leave_out_copied(line: str, copied: frozenset[tuple[str, ...]]) -> str:
+    words = _WORD.findall(line.lower())
+    if copied.isdisjoint(_make_shingles(words)):
+        return line
+    spans = [word.span() for word in _WORD.finditer(line)]
+    if len(spans) != len(words):  # a letter that grows when it is lowered; then the line stays as it is
+        return line
+    kept, at = [], 0
+    for i, shingle in enumerate(_make_shingles(words)):
+        if shingle in copied:
+            start, end = spans[i][0], spans[i + COPIED_WORDS - 1][1]
+            if start >= at:
+                kept.append(line[at:start])
+            at = max(at, end)
+    kept.append(line[at:])
+    return " ".join(kept)
+
+
+def _leave_out_quotations(line: str) -> tuple[str, list[str]]:
+    """The line without titles and sayings that it quotes, and the longer ones of these.
+
+    A line that is mostly quotation stays whole.
+    """
+    if not _QUOTE_SIGN.search(line):
+        return line, []
+    rest = _QUOTATION.sub(_keep_stop, line)
+    if len(rest) == len(line) or 2 * len(rest.strip()) < len(line):
+        return line, []
+    return rest, [text[1:-1] for text in _QUOTATION.findall(line) if measure(text) >= SHORT_PIECE]
+
+
+def _keep_stop(quotation: re.Match[str]) -> str:
+    """A quotation that ends a sentence leaves the end of it behind."""
+    return ". " if quotation.group()[-2] in ".!?。！？" else " "
+
+
+def _split_line(line: str) -> list[str]:
+    if _looks_like_code(line):
+        return []
+    parts = []
+    for run in _split_scripts(line):
+        for sentence in _STOP.split(run):
+            clean = " ".join(_MARKERS.sub(" ", sentence).split())
+            if clean and _WORD.search(clean):
+                parts += _split_long(clean)
+    return parts
+
+
+def _looks_like_code(line: str) -> bool:
+    """More than one sign of a programming language in twelve characters."""
+    if not _CODE_LETTER.search(line):
+        return False
+    return 12 * len(_CODE_SIGN.findall(line)) > len(line.strip())
+
+
+def _split_scripts(line: str) -> list[str]:
+    """The line's passages in one script each; short passages in another script than most of the line are dropped.
+
+    Those are names and loanwords: "TensorFlow" in a Chinese line, a Chinese name in a German one.
+    """
+    if not _NOT_LATIN.search(line) or not _IS_LATIN.search(line):
+        return [line]
+    runs: list[tuple[str, int, int]] = []  # script, start, end
+    letters = {"latin": 0, "dense": 0, "other": 0}
+    for match in _LETTERS.finditer(line):
+        script = match.lastgroup or ""
+        letters[script] += len(match.group()) * (3 if script == "dense" else 1)
+        if runs and runs[-1][0] == script:
+            runs[-1] = (script, runs[-1][1], match.end())
+        else:
+            runs.append((script, match.start(), match.end()))
+    main = max(letters, key=lambda script: letters[script])
+    kept, at = [""], 0
+    for script, start, end in runs:
+        if script == main:
+            continue
+        kept[-1] += " " + line[at:start]
+        if end - start >= LOANED_LETTERS[script]:
+            kept += [line[start:end], ""]
+        at = end
+    kept[-1] += " " + line[at:]
+    return kept
+
+
+def measure(text: str) -> int:
+    """The length in letters of an alphabet; a character of a dense script says as much as three of them."""
+    return len(text) if text.isascii() or not _IS_DENSE.search(text) else 3 * len(text)
+
+
+def _split_long(sentence: str) -> list[str]:
+    """A long sentence as parts of CLAUSE letters and more: at commas, and between words where there are too few."""
+    if measure(sentence) <= LONG_PIECE:
+        return [sentence]
+    parts: list[str] = []
+    current, size = "", 0
+    for clause in _COMMA.split(sentence):
+        for words in _split_words(clause):
+            current = f"{current} {words}" if current else words
+            size += measure(words)
+            if size >= CLAUSE:
+                parts.append(current)
+                current, size = "", 0
+    if current and parts:
+        parts[-1] += " " + current
+    elif current:
+        parts.append(current)
+    return parts
+
+
+def _split_words(clause: str) -> list[str]:
+    """The clause, cut between words into equal parts of at most LONG_PIECE letters, or of LONGEST_PIECE anywhere."""
+    size = measure(clause)
+    if size <= LONG_PIECE:
+        return [clause]
+    words = clause.split() if size > len(clause) or " " in clause else [clause]
+    wanted = size / math.ceil(size / LONG_PIECE)
+    parts, current = [], ""
+    for word in words:
+        current = f"{current} {word}" if current else word
+        if measure(current) >= wanted:
+            parts.append(current)
+            current = ""
+    if current:
+        parts.append(current)
+    return [part[i : i + LONGEST_PIECE] for part in parts for i in range(0, len(part), LONGEST_PIECE)]
+
+
+def _join_short(pieces: list[Piece]) -> list[Piece]:
+    """Neighbouring pieces under SHORT_PIECE bytes in one, until it is no longer short."""
+    joined: list[Piece] = []
+    waiting: Piece | None = None
+    for piece in pieces:
+        if measure(piece.text) >= SHORT_PIECE:
+            if waiting:
+                joined.append(waiting)
+                waiting = None
+            joined.append(piece)
+            continue
+        waiting = Piece(waiting.line, waiting.text + ", " + piece.text) if waiting else piece
+        if measure(waiting.text) >= SHORT_PIECE:
+            joined.append(waiting)
+            waiting = None
+    if waiting:
+        joined.append(waiting)
+    return joined

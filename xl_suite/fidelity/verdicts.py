@@ -1,0 +1,265 @@
+"""Is an answer in the language that was asked for? The rules that turn scores of pieces into a verdict.
+
+A piece counts for the target where the target beats every rival, and against it where a rival beats the target by
+a clear margin: the classifier's log scores (over the root of the bytes, so that they compare across lengths) are
+compared after RARE languages were marked down. The benchmark's languages are thereby the restricted set, and all
+others that the model knows the open one, in a single comparison. Between the two margins a piece decides nothing.
+
+The thresholds come from `scripts/benchmarks/fidelity.py`'s data: of the 34,000 pieces of 2,415 real English
+answers, those in which a rival led by 4 or more are truly in another language (French, German, Old English,
+Chinese); of the pieces of the Universal Declaration in twelve languages none is lost by as much to a rival.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from xl_suite.errors import BadInput
+from xl_suite.fidelity.identify import NO_LANGUAGE, find_column_language, load_identifier
+from xl_suite.fidelity.signs import (
+    DEVANAGARI,
+    count_signs,
+    has_devanagari,
+    is_romanised_hindi,
+    is_traditional_chinese,
+)
+from xl_suite.fidelity.text import Piece, count_words, find_pieces, measure
+from xl_suite.languages import find_language
+
+VERDICTS = ("right", "wrong", "mixed", "undetermined")
+
+# Classes that models hardly ever slip into, and that lists of names and titles are often taken for. They are
+# marked down by MARKED_DOWN unless one of them is the target.
+_RARE = """
+ace arg ary arz bak bcl bre crh dzo epo ext fao fry fuv gcf gcr glg gom grc gug guw hau hbo ibo jav kab kik kin
+lat lij lin ltg ltz lug mlg nso oci orm pcm que san sdh sme sna som sot tat tgk tuk uzs vec vol wln xho yor zul
+"""
+RARE = frozenset(_RARE.split())
+MARKED_DOWN = 2.0
+FOREIGN = 4.0  # lead of a rival from which on a piece is surely in another language
+FOREIGN_SHORT = 5.0  # the same for a piece under FULL_BYTES or FULL_WORDS
+NEAR = 1.5  # the same against a close relative of the target: names and loanwords are no reason to doubt those
+RELATIVES: dict[str, frozenset[str]] = {
+    "por": frozenset({"spa", "glg"}),
+    "deu": frozenset({"nld"}),
+    "gle": frozenset({"gla"}),
+    "fin": frozenset({"est"}),
+    "hin": frozenset({"mar", "nep"}),
+}
+SURE = 2.0  # lead of the target from which on a piece makes an answer mixed beside pieces in another language
+MAIN_PART = 0.05  # part of an answer's sure text that is in the target; under it the answer is wrong, not mixed
+FULL_BYTES, FULL_WORDS = 30, 4
+LEAST_WORDS, LEAST_LETTERS = 3, 12  # under this a piece, and an answer, is too short to be judged
+LEAST_LEAD = 0.5  # lead of the target over all pieces together under which an answer is not right
+SIGN = 6.0  # what one word of signs.DEVANAGARI adds to a log score
+LONG_ENOUGH = 100  # bytes of a piece whose letters need no counting
+SHOWN = 5  # lines that a verdict holds at most
+EXCERPT = 120  # characters of a shown line
+
+
+@dataclass(frozen=True, slots=True)
+class LineVerdict:
+    """A passage that shows a verdict. line: 1-based; language: ISO 639-3 of what was found; probability in [0, 1]."""
+
+    line: int
+    text: str
+    language: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """verdict: right, wrong, mixed or undetermined. note: why, or what else is worth knowing; often empty."""
+
+    verdict: str
+    lines: tuple[LineVerdict, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer to judge. prompt: what it answers, whose words are left out where the answer repeats them.
+
+    expected: `target`, `any` or `other:CODE` (DESIGN's "Expected language"). truncated: cut off by the token limit.
+    """
+
+    output: str
+    prompt: str = ""
+    expected: str = "target"
+    truncated: bool = False
+
+
+def knows_language(language: str) -> bool:
+    """Whether answers in this ISO 639-3 language can be judged at all."""
+    return find_column_language(language, load_identifier().languages) is not None
+
+
+def judge_language(output: str, language: str, *, prompt: str = "", expected: str = "target") -> Verdict:
+    """The verdict on one answer; `judge_answers` is far faster for many. Raises UnknownLanguage, BadInput."""
+    return judge_answers([Answer(output, prompt, expected)], language)[0]
+
+
+def judge_answers(answers: Sequence[Answer], language: str) -> list[Verdict]:
+    """A verdict for each answer that was asked for in `language` (ISO 639-3).
+
+    - `any` is right whatever the language, but where it is empty.
+    - `other:CODE` is right in CODE, also beside explanations in the target language; text in the target language
+      alone is undetermined, since the words asked for may be too few to be seen.
+    - Hindi in Latin letters is wrong for `hin`; traditional Chinese is right for `zho`; both are noted.
+    - A language that the classifier doesn't know makes every verdict undetermined.
+
+    Raises UnknownLanguage for a code that is none, BadInput for another `expected`.
+    """
+    find_language(language)
+    wanted = [_parse_expected(answer.expected, language) for answer in answers]
+    identifier = load_identifier()
+    if find_column_language(language, identifier.languages) is None:
+        return [Verdict("undetermined", note=f"the classifier does not know {language}")] * len(answers)
+    pieces = [
+        [] if languages is None else _find_pieces(answer) for answer, languages in zip(answers, wanted, strict=True)
+    ]
+    flat = [piece.text for own in pieces for piece in own]
+    scores = identifier.score(flat)
+    verdicts, at = [], 0
+    for answer, languages, own in zip(answers, wanted, pieces, strict=True):
+        if languages is None:
+            verdicts.append(Verdict("right", note="any language") if answer.output.strip() else _EMPTY)
+        else:
+            verdicts.append(_judge_pieces(answer, own, scores[at : at + len(own)], languages))
+        at += len(own)
+    return verdicts
+
+
+_EMPTY = Verdict("undetermined", note="empty")
+
+
+def _parse_expected(expected: str, language: str) -> tuple[str, ...] | None:
+    """The languages in which the answer may be, the one that must be found first; None where any will do."""
+    if expected == "target":
+        return (language,)
+    if expected == "any":
+        return None
+    kind, _, code = expected.partition(":")
+    if kind != "other":
+        raise BadInput(f"expected language {expected!r} is not `target`, `any` or `other:CODE`.")
+    find_language(code)
+    return (code,) if code == language else (code, language)
+
+
+def _find_pieces(answer: Answer) -> list[Piece]:
+    pieces = find_pieces(answer.output, answer.prompt)
+    # The last sentence of a truncated answer ends anywhere; it decides nothing beside others.
+    return pieces[:-1] if answer.truncated and len(pieces) > 1 else pieces
+
+
+@cache
+def _column_of(code: str) -> int:
+    known = load_identifier().languages
+    found = find_column_language(code, known)
+    return known.index(found) if found else -1
+
+
+@cache
+def _marks(languages: tuple[str, ...]) -> tuple[Any, Any]:
+    """What is taken off every class as a rival of `languages`, and the lead from which each is surely foreign."""
+    import numpy as np
+
+    known = load_identifier().languages
+    down = np.array([MARKED_DOWN if code in RARE else 0.0 for code in known], dtype=np.float32)
+    down[known.index(NO_LANGUAGE)] = np.inf
+    down[[_column_of(code) for code in languages if _column_of(code) >= 0]] = np.inf  # no rivals of themselves
+    near = RELATIVES.get(languages[0], frozenset())
+    lead = np.array([NEAR if code in near else FOREIGN for code in known], dtype=np.float32)
+    return down, lead
+
+
+def _judge_pieces(answer: Answer, pieces: list[Piece], scores: Any, languages: tuple[str, ...]) -> Verdict:
+    import numpy as np
+
+    if not answer.output.strip():
+        return _EMPTY
+    if not pieces:
+        return Verdict("undetermined", note="no prose")
+    if _column_of(languages[0]) < 0:
+        return Verdict("undetermined", note=f"the classifier does not know {languages[0]}")
+    _add_signs(pieces, scores)
+    down, lead = _marks(languages)
+    own_columns = [_column_of(code) for code in languages]
+    own = scores[:, own_columns].max(axis=1)
+    rivals = scores - down
+    rival = rivals.argmax(axis=1)
+    margin = own - rivals[np.arange(len(pieces)), rival]
+
+    right: list[int] = []
+    foreign: list[int] = []
+    romanised: set[int] = set()
+    weight = total = 0.0
+    letters = words = 0
+    sizes = [len(piece.text.encode("utf-8", "surrogatepass")) for piece in pieces]
+    for i, piece in enumerate(pieces):
+        size = sizes[i]
+        n = count_words(piece.text)
+        if piece.quoted and margin[i] < 0:  # a quotation may be in any language
+            continue
+        letters += size if size > LONG_ENOUGH else sum(map(str.isalpha, piece.text))
+        words += n
+        weight += size
+        total += float(margin[i]) * math.sqrt(size)
+        if n < LEAST_WORDS or size < LEAST_LETTERS:
+            continue
+        full = size >= FULL_BYTES and n >= FULL_WORDS
+        if languages[0] == "hin" and piece.text.isascii() and is_romanised_hindi(piece.text):
+            romanised.add(i)
+            foreign.append(i)
+        elif margin[i] >= 0:
+            right.append(i)
+        elif -margin[i] >= (lead[rival[i]] if full else FOREIGN_SHORT):
+            foreign.append(i)
+    if words < LEAST_WORDS or letters < LEAST_LETTERS:
+        return Verdict("undetermined", note="too short")
+    overall = total / math.sqrt(weight)
+
+    def show(chosen: Sequence[int], *, asked: bool) -> tuple[LineVerdict, ...]:
+        lines = []
+        for i in sorted(chosen, key=lambda i: -abs(float(margin[i])))[:SHOWN]:
+            column = own_columns[int(scores[i, own_columns].argmax())] if asked else int(rival[i])
+            code = "hin" if i in romanised else load_identifier().languages[column]
+            chance = 1 / (1 + math.exp(min(50.0, -abs(float(margin[i])))))
+            lines.append(LineVerdict(pieces[i].line, pieces[i].text[:EXCERPT], code, round(chance, 4)))
+        return tuple(sorted(lines, key=lambda line: line.line))
+
+    note = _note(pieces, right, romanised, languages)
+    in_right = sum(measure(pieces[i].text) for i in right if margin[i] >= SURE)
+    if foreign and in_right >= MAIN_PART * (in_right + sum(measure(pieces[i].text) for i in foreign)):
+        return Verdict("mixed", (*show(foreign, asked=False), *show(right, asked=True)[:1]), note)
+    if foreign or (overall <= -FOREIGN):
+        return Verdict("wrong", show(foreign or range(len(pieces)), asked=False), note)
+    if not right or overall < LEAST_LEAD:
+        return Verdict("undetermined", note=note or "unclear")
+    if len(languages) == 2:
+        column = own_columns[0]
+        if not any(int(scores[i, own_columns].argmax()) == 0 for i in right) and column != own_columns[1]:
+            return Verdict("undetermined", show(right, asked=True)[:1], f"no text in {languages[0]} found")
+    return Verdict("right", show(right, asked=True)[:1], note)
+
+
+def _add_signs(pieces: list[Piece], scores: Any) -> None:
+    """Adds what telling words say to the scores of the languages in Devanagari."""
+    for i, piece in enumerate(pieces):
+        if piece.text.isascii() or not has_devanagari(piece.text):
+            continue
+        scale = SIGN / math.sqrt(len(piece.text.encode("utf-8", "surrogatepass")))
+        for code in DEVANAGARI:
+            scores[i, _column_of(code)] += scale * count_signs(piece.text, code)
+
+
+def _note(pieces: list[Piece], right: list[int], romanised: set[int], languages: tuple[str, ...]) -> str:
+    if romanised:
+        return "romanised Hindi"
+    if languages[0] in ("zho", "cmn") and is_traditional_chinese("".join(pieces[i].text for i in right)):
+        return "traditional Chinese"
+    return ""
