@@ -15,7 +15,7 @@ from xl_alpacaeval.verify import compare_rows, describe
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
-from xl_suite.records import Prompt, write_json
+from xl_suite.records import BenchmarkRow, Prompt, write_json
 from xl_suite.templates import Template, draw_template, templates
 
 GERMAN = find_language("deu")
@@ -73,6 +73,13 @@ def test_a_prompt_that_the_release_edited_is_known_by_likeness_and_a_strange_one
     rows, lost = recover_rows(texts, GERMAN, prompts)
     assert [row.id for row in rows] == [1]
     assert rows[0].prompt.startswith("Plan a picnic for six persons")
+    assert lost == [2]
+
+
+def test_a_prompt_that_stands_in_a_release_twice_is_taken_once() -> None:
+    texts = ["Why? Respond in German", "Why? Answer in German"]
+    rows, lost = recover_rows(texts, GERMAN, [Prompt(1, "own", "Why?")])
+    assert [(row.id, row.template) for row in rows] == [(1, "Respond in German")]
     assert lost == [2]
 
 
@@ -188,6 +195,13 @@ def test_other_templates_and_missing_rows_are_told_apart(own_prompts: Path) -> N
     assert "another template: prompt" in describe([found], "a release")
     with pytest.raises(BadInput, match="Nothing to compare"):
         compare_rows({"deu": here["deu"]}, {"fra": []})
+
+
+def test_a_row_whose_prompt_differs_is_counted_once() -> None:
+    here = BenchmarkRow(1, "own", "a\n\nx", "a", "x", "deu", "target")
+    there = BenchmarkRow(1, "own", "b y", "b", "y", "deu", "target")
+    (found,) = compare_rows({"deu": [here]}, {"deu": [there]})
+    assert (found.prompt, found.template, found.layout) == ((1,), (), ())
 
 
 def test_verify_without_the_hub_says_so_and_the_folder_stands(

@@ -144,6 +144,15 @@ def test_a_link_is_followed_not_replaced(tmp_path: Path) -> None:
     assert len(read_benchmark(tmp_path / "disk")) == 9
 
 
+def test_a_linked_folder_inside_is_not_ours(tmp_path: Path) -> None:
+    out = build(tmp_path / "own")
+    (tmp_path / "elsewhere").mkdir()
+    (out / "fra").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BadInput, match="fra"):
+        build(out)
+    assert (out / "fra").is_symlink()
+
+
 @pytest.mark.parametrize(
     ("configs", "views", "message"),
     [
