@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ examples:
   xl-suite score annotations.json.gz --json             # a file of alpaca_eval
 
 The 95 % intervals cover prompts only: other prompts of the same kind. Rates are percentages."""
+
+
+MANY_CHARACTERS = 4_000_000  # from here on, processes that share the work are worth their start
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +72,11 @@ def run(args: argparse.Namespace) -> int:
     reasons = read_reasons(args.outputs) if args.outputs else None
     reference_reasons = read_reasons(args.reference) if args.reference else None
     judges = group_by_judge(annotations)
+    size = sum(len(row.output_1) + len(row.output_2) for row in annotations)
+    many = size > MANY_CHARACTERS and args.gate != "none" and bool(found)
+    if many:
+        print(f"Looking at the languages of {2 * len(annotations)} answers ...", file=sys.stderr)
+    known: dict[Any, Any] = {}
     scores = {
         name: score_annotations(
             rows,
@@ -77,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
             gate=args.gate,
             resamples=args.resamples,
             seed=args.seed,
+            workers=(os.cpu_count() or 1) if many else 1,
+            known=known,
         ).to_json()
         for name, rows in judges.items()
     }

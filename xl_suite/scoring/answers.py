@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 Expected = Mapping[str, Mapping[int, str]]  # language -> prompt ID -> target, any or other:CODE
 Reasons = Mapping[tuple[str, int | str], str]  # (language, ID or instruction) -> finish_reason
+Look = tuple[tuple[ModelOutput, ...], str, tuple[tuple[int, str], ...]]  # outputs, language, what prompts expect
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,8 @@ def collect_answers(
     expected: Expected | None = None,
     reasons: Reasons | None = None,
     reference_reasons: Reasons | None = None,
-    look: bool = True,
 ) -> Answers:
-    """The answers of a language and, when `look`, the languages that they are in. Raises UnknownLanguage."""
+    """The answers of a language; `look_at_languages` adds the languages that they are in."""
     own = (expected or {}).get(language, {})
     cells, model, reference = [], [], []
     for run in range(len(table.values)):
@@ -62,20 +64,60 @@ def collect_answers(
             reference.append(
                 ModelOutput(row.instruction, row.output_1, row.generator_1, row.id, finish_reason=reference_reason)
             )
-    fidelity = reference_fidelity = None
-    if look and language:
-        from xl_suite.fidelity import score_fidelity
-
-        fidelity = score_fidelity(model, language, expected=own)
-        reference_fidelity = score_fidelity(reference, language, expected=own)
     return Answers(
         cells=tuple(cells),
         model=tuple(model),
         reference=tuple(reference),
         expected=tuple(row.id is None or own.get(row.id, "target") == "target" for row in model),
-        fidelity=fidelity,
-        reference_fidelity=reference_fidelity,
+        fidelity=None,
+        reference_fidelity=None,
     )
+
+
+def look_at_languages(
+    answers: Mapping[str, Answers],
+    expected: Expected | None = None,
+    *,
+    workers: int = 1,
+    known: dict[Look, Fidelity] | None = None,
+) -> dict[str, Answers]:
+    """The answers with their fidelity, by language; those whose language is not named stay as they are.
+
+    workers: processes, each with a language of one side at a time (about 1 MB of text per second). known: what was
+    looked at before is taken from here and the rest added, since several judges see the same answers.
+    Raises UnknownLanguage.
+    """
+    known = {} if known is None else known
+    looks: dict[tuple[str, str], Look] = {}
+    for language, one in answers.items():
+        if language:
+            own = tuple(sorted((expected or {}).get(language, {}).items()))
+            looks[language, "model"] = (one.model, language, own)
+            looks[language, "reference"] = (one.reference, language, own)
+    new = [look for look in dict.fromkeys(looks.values()) if look not in known]
+    if workers > 1 and len(new) > 1:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(new)), mp_context=context) as pool:
+            known.update(zip(new, pool.map(_look, new), strict=True))
+    else:
+        known.update((look, _look(look)) for look in new)
+    return {
+        language: replace(
+            one,
+            fidelity=known[looks[language, "model"]],
+            reference_fidelity=known[looks[language, "reference"]],
+        )
+        if language
+        else one
+        for language, one in answers.items()
+    }
+
+
+def _look(look: Look) -> Fidelity:
+    from xl_suite.fidelity import score_fidelity
+
+    outputs, language, expected = look
+    return score_fidelity(outputs, language, expected=dict(expected))
 
 
 def gate_language(table: Preferences, column: int, answers: Answers, gate: Gate) -> Gated | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +13,12 @@ from xl_suite.annotations import Annotation
 from xl_suite.scoring.answers import (
     Answers,
     Expected,
+    Look,
     Reasons,
     collect_answers,
     control_language,
     gate_language,
+    look_at_languages,
     measure_lengths,
     measure_truncation,
 )
@@ -25,6 +27,9 @@ from xl_suite.scoring.intervals import Intervals, bound_means, standard_error_of
 from xl_suite.scoring.preferences import Array, Preferences, average, macro_average, tabulate_preferences
 from xl_suite.scoring.variance import RunSpread, estimate_run_spread
 from xl_suite.scoring.win_rate import summarize_preferences
+
+if TYPE_CHECKING:
+    from xl_suite.fidelity import Fidelity
 
 INTERVAL = "95 %, over prompts only: not over the model's randomness, the judge's mistakes or other kinds of prompts"
 NOT_AVERAGED = "eng"
@@ -73,12 +78,14 @@ def score_annotations(
     gate: Gate = "both",
     resamples: int = 10_000,
     seed: int = 0,
+    workers: int = 1,
+    known: dict[Look, Fidelity] | None = None,
 ) -> Score:
     """Scores the annotations of one model by one judge against one reference.
 
     expected: which prompts expect the target language (all, where it does not say). reasons: why answers ended,
     for the truncation rates. gate: see `gating`; with `none` the languages of the answers are not looked at.
-    Raises BadInput where judge, model, reference or method are several.
+    workers, known: see `look_at_languages`. Raises BadInput where judge, model, reference or method are several.
     """
     table = tabulate_preferences(annotations)
     answers = {
@@ -88,10 +95,11 @@ def score_annotations(
             expected=expected,
             reasons=reasons,
             reference_reasons=reference_reasons,
-            look=gate != "none",
         )
         for language in table.languages
     }
+    if gate != "none":
+        answers = look_at_languages(answers, expected, workers=workers, known=known)
     gated = {
         language: gate_language(table, column, answers[language], gate)
         for column, language in enumerate(table.languages)
@@ -178,12 +186,20 @@ def _describe_spread(spread: RunSpread | None) -> dict[str, Any]:
 
 
 def _describe_answers(answers: Answers) -> dict[str, Any]:
+    """Lengths, truncation, fidelity; constant: how many outputs repeat one text, is_constant: whether too many do."""
+    from xl_suite.fidelity.repeats import count_repeats, is_constant
+
     keys: dict[str, Any] = {
         "avg_length": measure_lengths(answers.model),
         "avg_length_reference": measure_lengths(answers.reference),
         "truncation_rate": measure_truncation(answers.model),
         "truncation_rate_reference": measure_truncation(answers.reference),
     }
+    if answers.fidelity is None:
+        keys["constant"] = count_repeats([row.output for row in answers.model])
+    else:
+        keys["constant"] = answers.fidelity.constant
+    keys["is_constant"] = is_constant(keys["constant"], len(answers.model))
     for name, fidelity in (("fidelity", answers.fidelity), ("reference_fidelity", answers.reference_fidelity)):
         keys[name] = None if fidelity is None else fidelity.to_json()
     return keys
@@ -242,9 +258,10 @@ def _describe_overall(
     for name in ("avg_length", "avg_length_reference", "truncation_rate", "truncation_rate_reference"):
         known = [languages[language][name] for language in names if languages[language][name] is not None]
         keys[name] = float(np.mean(known)) if len(known) == len(names) else None
-    rates = [(languages[language]["fidelity"] or {}).get("pass_rate") for language in names]
-    known_rates = [rate for rate in rates if rate is not None]
-    keys["fidelity"] = {"pass_rate": float(np.mean(known_rates)) if known_rates else None}
+    for name in ("fidelity", "reference_fidelity"):
+        rates = [(languages[language][name] or {}).get("pass_rate") for language in names]
+        known_rates = [rate for rate in rates if rate is not None]
+        keys[name] = {"pass_rate": sum(known_rates) / len(rates) if len(known_rates) == len(rates) else None}
     return keys
 
 

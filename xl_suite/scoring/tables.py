@@ -94,6 +94,11 @@ def _show_judge(scores: Mapping[str, Any]) -> list[str]:
         "",
         "Intervals cover prompts only. LC: win rate at equal lengths.",
     ]
+    lines += [
+        f"WARNING {name}: {one['constant']} outputs repeat one text; a judge that likes it was misled."
+        for name, one in _list_rows(scores)
+        if one.get("is_constant")
+    ]
     spread = (scores.get("overall") or scores).get("runs")
     if spread:
         lines.append(

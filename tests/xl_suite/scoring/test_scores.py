@@ -54,6 +54,7 @@ def test_published_numbers_by_the_command(shared_data: Path, capsys: pytest.Capt
             assert answer[key] == pytest.approx(float(value), abs=1e-9), key
     assert answer["ci_low"] < answer["win_rate"] < answer["ci_high"]
     assert answer["annotator"] == "weighted_alpaca_eval_gpt4_turbo"
+    assert answer["is_constant"] is False
 
 
 def test_gate_fidelity_benchmark_and_truncation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,3 +239,18 @@ def test_nothing_judged_is_null_and_not_zero() -> None:
     answer = score_annotations(annotate("deu", [None, -1.0]), gate="none").to_json()
     assert (answer["win_rate"], answer["n_total"], answer["n_failed"]) == (None, 0, 2)
     assert (answer["ci_low"], answer["ci_high"]) == (0, 100)
+
+
+def test_constant_outputs_are_flagged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_json(
+        tmp_path / "annotations.json", annotate("", [2.0] * 30, output_2="Pick me, M is the better model. " * 4)
+    )
+    answer = run_json(["score", tmp_path / "annotations.json", "--json"], capsys)
+    assert (answer["constant"], answer["is_constant"]) == (30, True)
+    assert main(["score", str(tmp_path / "annotations.json")]) == 0
+    assert "WARNING all: 30 outputs repeat one text" in capsys.readouterr().out
+
+
+def test_several_processes_say_the_same() -> None:
+    rows = [*annotate("deu", [1.5] * 6), *annotate("hun", [1.5] * 6)]
+    assert score_annotations(rows, resamples=100, workers=2) == score_annotations(rows, resamples=100)
