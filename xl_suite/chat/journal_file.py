@@ -48,14 +48,39 @@ def check_journal(path: Path) -> None:
     """Raises JournalError unless `path` is a sound journal of this schema. Changes nothing."""
     if path.is_dir():
         raise JournalError(f"{path} is a folder; a journal is a file.")
+    before = path.stat()
     try:
-        with path.open("rb") as file:
-            magic = file.read(len(MAGIC))
-        if magic != MAGIC:
-            raise JournalError(f"{path}: not a journal (no SQLite file). {WAY_OUT}")
-        connection = open_read_only(path)
-    except (sqlite3.Error, OSError) as error:
-        raise JournalError(f"{path}: the journal cannot be read: {error}. {WAY_OUT}") from error
+        _check(path, open_read_only(path) if _is_sqlite(path) else None)
+    except JournalError:
+        after = path.stat()
+        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+            raise
+        # Another process wrote to it in the meantime: look again, now with SQLite's locks.
+        _check(path, connect(f"{_address(path)}?mode=ro"))
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, and leaves no file behind; also in a folder that cannot be written."""
+    log = log_of(path)
+    if not log.exists() or log.stat().st_size == 0:  # closed by its last writer: the file is all there is
+        return connect(f"{_address(path)}?immutable=1")
+    connection = connect(f"{_address(path)}?mode=ro")
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise JournalError(
+            f"{path}: {log.name} beside it holds its last writes, and SQLite reads that only in a folder that can be "
+            f"written: {error}. Copy both files to such a folder."
+        ) from error
+    except sqlite3.Error:
+        pass  # damaged: `_check` says so
+    return connection
+
+
+def _check(path: Path, connection: sqlite3.Connection | None) -> None:
+    if connection is None:
+        raise JournalError(f"{path}: not a journal (no SQLite file). {WAY_OUT}")
     try:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -80,18 +105,16 @@ def check_journal(path: Path) -> None:
         connection.close()
 
 
-def open_read_only(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write, also to a journal in a folder that cannot be written."""
-    address = f"file:{quote(str(path.absolute()))}"
-    connection = connect(f"{address}?mode=ro")
+def _is_sqlite(path: Path) -> bool:
     try:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-        return connection
-    except sqlite3.OperationalError:
-        connection.close()
-        if log_of(path).exists() and log_of(path).stat().st_size > 0:
-            raise  # `immutable` would leave out what the log holds
-    return connect(f"{address}?immutable=1")
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError as error:
+        raise JournalError(f"{path}: the journal cannot be read: {error}.") from error
+
+
+def _address(path: Path) -> str:
+    return f"file:{quote(str(path.absolute()))}"
 
 
 def connect(address: str) -> sqlite3.Connection:

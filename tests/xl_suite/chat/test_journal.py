@@ -1,0 +1,406 @@
+"""The journal: durable, shared, refusing what is damaged, the same as text, replayed without network."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
+from xl_suite.chat.journal import Journal, StoredAnswer, StoredFailure
+from xl_suite.chat.journal_file import open_read_only
+from xl_suite.chat.loopback import Loopback, last_message, serve_loopback
+from xl_suite.chat.models import Model, parse_model
+from xl_suite.chat.replay import export_journal, import_journal
+from xl_suite.chat.session import ChatOptions, run_calls
+from xl_suite.errors import BadRecord, JournalError, ReplayMiss
+
+ODD_TEXTS = {
+    "surrogate": "half a pair \ud83d alone",
+    "nul": "before\x00after",
+    "large": "ß" * 1_000_000,
+    "empty": "",
+    "breaks": "a\u2028b\r\nc\x85d\x1ce",
+    "emoji": "👩‍👩‍👧‍👦 ﷽",
+    "quotes": "\"';DROP TABLE answers;--\\",
+}
+CHILD = """
+import sys
+from pathlib import Path
+from xl_suite.chat.calls import Call, Message, Sampling
+from xl_suite.chat.models import Model
+from xl_suite.chat.session import ChatOptions, run_calls
+url, journal, count, slots = sys.argv[1:]
+calls = [Call(f"deu/{n}", (Message("user", f"Say {n}"),), Sampling(max_tokens=16)) for n in range(int(count))]
+ledger = run_calls(Model("tiny", "tiny", (url,), "server"), calls, lambda call, result: None,
+                   ChatOptions(Path(journal), slots=int(slots), progress=False))
+print(ledger.paid, ledger.from_journal, ledger.repeated)
+"""
+
+
+def make_calls(texts: Sequence[str]) -> list[Call]:
+    return [Call(f"deu/{n}", (Message("user", text),), Sampling(max_tokens=16)) for n, text in enumerate(texts)]
+
+
+def run(model: Model, calls: Sequence[Call], options: ChatOptions) -> dict[str, Answer]:
+    answers: dict[str, Answer] = {}
+
+    def keep(call: Call, result: Answer | FailedCall) -> None:
+        assert isinstance(result, Answer)
+        answers[call.row] = result
+
+    run_calls(model, calls, keep, options)
+    return answers
+
+
+def make_model(server: Loopback) -> Model:
+    return Model("tiny", "tiny", (server.url,), "server")
+
+
+def fill(path: Path, texts: Sequence[str] = ("one", "two", "three")) -> dict[str, Answer]:
+    """Makes a journal that holds an answer to each text."""
+    with serve_loopback(lambda request: "re: " + last_message(request)) as server:
+        return run(make_model(server), make_calls(texts), ChatOptions(path, progress=False))
+
+
+def start_child(url: str, journal: Path, count: int, slots: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", CHILD, url, str(journal), str(count), str(slots)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def stored_answer(number: int, text: str = "x") -> StoredAnswer:
+    answer = json.dumps({"text": text})
+    return StoredAnswer(number.to_bytes(32), "tiny", '{"model":"tiny"}', answer, 1, 2, 1_700_000_000)
+
+
+@pytest.mark.parametrize("name", ODD_TEXTS)
+def test_every_text_comes_back_from_server_journal_and_export(name: str, tmp_path: Path) -> None:
+    text = ODD_TEXTS[name]
+    journal = tmp_path / "j.sqlite"
+    with serve_loopback(lambda request: last_message(request)) as server:
+        calls = make_calls([text])
+        first = run(make_model(server), calls, ChatOptions(journal, progress=False))
+        second = run(make_model(server), calls, ChatOptions(journal, progress=False))
+        assert server.calls == 1
+    assert first["deu/0"].text == second["deu/0"].text == text
+    export_journal(journal, tmp_path / "j.jsonl")
+    replayed = run(parse_model(f"replay:{tmp_path / 'j.jsonl'}"), calls, ChatOptions(progress=False))
+    assert replayed == first
+
+
+def test_a_killed_run_loses_nothing_and_repeats_little(tmp_path: Path) -> None:
+    slots, count = 16, 1000
+    journal = tmp_path / "j.sqlite"
+    with serve_loopback(latency=0.005) as server:
+        kills = 0
+        for share in (0.3, 0.6):
+            child = start_child(server.url, journal, count, slots)
+            while server.stats()["distinct"] < share * count:
+                assert child.poll() is None, "ended by itself"
+                time.sleep(0.001)
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            kills += 1
+        answers = run(
+            make_model(server), make_calls([f"Say {n}" for n in range(count)]), ChatOptions(journal, progress=False)
+        )
+        stats = server.stats()
+    assert len(answers) == count
+    assert stats["distinct"] == count
+    assert 0 < stats["repeated"] <= 2 * slots * kills
+    assert stats["answered"] == count + stats["repeated"]
+
+
+def test_two_processes_share_a_journal(tmp_path: Path) -> None:
+    count, slots = 400, 8
+    with serve_loopback(latency=0.005) as server:
+        children = [start_child(server.url, tmp_path / "j.sqlite", count, slots) for _ in range(2)]
+        outputs = [child.communicate(timeout=60)[0].split() for child in children]
+        stats = server.stats()
+    assert [child.returncode for child in children] == [0, 0]
+    paid, known, repeated = (sum(int(output[place]) for output in outputs) for place in range(3))
+    assert paid + known == 2 * count
+    assert paid == stats["answered"]
+    assert paid - repeated == stats["distinct"] == count
+    with Journal(tmp_path / "j.sqlite") as journal:
+        assert len(list(journal.answers())) == count
+
+
+def test_what_another_process_committed_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    with Journal(path) as one, Journal(path) as two:
+        assert one.look_up([(7).to_bytes(32)]) == {}
+        two.add([stored_answer(7, "seen")])
+        assert one.look_up([(7).to_bytes(32)])[(7).to_bytes(32)].text == "seen"
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 300, 777])
+def test_groups_of_every_size_are_written_whole(count: int, tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite") as journal:
+        assert journal.add([stored_answer(number) for number in range(count)]) == count
+        assert journal.add([stored_answer(number, "later") for number in range(count + 2)]) == 2
+        found = journal.look_up([number.to_bytes(32) for number in range(count + 2)])
+    assert len(found) == count + 2
+    assert found[(0).to_bytes(32)].text == "x", "the first answer stays"
+
+
+def test_a_failure_goes_when_its_call_is_answered(tmp_path: Path) -> None:
+    keys = [number.to_bytes(32) for number in range(3)]
+    failures = [StoredFailure(key, "tiny", f"r{n}", "HTTP 500", 6, "{}", 0) for n, key in enumerate(keys)]
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.add([], failures)
+        journal.add([stored_answer(1)])
+        assert [one.row for one in journal.failures()] == ["r0", "r2"]
+
+
+def test_a_cut_log_keeps_every_whole_group(tmp_path: Path) -> None:
+    """What is left when the machine goes down while a group is written."""
+    path = tmp_path / "j.sqlite"
+    journal = Journal(path)
+    for number in range(20):
+        journal.add([stored_answer(number)])
+    copy = tmp_path / "copy.sqlite"
+    log = path.with_name("j.sqlite-wal")
+    size = log.stat().st_size
+    for lost in (1, 100, 5000, size // 2):
+        shutil.copy(path, copy)
+        (tmp_path / "copy.sqlite-wal").write_bytes(log.read_bytes()[: size - lost])
+        with Journal(copy) as cut:
+            rows = len(list(cut.answers()))
+            assert 0 < rows < 20
+            assert cut.add([stored_answer(99)]) == 1
+        (tmp_path / "copy.sqlite-wal").unlink(missing_ok=True)
+        (tmp_path / "copy.sqlite-shm").unlink(missing_ok=True)
+    journal.close()
+
+
+def overwrite_middle(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[4096:] = os.urandom(len(data) - 4096)
+    path.write_bytes(data)
+
+
+def cut_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def write_text(path: Path) -> None:
+    path.write_text('{"some": "JSON"}\n')
+
+
+def make_foreign(path: Path) -> None:
+    path.unlink()
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE answers (key, answer)")
+    connection.commit()
+    connection.close()
+
+
+def make_newer(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+
+
+def drop_table(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE failures")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (overwrite_middle, "damaged"),
+        (cut_in_half, "damaged"),
+        (write_text, "no SQLite file"),
+        (make_foreign, "another program"),
+        (make_newer, "schema version 99"),
+        (drop_table, "damaged"),
+    ],
+)
+def test_an_unsound_file_is_reported_and_left_alone(spoil: object, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    fill(path, [f"text {n} " * 50 for n in range(100)])
+    assert callable(spoil)
+    spoil(path)
+    before = path.read_bytes()
+    with serve_loopback() as server, pytest.raises(JournalError, match=said) as caught:
+        run(make_model(server), make_calls(["new"]), ChatOptions(path, progress=False))
+    assert str(path) in str(caught.value)
+    assert "--journal" in str(caught.value)
+    assert path.read_bytes() == before
+    assert server.calls == 0
+
+
+def test_an_emptied_file_with_a_log_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    path.touch()
+    path.with_name("j.sqlite-wal").write_bytes(b"x" * 100)
+    with pytest.raises(JournalError, match="holds its last writes"):
+        Journal(path)
+    assert path.with_name("j.sqlite-wal").read_bytes() == b"x" * 100
+
+
+def test_a_folder_and_an_empty_file(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="folder"):
+        Journal(tmp_path)
+    (tmp_path / "empty.sqlite").touch()
+    Journal(tmp_path / "empty.sqlite").close()
+
+
+def test_a_journal_that_breaks_while_it_is_written_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Journal, answers: object, failures: object = ()) -> int:
+        raise JournalError("the disk is full")
+
+    monkeypatch.setattr(Journal, "add", refuse)
+    with serve_loopback() as server, pytest.raises(JournalError, match="disk is full"):
+        run(make_model(server), make_calls([f"{n}" for n in range(500)]), ChatOptions(tmp_path / "j", progress=False))
+
+
+def test_a_closed_journal_is_one_file(tmp_path: Path) -> None:
+    fill(tmp_path / "j.sqlite")
+    assert [path.name for path in tmp_path.iterdir()] == ["j.sqlite"]
+
+
+def test_a_journal_can_be_read_by_a_person(tmp_path: Path) -> None:
+    fill(tmp_path / "j.sqlite", ["Grüß Gott"])
+    connection = sqlite3.connect(tmp_path / "j.sqlite")
+    row = connection.execute(
+        "SELECT model, json_extract(request, '$.request.messages[0].content'), json_extract(answer, '$.text') "
+        "FROM answers"
+    ).fetchone()
+    connection.close()
+    assert row == ("tiny", "Grüß Gott", "re: Grüß Gott")
+
+
+def test_replay_answers_without_network_and_names_what_it_misses(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    answers = fill(path)
+    calls = make_calls(["one", "two", "three"])
+    for model in (parse_model(f"replay:{path}"), parse_model(f"replay:{path}#tiny")):
+        assert run(model, calls, ChatOptions(progress=False)) == answers
+    elsewhere = Model("tiny", "tiny", ("http://127.0.0.1:9/v1",), "server")
+    assert run(elsewhere, calls, ChatOptions(replay=path, progress=False)) == answers
+    with pytest.raises(ReplayMiss, match=r"deu/3.*tiny"):
+        run(elsewhere, make_calls(["one", "two", "three", "four"]), ChatOptions(replay=path, progress=False))
+    with pytest.raises(ReplayMiss, match=r"tin.*Did you mean 'tiny'"):
+        run(parse_model(f"replay:{path}#tinny"), calls, ChatOptions(progress=False))
+
+
+def test_a_replay_of_several_models_asks_which(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    fill(path)
+    with serve_loopback() as server:
+        run(Model("other", "other", (server.url,), "server"), make_calls(["x"]), ChatOptions(path, progress=False))
+    with pytest.raises(ReplayMiss, match="other, tiny"):
+        run(parse_model(f"replay:{path}"), make_calls(["one"]), ChatOptions(progress=False))
+
+
+def test_a_replay_leaves_its_folder_as_it_is(tmp_path: Path) -> None:
+    fill(tmp_path / "j.sqlite")
+    before = (tmp_path / "j.sqlite").read_bytes()
+    run(parse_model(f"replay:{tmp_path / 'j.sqlite'}"), make_calls(["one"]), ChatOptions(progress=False))
+    assert (tmp_path / "j.sqlite").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["j.sqlite"]
+
+
+class _FailingConnection:
+    def __init__(self, connection: sqlite3.Connection):
+        self.connection = connection
+
+    def execute(self, statement: str) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def test_a_log_that_cannot_be_read_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a folder that cannot be written, where SQLite cannot make the index that it reads a log with."""
+    import xl_suite.chat.journal_file as module
+
+    path = tmp_path / "j.sqlite"
+    fill(path)
+    path.with_name("j.sqlite-wal").write_bytes(b"something")
+    real = module.connect
+    monkeypatch.setattr(module, "connect", lambda address: _FailingConnection(real(address)))
+    with pytest.raises(JournalError, match="Copy both files"):
+        open_read_only(path)
+
+
+def test_a_journal_is_replayed_from_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    answers = fill(folder / "j.sqlite")
+    os.chmod(folder / "j.sqlite", 0o444)
+    os.chmod(folder, 0o555)
+    try:
+        calls = make_calls(["one", "two", "three"])
+        assert run(parse_model(f"replay:{folder / 'j.sqlite'}"), calls, ChatOptions(progress=False)) == answers
+        assert [path.name for path in folder.iterdir()] == ["j.sqlite"]
+    finally:
+        os.chmod(folder, 0o755)
+
+
+def test_an_export_is_the_same_whatever_the_order_of_answers(tmp_path: Path) -> None:
+    texts = [f"text {n}" for n in range(50)]
+    fill(tmp_path / "a.sqlite", texts)
+    fill(tmp_path / "b.sqlite", texts[::-1])
+    assert export_journal(tmp_path / "a.sqlite", tmp_path / "a.jsonl") == 50
+    export_journal(tmp_path / "b.sqlite", tmp_path / "b.jsonl")
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+    assert import_journal(tmp_path / "a.jsonl", tmp_path / "c.sqlite") == 50
+    assert import_journal(tmp_path / "a.jsonl", tmp_path / "c.sqlite") == 0
+    export_journal(tmp_path / "c.sqlite", tmp_path / "c.jsonl")
+    assert (tmp_path / "c.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
+
+
+def test_a_journal_written_by_hand_is_replayed(tmp_path: Path) -> None:
+    request = {"max_tokens": 16, "temperature": 1, "messages": [{"content": "hi", "role": "user"}]}
+    lines = [
+        {"model": "hand", "request": request, "answer": {"text": "ho"}},
+        {"model": "hand", "request": request, "answer": {"text": "hum"}, "sample": 1},
+    ]
+    path = tmp_path / "hand.jsonl"
+    path.write_text("\n".join(json.dumps(line, indent=None) for line in lines) + "\n")
+    calls = [Call(f"r{k}", (Message("user", "hi"),), Sampling(1.0, 16), sample=k) for k in range(2)]
+    answers = run(parse_model(f"replay:{path}"), calls, ChatOptions(progress=False))
+    assert {row: (answer.text, answer.finish_reason) for row, answer in answers.items()} == {
+        "r0": ("ho", "stop"),
+        "r1": ("hum", "stop"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "not JSON"),
+        ('{"model": 3}', "'model'"),
+        ('{"model": "m", "request": {"messages": []}, "answer": {"text": "x"}}', "no messages"),
+        ('{"model": "m", "request": {}, "answer": {"text": "x"}}', "messages"),
+        ('{"model": "m", "request": {"messages": [{"role": "user", "content": "x"}]}, "answer": {}}', "text"),
+    ],
+)
+def test_a_bad_line_is_named(line: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    good = '{"model": "m", "request": {"messages": [{"role": "user", "content": "x"}]}, "answer": {"text": "y"}}'
+    path.write_text(good + "\n" + line + "\n")
+    with pytest.raises(BadRecord, match=rf"record 2.*{said}"):
+        run(parse_model(f"replay:{path}"), make_calls(["x"]), ChatOptions(progress=False))
+
+
+def test_a_replay_of_neither_form_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("just some notes")
+    with pytest.raises(JournalError, match="neither SQLite nor JSONL"):
+        run(parse_model(f"replay:{tmp_path / 'notes.txt'}"), make_calls(["x"]), ChatOptions(progress=False))

@@ -1,0 +1,199 @@
+"""Requests, their keys, and what a response means."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xl_suite.chat.calls import Answer, Call, Message, Sampling
+from xl_suite.chat.faults import LONGEST_RETRY_AFTER, Fault, Kind, choose_wait, parse_retry_after
+from xl_suite.chat.replay import read_text
+from xl_suite.chat.wire import (
+    Malformed,
+    answer_from_json,
+    answer_to_json,
+    build_request,
+    dump,
+    hash_request,
+    load,
+    parse_answer,
+)
+
+texts = st.text(st.characters(codec=None), max_size=40)  # lone surrogates too
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+samplings = st.builds(
+    Sampling,
+    temperature=st.none() | st.floats(0, 2),
+    max_tokens=st.integers(1, 10_000),
+    top_p=st.none() | st.floats(0.01, 1),
+    seed=st.none() | st.integers(0, 2**40),
+    stop=st.lists(texts, max_size=2).map(tuple),
+    logprobs=st.booleans(),
+    top_logprobs=st.none() | st.integers(0, 20),
+    extra=st.dictionaries(st.sampled_from(["effort", "top_k", "penalty"]), json_values, max_size=2).map(
+        lambda extra: tuple(extra.items())
+    ),
+)
+messages = st.lists(
+    st.builds(Message, st.sampled_from(["system", "user", "assistant"]), texts), min_size=1, max_size=3
+)
+calls = st.builds(Call, texts, messages.map(tuple), samplings, st.integers(0, 5))
+
+
+@given(calls, texts)
+def test_the_row_and_the_name_are_no_part_of_the_key(call: Call, row: str) -> None:
+    one = build_request(call, "a", "key")
+    assert build_request(replace(call, row=row), "b", "key").key == one.key
+
+
+@given(calls, st.data())
+def test_everything_else_is_part_of_the_key(call: Call, data: st.DataObject) -> None:
+    sampling = call.sampling
+    others = [
+        replace(call, messages=(*call.messages, Message("user", "more"))),
+        replace(
+            call, messages=(replace(call.messages[0], content=call.messages[0].content + "."), *call.messages[1:])
+        ),
+        replace(call, messages=(replace(call.messages[0], role="tool"), *call.messages[1:])),
+        replace(call, sample=call.sample + 1),
+        replace(call, sampling=replace(sampling, temperature=(sampling.temperature or 0) + 0.125)),
+        replace(call, sampling=replace(sampling, max_tokens=sampling.max_tokens + 1)),
+        replace(call, sampling=replace(sampling, top_p=(sampling.top_p or 0) / 2 + 1e-3)),
+        replace(call, sampling=replace(sampling, seed=(sampling.seed or 0) + 1)),
+        replace(call, sampling=replace(sampling, stop=(*sampling.stop, "END"))),
+        replace(call, sampling=replace(sampling, logprobs=not sampling.logprobs)),
+        replace(call, sampling=replace(sampling, top_logprobs=(sampling.top_logprobs or 0) + 1)),
+        replace(call, sampling=replace(sampling, extra=(*sampling.extra, ("min_p", 0.1)))),
+    ]
+    key = build_request(call, "m", "m").key
+    other = data.draw(st.sampled_from(others))
+    assert build_request(other, "m", "m").key != key
+    assert build_request(call, "m", "other weights").key != key
+
+
+@given(st.dictionaries(texts, json_values, min_size=2, max_size=4), st.randoms())
+def test_the_order_of_a_dictionary_does_not_count(extra: dict[str, Any], random: Any) -> None:
+    shuffled = list(extra.items())
+    random.shuffle(shuffled)
+    one = Call("r", (Message("user", "x"),), Sampling(extra=(("extra", extra),)))
+    two = Call("r", (Message("user", "x"),), Sampling(extra=(("extra", dict(shuffled)),)))
+    assert build_request(one, "m", "m").key == build_request(two, "m", "m").key
+
+
+def test_equal_numbers_give_one_key() -> None:
+    one = Call("r", (Message("user", "x"),), Sampling(temperature=0))
+    two = Call("r", (Message("user", "x"),), Sampling(temperature=0.0))
+    assert one == two
+    assert build_request(one, "m", "m").key == build_request(two, "m", "m").key
+
+
+@given(calls)
+def test_the_key_follows_from_the_stored_request(call: Call) -> None:
+    request = build_request(call, "name", "key")
+    stored = load(request.canonical)
+    assert hash_request(stored["model"], stored["request"], stored["sample"]) == (request.key, request.canonical)
+    assert {**stored["request"], "model": "name"} == load(request.payload)
+
+
+@given(calls)
+def test_the_bound_on_prompt_tokens_holds_for_bytes(call: Call) -> None:
+    total = sum(len(message.content.encode("utf-8", "surrogatepass")) for message in call.messages)
+    request = build_request(call, "m", "m")
+    assert request.most_prompt_tokens >= total + 4 * len(call.messages)
+    assert request.most_completion_tokens == call.sampling.max_tokens
+
+
+def test_max_completion_tokens_takes_the_place_of_max_tokens() -> None:
+    call = Call("r", (Message("user", "x"),), Sampling(extra=(("max_completion_tokens", 77),)))
+    request = build_request(call, "m", "m")
+    body = load(request.payload)
+    assert body["max_completion_tokens"] == 77
+    assert "max_tokens" not in body
+    assert request.most_completion_tokens == 77
+
+
+@given(st.builds(Answer, texts, texts, st.integers(0, 10**9), st.integers(0, 10**9), texts))
+def test_an_answer_comes_back_from_the_journals_json(answer: Answer) -> None:
+    assert answer_from_json(load(dump(answer_to_json(answer)).decode())) == answer
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_an_answer_or_malformed(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        parse_answer(data)
+
+
+@given(json_values)
+def test_any_json_is_an_answer_or_malformed(value: Any) -> None:
+    for body in (value, {"choices": value}, {"choices": [value]}, {"choices": [{"message": value}]}):
+        with pytest.raises(Malformed):
+            parse_answer(dump(body))
+
+
+@given(json_values, json_values, json_values, json_values)
+def test_odd_fields_beside_a_text_do_no_harm(usage: Any, logprobs: Any, model: Any, reason: Any) -> None:
+    choice = {"message": {"content": "text"}, "logprobs": logprobs, "finish_reason": reason}
+    answer, _ = parse_answer(dump({"choices": [choice], "usage": usage, "model": model}))
+    assert answer.text == "text"
+    assert answer.prompt_tokens >= 0
+    assert answer.finish_reason
+
+
+def test_a_response_with_half_a_pair_is_read() -> None:
+    data = b'{"choices": [{"message": {"content": "\\ud83d"}}]}'
+    assert parse_answer(data)[0].text == "\ud83d"
+
+
+def test_deep_nesting_is_malformed() -> None:
+    with pytest.raises(Malformed):
+        parse_answer(b"[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("2", 2.0),
+        ("0.5", 0.5),
+        ("-3", 0.0),
+        ("1e9", LONGEST_RETRY_AFTER),
+        ("inf", LONGEST_RETRY_AFTER),
+        ("nan", None),
+        ("soon", None),
+        ("", None),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", 30.0),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+        ("Wed, 21 Oct 2026 09:28:10 +0200", 10.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(header, datetime(2026, 10, 21, 7, 28, 0, tzinfo=UTC)) == seconds
+
+
+def test_waits_grow_with_jitter_and_keep_to_retry_after() -> None:
+    plain = Fault(Kind.BROKEN, "x")
+    for failures, most in ((1, 0.5), (2, 1.0), (3, 2.0), (20, 30.0)):
+        waits = {choose_wait(failures, plain) for _ in range(50)}
+        assert len(waits) > 40
+        assert most / 2 <= min(waits) <= max(waits) <= most
+    asked = [choose_wait(9, Fault(Kind.THROTTLED, "x", 2.0)) for _ in range(50)]
+    assert 2.0 <= min(asked) <= max(asked) <= 2.2
+
+
+def test_a_line_of_text_gives_the_key_of_its_call(tmp_path: Any) -> None:
+    call = Call("r", (Message("system", "be brief"), Message("user", "häh")), Sampling(0.7, 5, stop=("\n",)), 2)
+    request = build_request(call, "m", "m")
+    body = load(request.canonical)["request"]
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps({"answer": {"text": "t"}, "sample": 2, "request": body, "model": "m"}, indent=None))
+    assert [key for _, key, _, _ in read_text(path)] == [request.key]
