@@ -1,0 +1,298 @@
+"""The network of COMET's UnifiedMetric, for inference alone: XLM-R or XLM-R-XL, a mix of its layers, an MLP.
+
+Only the first token's state is scored, and this is used throughout: no layer's states are kept, the last layer
+that counts is computed for the first token alone, and layers above it, to which sparsemax gave no weight, not at
+all. The results are those of the plain computation, to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Get = Callable[[str], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the checkpoint's hyperparameters and the encoder's configuration say about the network.
+
+    pre_norm: XLM-R-XL normalises before attention and MLP and once at the end, XLM-R after each.
+    mix: `softmax` or `sparsemax` over the layers' weights, or None where one layer, `layer`, is read.
+    layer 0 is the embeddings. mix_norm: whether each layer is normalised over a sentence before mixing.
+    head: hidden sizes of the regression MLP. activation, final_activation: names of torch.nn's modules.
+    """
+
+    layers: int
+    hidden: int
+    heads: int
+    intermediate: int
+    vocabulary: int
+    positions: int
+    types: int
+    pad: int
+    norm_epsilon: float
+    encoder_activation: str
+    pre_norm: bool
+    mix: str | None
+    layer: int
+    mix_norm: bool
+    head: tuple[int, ...]
+    activation: str
+    final_activation: str | None
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every parameter, as unbabel-comet's state dict has them."""
+        h, wide = self.hidden, self.intermediate
+        found: dict[str, tuple[int, ...]] = {
+            "encoder.model.embeddings.word_embeddings.weight": (self.vocabulary, h),
+            "encoder.model.embeddings.position_embeddings.weight": (self.positions, h),
+            "encoder.model.embeddings.token_type_embeddings.weight": (self.types, h),
+        }
+
+        def add(name: str, *shape: int) -> None:
+            found[f"{name}.weight"] = shape
+            found[f"{name}.bias"] = shape[:1]
+
+        add("encoder.model.encoder.LayerNorm" if self.pre_norm else "encoder.model.embeddings.LayerNorm", h)
+        for index in range(self.layers):
+            at = f"encoder.model.encoder.layer.{index}"
+            for part in ("query", "key", "value"):
+                add(f"{at}.attention.self.{part}", h, h)
+            add(f"{at}.attention.output.dense", h, h)
+            add(f"{at}.intermediate.dense", wide, h)
+            add(f"{at}.output.dense", h, wide)
+            for norm in self._norms():
+                add(f"{at}.{norm}", h)
+        if self.mix is not None:
+            found["layerwise_attention.gamma"] = (1,)
+            for index in range(self.layers + 1):
+                found[f"layerwise_attention.scalar_parameters.{index}"] = (1,)
+        sizes = (h, *self.head, 1)
+        for index, (wide_in, wide_out) in enumerate(pairwise(sizes)):
+            add(f"estimator.ff.{3 * index}", wide_out, wide_in)  # an activation and a dropout stand between them
+        return found
+
+    def _norms(self) -> tuple[str, str]:
+        if self.pre_norm:
+            return "attention.self_attn_layer_norm", "LayerNorm"
+        return "attention.output.LayerNorm", "output.LayerNorm"
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One encoder layer: (weight, bias) each. attention is query, key and value in one matrix."""
+
+    attention: tuple[Tensor, Tensor]
+    output: tuple[Tensor, Tensor]
+    up: tuple[Tensor, Tensor]
+    down: tuple[Tensor, Tensor]
+    norm1: tuple[Tensor, Tensor]
+    norm2: tuple[Tensor, Tensor]
+
+
+class Network:
+    """Scores batches of token IDs.
+
+    weights: every parameter of `shape.parameters()`; they are copied to device and dtype one by one, so a
+    memory-mapped checkpoint never lies in memory twice. fuse: compile the sums and norms between the matrix
+    products into one kernel each (on a GPU; needs Triton). Matrix products and attention run in dtype; the sum that
+    goes from layer to layer, the layer mix and the MLP stay in float32.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        weights: Mapping[str, Tensor],
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        fuse: bool = False,
+    ):
+        self.shape, self.device, self.dtype = shape, device, dtype
+        self._act = _activation(shape.encoder_activation)
+        self._joined = torch.compile(_join_pure, dynamic=True) if fuse else _join_in_place
+
+        def low(name: str) -> Tensor:
+            return weights[name].to(device, dtype)
+
+        def full(name: str) -> Tensor:
+            return weights[name].to(device, torch.float32)
+
+        self._mix, self._depth = self._mixture(weights)
+        self._words = low("encoder.model.embeddings.word_embeddings.weight")
+        positions = full("encoder.model.embeddings.position_embeddings.weight")
+        self._positions = positions + full("encoder.model.embeddings.token_type_embeddings.weight")[0]
+        norm = "encoder.model.encoder.LayerNorm" if shape.pre_norm else "encoder.model.embeddings.LayerNorm"
+        self._norm = _pair(norm, full)
+        self._layers = [self._layer(index, low, full) for index in range(self._depth)]
+        self._head = [_pair(f"estimator.ff.{3 * index}", full) for index in range(len(shape.head) + 1)]
+
+    @torch.inference_mode()
+    def __call__(self, ids: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Scores, float32[rows], of `ids`, int[rows, tokens], on the network's device.
+
+        lengths: int[rows], the tokens that count in each row, at its left; None where all do.
+        """
+        rows, width = ids.shape
+        pre, start = self.shape.pre_norm, self.shape.pad + 1
+        x = functional.embedding(ids, self._words).float()
+        x += self._positions[start : start + width]
+        if not pre:
+            x = self._normalise(x, self._norm)
+        within = None if lengths is None else torch.arange(width, device=ids.device) < lengths[:, None]
+        mixed = torch.zeros(rows, self.shape.hidden, device=ids.device)
+        self._add(mixed, 0, x, within)
+        # x goes from layer to layer in float32; inner is what the next matrix product reads, normalised, in dtype.
+        inner = (self._normalise(x, self._layers[0].norm1) if pre and self._layers else x).to(self.dtype)
+        for number, layer in enumerate(self._layers, start=1):
+            last = number == self._depth
+            first_only = last and not self.shape.mix_norm
+            y = functional.linear(self._attend(layer, inner, within, first_only), *layer.output)
+            x, inner = self._join(x[:, :1] if first_only else x, y, layer.norm2 if pre else layer.norm1)
+            y = functional.linear(self._act(functional.linear(inner, *layer.up)), *layer.down)
+            if pre and last:
+                x = x + y
+                if number == self.shape.layers:
+                    x = self._normalise(x, self._norm)
+            else:
+                x, inner = self._join(x, y, self._layers[number].norm1 if pre else layer.norm2)
+            self._add(mixed, number, x, within)
+        return self._estimate(mixed)
+
+    def _join(self, x: Tensor, y: Tensor, norm: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        return self._joined(x, y, *norm, self.shape.norm_epsilon, self.shape.pre_norm)
+
+    def _attend(self, layer: _Layer, x: Tensor, within: Tensor | None, first_only: bool) -> Tensor:
+        rows, _, hidden = x.shape
+        weight, bias = layer.attention
+        split = (rows, -1, self.shape.heads, hidden // self.shape.heads)
+        if first_only:
+            query = functional.linear(x[:, :1], weight[:hidden], bias[:hidden])
+            key, value = functional.linear(x, weight[hidden:], bias[hidden:]).chunk(2, dim=-1)
+        else:
+            query, key, value = functional.linear(x, weight, bias).chunk(3, dim=-1)
+        attended = functional.scaled_dot_product_attention(
+            query.view(split).transpose(1, 2),
+            key.view(split).transpose(1, 2),
+            value.view(split).transpose(1, 2),
+            attn_mask=None if within is None else within[:, None, None, :],
+        )
+        return attended.transpose(1, 2).reshape(rows, -1, hidden)
+
+    def _normalise(self, x: Tensor, norm: tuple[Tensor, Tensor]) -> Tensor:
+        return functional.layer_norm(x, (self.shape.hidden,), *norm, self.shape.norm_epsilon)
+
+    def _add(self, mixed: Tensor, number: int, x: Tensor, within: Tensor | None) -> None:
+        """Adds a layer's share of the first token's state; nothing where the layer has no weight."""
+        if (share := self._mix[number]) == 0.0:
+            return
+        first = x[:, 0]
+        if self.shape.mix_norm:
+            first = _normalise_sentences(x, within)
+        mixed.add_(first, alpha=share)
+
+    def _estimate(self, x: Tensor) -> Tensor:
+        *hidden, (weight, bias) = self._head
+        activation = _module(self.shape.activation)
+        for layer in hidden:
+            x = activation(functional.linear(x, *layer))
+        x = functional.linear(x, weight, bias).view(-1)
+        return x if self.shape.final_activation is None else _module(self.shape.final_activation)(x)
+
+    def _layer(self, index: int, low: Get, full: Get) -> _Layer:
+        at = f"encoder.model.encoder.layer.{index}"
+        parts = [_pair(f"{at}.attention.self.{part}", low) for part in ("query", "key", "value")]
+        norm1, norm2 = self.shape._norms()
+        return _Layer(
+            attention=(torch.cat([weight for weight, _ in parts]), torch.cat([bias for _, bias in parts])),
+            output=_pair(f"{at}.attention.output.dense", low),
+            up=_pair(f"{at}.intermediate.dense", low),
+            down=_pair(f"{at}.output.dense", low),
+            norm1=_pair(f"{at}.{norm1}", full),
+            norm2=_pair(f"{at}.{norm2}", full),
+        )
+
+    def _mixture(self, weights: Mapping[str, Tensor]) -> tuple[list[float], int]:
+        """Each layer's share, the embeddings first, and the number of layers to compute."""
+        count = self.shape.layers + 1
+        if self.shape.mix is None:
+            shares = [float(index == self.shape.layer) for index in range(count)]
+        else:
+            scalars = torch.cat([weights[f"layerwise_attention.scalar_parameters.{index}"] for index in range(count)])
+            transform = sparsemax if self.shape.mix == "sparsemax" else softmax
+            gamma = weights["layerwise_attention.gamma"].double()
+            shares = (transform(scalars.double()) * gamma).tolist()
+        return shares, max((index for index, share in enumerate(shares) if share), default=0)
+
+
+def _join_in_place(
+    x: Tensor, y: Tensor, weight: Tensor, bias: Tensor, epsilon: float, keep_sum: bool
+) -> tuple[Tensor, Tensor]:
+    """x + y for the next layer, and that normalised and in y's dtype for the next product; x is overwritten.
+
+    keep_sum: pass the sum itself on (XLM-R-XL) or the normalised sum (XLM-R).
+    """
+    total = x.add_(y)
+    normal = functional.layer_norm(total, total.shape[-1:], weight, bias, epsilon)
+    return (total if keep_sum else normal), normal.to(y.dtype)
+
+
+def _join_pure(
+    x: Tensor, y: Tensor, weight: Tensor, bias: Tensor, epsilon: float, keep_sum: bool
+) -> tuple[Tensor, Tensor]:
+    total = x + y
+    normal = functional.layer_norm(total, total.shape[-1:], weight, bias, epsilon)
+    return (total if keep_sum else normal), normal.to(y.dtype)
+
+
+def softmax(values: Tensor) -> Tensor:
+    return torch.softmax(values, dim=0)
+
+
+def sparsemax(values: Tensor) -> Tensor:
+    """The point of the probability simplex nearest to `values`, float[n] (Martins and Astudillo 2016)."""
+    descending = values.sort(descending=True).values
+    excess = descending.cumsum(0) - 1
+    sizes = torch.arange(1, len(values) + 1, dtype=values.dtype)
+    support = int((descending * sizes > excess).sum())
+    return (values - excess[support - 1] / support).clamp(min=0)
+
+
+def _normalise_sentences(x: Tensor, within: Tensor | None) -> Tensor:
+    """The first token's state, normalised by mean and variance of all of its sentence's (COMET's `layer_norm`)."""
+    if within is None:
+        mean = x.mean((1, 2), keepdim=True)
+        variance = (x - mean).square().mean((1, 2))
+    else:
+        counted = within[:, :, None]
+        size = counted.sum((1, 2), keepdim=True) * x.shape[2]
+        mean = (x * counted).sum((1, 2), keepdim=True) / size
+        variance = ((x - mean) * counted).square().sum((1, 2)) / size[:, 0, 0]
+    return (x[:, 0] - mean[:, 0]) / (variance[:, None] + 1e-12).sqrt()
+
+
+def _pair(name: str, get: Get) -> tuple[Tensor, Tensor]:
+    return get(f"{name}.weight"), get(f"{name}.bias")
+
+
+def _module(name: str) -> Callable[[Tensor], Tensor]:
+    module: Callable[[Tensor], Tensor] = getattr(torch.nn, name.title())()
+    return module
+
+
+def _activation(name: str) -> Callable[[Tensor], Tensor]:
+    if name == "gelu":
+        # In place: a fresh block of that size can cost more than the function itself.
+        in_place: Any = torch.ops.aten.gelu_
+        return lambda x: in_place(x)
+    from transformers.activations import ACT2FN
+
+    found: Callable[[Tensor], Tensor] = ACT2FN[name]
+    return found
