@@ -12,15 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from xl_suite.annotations import read_annotations
 from xl_suite.chat.calls import Call, Message
 from xl_suite.chat.replay import open_replay
 from xl_suite.cli.main import main
 from xl_suite.demo.answers import GENERATORS, count_answers, read_answers, write_journal
 from xl_suite.demo.benchmark import build_demo_rows, read_prompts
+from xl_suite.demo.judgements import DemoVerdict
 from xl_suite.demo.steps import STEPS, Demo, run_demo
 from xl_suite.demo.summary import by_hand, count_planted, describe, to_json
 from xl_suite.errors import BadInput
 from xl_suite.languages import table
+from xl_suite.tables import read_table
 
 
 def refuse(*args: object, **kwargs: object) -> None:
@@ -133,7 +136,7 @@ def test_the_journal_replays_both_generators(demo: Demo) -> None:
 
 def test_a_second_run_into_the_same_folder_gives_the_same_bytes(demo: Demo) -> None:
     before = fingerprint(demo.folder)
-    assert len(before) == 36  # 12 languages and a card, the journal, 2 x 11 languages of outputs
+    assert len(before) == 48  # 12 languages, a card, 2 journals, 2 x 11 languages of outputs, 11 of annotations
     run_demo(demo.folder)
     assert fingerprint(demo.folder) == before
 
@@ -189,7 +192,7 @@ def test_the_commands_by_hand_give_the_demos_files_and_figures(
     demo: Demo, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     before = fingerprint(demo.folder)
-    load, respond, fidelity = by_hand(demo)
+    load, respond, fidelity, score = by_hand(demo)
     compile(load[2], "printed", "exec")
     assert load[2].count(str(demo.benchmark)) == 1
 
@@ -202,6 +205,19 @@ def test_the_commands_by_hand_give_the_demos_files_and_figures(
     capsys.readouterr()
     assert main([*fidelity[1:], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["languages"] == to_json(demo)["fidelity"]["demo-slips"]["languages"]
+    assert main([*score[1:], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["overall"] == to_json(demo)["scores"]["overall"]
+
+
+def test_the_judges_verdicts_are_those_that_were_written(demo: Demo) -> None:
+    shares = {(row.language, row.id): row.share for row in read_table("xl_suite.demo", "verdicts.tsv", DemoVerdict)}
+    rows = read_annotations(demo.annotation_folder / GENERATORS[0])
+    assert len(rows) == len(shares) == 46
+    for row in rows:
+        assert row.preference == pytest.approx(1 + shares[row.language, row.id or 0])
+    overall = demo.scores["overall"]
+    assert overall["ci_low"] < overall["win_rate"] < overall["ci_high"]
+    assert overall["gated_win_rate"] > overall["win_rate"]  # demo-slips loses where it slipped
 
 
 def test_the_printed_commands_survive_a_shell(demo: Demo) -> None:
@@ -209,4 +225,4 @@ def test_the_printed_commands_survive_a_shell(demo: Demo) -> None:
     printed = [
         shlex.split(line) for line in describe(odd).splitlines() if line.startswith(("  python", "  xl-suite"))
     ]
-    assert printed[:3] == by_hand(odd)
+    assert printed[:4] == by_hand(odd)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xl_suite.demo.answers import GENERATORS, count_answers, group_languages, write_journal
 from xl_suite.demo.benchmark import NAME, build_demo_rows, write_demo_benchmark
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 class Demo:
     """What the demo has made so far; `folder` holds all of it.
 
-    rows: of the benchmark, by language. outputs and fidelity: by generator, then by language.
+    rows: of the benchmark, by language. outputs and fidelity: by generator, then by language. scores: what
+    `xl-suite score --json` says of the first generator against the second.
     """
 
     folder: Path
     rows: Mapping[str, Sequence[BenchmarkRow]] = field(default_factory=dict)
     outputs: Mapping[str, Mapping[str, Sequence[ModelOutput]]] = field(default_factory=dict)
     fidelity: Mapping[str, Mapping[str, Fidelity]] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def benchmark(self) -> Path:
@@ -39,6 +41,14 @@ class Demo:
     @property
     def output_folder(self) -> Path:
         return self.folder / "outputs"
+
+    @property
+    def judge_journal(self) -> Path:
+        return self.folder / "judge.jsonl"
+
+    @property
+    def annotation_folder(self) -> Path:
+        return self.folder / "annotations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ def answer(demo: Demo) -> Demo:
     return replace(demo, outputs=outputs)
 
 
-def score(demo: Demo) -> Demo:
+def check(demo: Demo) -> Demo:
     from xl_suite.fidelity import score_fidelity
 
     fidelity = {
@@ -94,11 +104,34 @@ def score(demo: Demo) -> Demo:
     return replace(demo, fidelity=fidelity)
 
 
+def judge(demo: Demo) -> Demo:
+    from xl_suite.annotations import read_annotations
+    from xl_suite.chat.models import parse_model
+    from xl_suite.chat.session import ChatOptions
+    from xl_suite.demo.judgements import ANNOTATOR, JUDGE, ORDER, write_judge_journal
+    from xl_suite.judging.annotator import read_annotator
+    from xl_suite.judging.judge import judge_pairs, write_judgement
+    from xl_suite.judging.pairwise import pair_outputs
+    from xl_suite.scoring.scores import score_annotations
+
+    model, reference = (demo.outputs[generator] for generator in GENERATORS)
+    pairs = pair_outputs(model, reference)
+    write_judge_journal(demo.judge_journal, pairs)
+    judged_by = parse_model(f"replay:{demo.judge_journal}#{JUDGE}")
+    judgement = judge_pairs(
+        pairs, read_annotator(ANNOTATOR), judged_by, ChatOptions(progress=False), order=ORDER, method="logprobs"
+    )
+    folder = write_judgement(demo.annotation_folder, judgement)
+    expected = {code: {row.id: row.expected for row in rows} for code, rows in demo.rows.items()}
+    return replace(demo, scores=score_annotations(read_annotations(folder), expected=expected).to_json())
+
+
 STEPS = (
     Step("build a benchmark of prompts written for this demo", build),
     Step("write the journal of two made-up models' answers", record),
     Step("answer the benchmark from the journal: no network, no model", answer),
-    Step("check in which language the answers are", score),
+    Step("check in which language the answers are", check),
+    Step("judge one model's answers against the other's, from a made-up judge's journal", judge),
 )
 
 
@@ -123,7 +156,14 @@ def check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder} is a file. Name a folder with --out.")
     known = {
-        demo.folder: {demo.benchmark, demo.journal, demo.output_folder},
+        demo.folder: {
+            demo.benchmark,
+            demo.journal,
+            demo.output_folder,
+            demo.judge_journal,
+            demo.annotation_folder,
+        },
+        demo.annotation_folder: {demo.annotation_folder / GENERATORS[0]},
         demo.output_folder: {demo.output_folder / generator for generator in GENERATORS},
     }
     for place, expected in known.items():

@@ -16,7 +16,8 @@ COLUMNS = ("n_right", "n_wrong", "n_mixed", "n_undetermined")
 NEXT = (
     "build xl-alpacaeval --source tatsu-lab/alpaca_eval --out xl-alpacaeval",
     "respond xl-alpacaeval --model MODEL@http://localhost:8000/v1 --languages deu,zho --out outputs",
-    "fidelity outputs/MODEL",
+    "fidelity outputs/MODEL --benchmark xl-alpacaeval",
+    "judge outputs/MODEL --reference outputs/gpt-4o-mini --annotator xl_gpt4o --out annotations --estimate",
 )
 SHOWN = 4
 
@@ -29,6 +30,8 @@ def describe(demo: Demo) -> str:
         (demo.benchmark, f"{n_rows} prompts in {len(demo.rows)} languages, ready for load_dataset"),
         (demo.journal, "every call with its answer, as text"),
         *((demo.output_folder / name, "its answers in AlpacaEval's format") for name in GENERATORS),
+        (demo.judge_journal, "every verdict of the judge"),
+        (demo.annotation_folder, "who won each prompt, in AlpacaEval's format"),
     )
     width = max(len(str(place)) for place, _ in places)
     return "\n".join(
@@ -44,6 +47,12 @@ def describe(demo: Demo) -> str:
             "What gave some of them away:",
             *_examples(demo),
             "",
+            f"Which answer is better? A made-up judge on {GENERATORS[0]} against {GENERATORS[1]}, in percent",
+            "",
+            *_judged(demo),
+            "",
+            "gated: an answer in the wrong language loses, which this judge hardly minds.",
+            "",
             "Where everything lies:",
             *(f"  {place!s:<{width}}  {what}" for place, what in places),
             "",
@@ -54,6 +63,19 @@ def describe(demo: Demo) -> str:
             *(f"  xl-suite {command}" for command in NEXT),
         ]
     )
+
+
+def _judged(demo: Demo) -> list[str]:
+    """The languages with the most prompts, and the macro average of all."""
+    languages = sorted(demo.scores["languages"].items(), key=lambda item: -item[1]["n_total"])[:SHOWN]
+    rows = [*((find_language(code).name, row) for code, row in languages), ("all 11", demo.scores["overall"])]
+    lines = [f"{'':<16}{'n':>5}{'win rate':>10}{'95 % interval':>17}{'gated':>8}"]
+    for name, row in rows:
+        interval = f"{row['ci_low']:.0f} .. {row['ci_high']:.0f}"
+        lines.append(
+            f"{name:<16}{row['n_total']:>5}{row['win_rate']:>10.1f}{interval:>17}{row['gated_win_rate']:>8.1f}"
+        )
+    return lines
 
 
 def by_hand(demo: Demo) -> list[list[str]]:
@@ -68,6 +90,7 @@ def by_hand(demo: Demo) -> list[list[str]]:
         ["python", "-c", program],
         ["xl-suite", "respond", benchmark, *ask, "--limit", str(limit), "--out", str(demo.output_folder)],
         ["xl-suite", "fidelity", str(slips), "--benchmark", benchmark],
+        ["xl-suite", "score", str(demo.annotation_folder / GENERATORS[0]), "--benchmark", benchmark],
     ]
 
 
@@ -87,6 +110,7 @@ def to_json(demo: Demo) -> dict[str, Any]:
             for name, languages in demo.fidelity.items()
         },
         "planted": count_planted(demo),
+        "scores": demo.scores,
         "next": [f"xl-suite {command}" for command in NEXT],
     }
 
