@@ -186,7 +186,13 @@ def _cut(
         while place < len(whole) and whole[place][0] < right:
             reach = max(reach, whole[place][1])
             place += 1
-        if right >= reach and left < right:
+        # After a Latin full stop there is a space: `.NET`, `e.g.this` and the like are no ends.
+        ends = (
+            right == end
+            or not masked[right - start - 1].isascii()
+            or text[right - 1 : right + 1].strip() != (text[right - 1 : right + 1])
+        )
+        if ends and right >= reach and left < right:
             yield left, right
             left = right
     if left < end:
