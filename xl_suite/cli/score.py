@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from xl_suite.annotations import scale_preference, select_languages
     from xl_suite.languages import parse_languages
     from xl_suite.scoring.answers import read_expected, read_reasons
     from xl_suite.scoring.judges import describe_judges, group_by_judge
@@ -59,8 +60,6 @@ def run(args: argparse.Namespace) -> int:
 
     annotations = read_runs(args.annotations)
     if args.languages != "all":
-        from xl_suite.annotations import select_languages
-
         codes = [language.code for language in parse_languages(args.languages, [])]
         annotations = select_languages(annotations, codes)
     found = sorted({row.language for row in annotations if row.language})
@@ -100,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         from xl_suite.scoring.tables import show_score
 
         print(show_score(answer))
-    failed = sum(row.preference is None or row.preference == -1 for row in annotations)
+    failed = sum(scale_preference(row.preference) is None for row in annotations)
     if failed:
         print(
             f"{failed} of {len(annotations)} judgements failed; n_failed counts them. `xl-suite judge` retries them.",

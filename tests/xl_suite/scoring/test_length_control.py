@@ -80,3 +80,16 @@ def test_published_value_of_a_real_model(shared_data: Path) -> None:
     )
     assert found
     assert found.length_controlled_winrate == pytest.approx(float(published), abs=0.1)
+
+
+def test_slope_is_held_where_few_rows_speak_of_it() -> None:
+    """A judge that does not look at lengths: 100 rows leave the slope near its prior of 1, 20,000 bring it to 0."""
+    slopes = []
+    for n in (100, 20_000):
+        _, model, reference = simulate(0, 3, n)
+        wins = (np.random.default_rng(4).random(n) < 0.5).astype(float)
+        found = control_length(wins, model, reference, [True] * n)
+        assert found
+        slopes.append(found.slope)
+    assert 0.6 < slopes[0] < 1.1
+    assert abs(slopes[1]) < 0.15
