@@ -7,7 +7,7 @@ interval of Clopper and Pearson (1934); for preferences in between it is Gaffke'
 Thomas 2020, arXiv 1905.06208), and in the middle of the scale it becomes the ordinary bootstrap interval.
 
 For the mean over languages the unseen prompt counts in every language, but it need not win in all: it is given
-the value that a won prompt has, by what was seen and one prompt won everywhere. When the languages agree
+the value that a won prompt has, by what was seen and a few prompts assumed to be won everywhere. When the languages agree
 on each prompt that is 1; when they are independent it is small, and the interval is as narrow as they deserve.
 scripts/benchmarks/coverage.py measures all of this.
 
@@ -24,6 +24,10 @@ from numpy.typing import NDArray
 
 from xl_suite.scoring.bootstrap import Resampled, resample_means
 from xl_suite.scoring.preferences import Array, average
+
+# With 1, coverage fell to 93 % at a rate of 1 % where a tenth of the wins are shared by all languages; with 3 it
+# stays at 96 %, and independent languages are still not covered above 97 %.
+ASSUMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,10 @@ def bound_macro(by_prompt: Array, resampled: Resampled, tail: float) -> tuple[fl
 def guess_unseen(across: Array) -> float:
     """The value of a won prompt that nobody saw: the mean of the prompts' values, each weighted by itself.
 
-    across: each prompt's mean over the languages. One prompt won in every language is added, so that the value
-    is 1 when no win was seen at all.
+    across: each prompt's mean over the languages. ASSUMED prompts won in every language are added, so that the
+    value is 1 when no win was seen at all, and comes down only as wins are seen that the languages do not share.
     """
-    return float((np.sum(across**2) + 1) / (np.sum(across) + 1))
+    return float((np.sum(across**2) + ASSUMED) / (np.sum(across) + ASSUMED))
 
 
 def keep_columns(resampled: Resampled, columns: NDArray[np.bool_]) -> Resampled:
