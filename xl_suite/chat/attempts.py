@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xl_suite.chat.budget import Budget, Price
 from xl_suite.chat.calls import Answer, FailedCall
+from xl_suite.chat.deadlines import Deadlines
 from xl_suite.chat.faults import Fault, Kind, choose_wait, judge_status
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
@@ -34,9 +35,11 @@ class Sender:
         self.pool = pool
         self._model, self._http, self._options = model, http, options
         self._ledger, self._budget, self._price = ledger, budget, price
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if model.api_key:
-            self._headers["Authorization"] = f"Bearer {model.api_key}"
+        self._deadlines = Deadlines(options.timeout)
+
+        from aiohttp import BytesPayload
+
+        self._payload = BytesPayload
 
     async def answer(self, row: str, request: Request) -> Answer | FailedCall:
         """Tries until there is an answer, or the call is given up. Raises what ends the run."""
@@ -45,12 +48,15 @@ class Sender:
         seen = pool.successes
         last: Host | None = None
         most = self._most_dollars(request)
+        limited = budget.limit is not None
         while True:
-            host = await pool.enter(last)
+            host = pool.enter_at_once() or await pool.enter(last)
             try:
-                await budget.reserve(most)
+                if limited:
+                    await budget.reserve(most)
                 result, dollars = await self._attempt(host, request, most)
-                await budget.settle(most, dollars)
+                if limited:
+                    await budget.settle(most, dollars)
             finally:
                 pool.leave(host)
             if isinstance(result, Answer):
@@ -101,15 +107,19 @@ class Sender:
         return judge_status(status, retry_after, self._hide_key(data), place=place, proven=proven), 0.0
 
     async def _post(self, host: Host, payload: bytes) -> tuple[int, str | None, bytes]:
-        async with asyncio.timeout(self._options.timeout):
-            async with self._http.post(
-                host.endpoint,
-                data=payload,
-                headers=self._headers,
-                allow_redirects=False,
-            ) as response:
+        body = self._payload(payload, content_type="application/json")
+        task = self._deadlines.enter()
+        try:
+            async with self._http.post(host.endpoint, data=body, allow_redirects=False) as response:
                 data = await response.read()
+                if response.status == 200:
+                    return 200, None, data
                 return response.status, response.headers.get("Retry-After"), data
+        except asyncio.CancelledError:
+            self._deadlines.explain(task)
+            raise
+        finally:
+            self._deadlines.leave(task)
 
     def _hide_key(self, data: bytes) -> bytes:
         """A body to be quoted, without our key: servers like to quote that."""

@@ -90,7 +90,6 @@ class Budget:
     async def settle(self, most: float, actual: float) -> None:
         """Books what an attempt cost, `actual` dollars, and gives back what was held for it."""
         if self.limit is None:
-            self.spent += actual
             return
         async with self._settled:
             self._in_flight -= 1

@@ -10,8 +10,9 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from xl_suite.chat.calls import Answer
@@ -32,9 +33,11 @@ from xl_suite.errors import JournalError
 GROUP_SIZES = (256, 64, 16, 4, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """One answer as the journal keeps it. `request` and `answer` are JSON; `time` is Unix time in seconds."""
+class StoredAnswer(NamedTuple):
+    """One answer as the journal keeps it. `request` and `answer` are JSON; `time` is Unix time in seconds.
+
+    A tuple, since one is made for every call and bound to a statement as it is.
+    """
 
     key: bytes
     model: str
@@ -45,8 +48,7 @@ class StoredAnswer:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFailure:
+class StoredFailure(NamedTuple):
     key: bytes
     model: str
     row: str
@@ -115,32 +117,14 @@ class Journal:
                 forget = self._writer.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is not None
                 for part in _cut(answers):
                     marks = ",".join(["(?,?,?,?,?,?,?)"] * len(part))
-                    values = [
-                        value
-                        for one in part
-                        for value in (
-                            one.key,
-                            one.model,
-                            one.request,
-                            one.answer,
-                            one.prompt_tokens,
-                            one.completion_tokens,
-                            one.time,
-                        )
-                    ]
+                    values = list(chain.from_iterable(part))
                     new += self._writer.execute(
                         f"INSERT OR IGNORE INTO answers ({COLUMNS}) VALUES {marks}", values
                     ).rowcount
                     if forget:
                         keys = [one.key for one in part]
                         self._writer.execute(f"DELETE FROM failures WHERE key IN ({','.join('?' * len(keys))})", keys)
-                self._writer.executemany(
-                    "INSERT OR REPLACE INTO failures VALUES (?,?,?,?,?,?,?)",
-                    [
-                        (one.key, one.model, one.row, one.reason, one.attempts, one.request, one.time)
-                        for one in failures
-                    ],
-                )
+                self._writer.executemany("INSERT OR REPLACE INTO failures VALUES (?,?,?,?,?,?,?)", failures)
                 self._writer.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):

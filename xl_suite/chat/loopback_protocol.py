@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,6 +37,8 @@ class Loopback:
     in_flight: int = 0
     peak: int = 0
     connections: int = 0
+    first_request: float = 0.0
+    last_response: float = 0.0
     statuses: dict[str, int] = field(default_factory=dict)
     transports: set[asyncio.Transport] = field(default_factory=set, repr=False)
     _seen: dict[bytes, int] = field(default_factory=dict)
@@ -45,7 +48,7 @@ class Loopback:
 
     def stats(self) -> dict[str, Any]:
         """calls: requests for an answer. answered: those that were computed; repeated: of these, ones that had been
-        answered before. peak: most in flight at once."""
+        answered before. peak: most in flight at once. first_request and last_response are Unix times in seconds."""
         return {
             "calls": self.calls,
             "answered": self.answered,
@@ -54,6 +57,8 @@ class Loopback:
             "in_flight": self.in_flight,
             "peak": self.peak,
             "connections": self.connections,
+            "first_request": self.first_request,
+            "last_response": self.last_response,
             "statuses": dict(self.statuses),
         }
 
@@ -174,6 +179,8 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, body: bytes, head: bytes) -> None:
         server = self._server
+        if not server.calls:
+            server.first_request = time.time()
         server.in_flight += 1
         server.peak = max(server.peak, server.in_flight)
         try:
@@ -196,6 +203,7 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, reply: Reply, data: bytes, took_slot: bool) -> None:
         self._server.in_flight -= 1
+        self._server.last_response = time.time()
         if took_slot:
             self._server.free_slot()
         if self._transport is None:

@@ -64,6 +64,14 @@ class Pool:
         self._given_up = 0
         self._lost_since: float | None = None
 
+    def enter_at_once(self) -> Host | None:
+        """The only URL, where there is one and it is in order: the usual case, without a wait."""
+        host = self.hosts[0]
+        if host.tripped or len(self.hosts) > 1:
+            return None
+        host.in_flight += 1
+        return host
+
     async def enter(self, avoid: Host | None = None) -> Host:
         """The ready URL with the fewest calls in flight, another one than `avoid` if there is one; waits for it.
 

@@ -51,7 +51,7 @@ class ChatSession:
         self._label, self._total = label, total
         self._clients: list[ChatClient] = []
         self._sources: dict[Path, tuple[AnswerSource, Callable[[], None], list[tuple[str, str]]]] = {}
-        self._http: aiohttp.ClientSession | None = None
+        self._https: list[aiohttp.ClientSession] = []
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         self._fatal: BaseException | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -77,8 +77,8 @@ class ChatSession:
             if self.writer is not None:
                 await self.writer.close()
         finally:
-            if self._http is not None:
-                await self._http.close()
+            for http in self._https:
+                await http.close()
             self._reader.shutdown()
             if self.journal is not None:
                 self.journal.close()
@@ -110,7 +110,7 @@ class ChatSession:
         if self.journal is None and self.options.journal is not None:
             self.journal = await self.read(Journal, self.options.journal)
             self.writer = Writer(self.journal, asyncio.get_running_loop(), self._note_repeated, self.fail)
-        http = await self._open_http()
+        http = self._open_http(model)
         import yarl
 
         hosts = [Host(url, yarl.URL(url + "/chat/completions")) for url in model.urls]
@@ -175,19 +175,22 @@ class ChatSession:
         name, key = choose_model(path, models, model.name)
         return source, replace(model, name=name, key=key)
 
-    async def _open_http(self) -> aiohttp.ClientSession:
-        if self._http is None:
-            import aiohttp
+    def _open_http(self, model: Model) -> aiohttp.ClientSession:
+        import aiohttp
 
-            raise_file_limit(2 * self.options.slots + 256)
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ttl_dns_cache=300)
-            self._http = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-                skip_auto_headers=("User-Agent",),
-            )
-        return self._http
+        raise_file_limit((len(self._https) + 1) * self.options.slots + 256)
+        headers = {"Accept": "application/json", "User-Agent": "xl-suite"}
+        if model.api_key:
+            headers["Authorization"] = f"Bearer {model.api_key}"
+        http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ttl_dns_cache=300),
+            headers=headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            skip_auto_headers=("Accept-Encoding",),
+        )
+        self._https.append(http)
+        return http
 
     async def _tick(self) -> None:
         """Keeps the progress line, and notices when a server that was started for us has died."""

@@ -1,4 +1,4 @@
-"""Group commit: a thread that writes answers to the journal, as many at a time as have come."""
+"""Group commit: a thread writes answers to the journal, as many at a time as came while it wrote the last ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 from xl_suite.chat.journal import Journal, StoredAnswer, StoredFailure
 from xl_suite.errors import JournalError
@@ -18,7 +19,7 @@ LARGEST_GROUP = 512
 
 @dataclass(slots=True)
 class Group:
-    """What one commit writes, and what is called in the event loop, with how many answers were new, after it."""
+    """What one commit writes, and what is called in the event loop after it."""
 
     answers: list[StoredAnswer] = field(default_factory=list)
     failures: list[StoredFailure] = field(default_factory=list)
@@ -26,7 +27,7 @@ class Group:
 
 
 class Writer:
-    """Hands answers to the journal's thread. All methods but the thread's own are called in the event loop."""
+    """Hands answers to the thread that writes. Called in the event loop, but for what runs in the thread."""
 
     def __init__(
         self,
@@ -38,66 +39,84 @@ class Writer:
         self._journal, self._loop = journal, loop
         self._on_repeated, self._on_error = on_repeated, on_error
         self._pending = Group()
-        self._changed = threading.Condition()
-        self._closing = False
-        self._hurry_at = 1
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing = False
+        self._broken = False
+        self._enough = 1
+        self._groups: SimpleQueue[Group | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
 
     def set_slots(self, slots: int) -> None:
-        self._hurry_at = max(1, min(slots // 2, LARGEST_GROUP))
+        self._enough = max(1, min(slots // 2, LARGEST_GROUP))
 
     def add_answer(self, answer: StoredAnswer, callback: Callable[[], None]) -> None:
         """Takes an answer; `callback` is called in the event loop when it is durable."""
-        with self._changed:
-            self._pending.answers.append(answer)
-            self._pending.callbacks.append(callback)
-            count = len(self._pending.callbacks)
-            if count == 1 or count == self._hurry_at:
-                self._changed.notify()
+        self._pending.answers.append(answer)
+        self._note(callback)
 
     def add_failure(self, failure: StoredFailure, callback: Callable[[], None]) -> None:
-        with self._changed:
-            self._pending.failures.append(failure)
-            self._pending.callbacks.append(callback)
-            self._changed.notify()
+        self._pending.failures.append(failure)
+        self._note(callback)
 
     async def close(self) -> None:
         """Writes what is left and ends the thread."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._pending.callbacks and not self._broken:
+            self._groups.put(self._pending)
+        self._pending = Group()
+        self._groups.put(None)
         await asyncio.to_thread(self._thread.join)
+        await asyncio.sleep(0)  # the last groups are delivered
+
+    def _note(self, callback: Callable[[], None]) -> None:
+        callbacks = self._pending.callbacks
+        callbacks.append(callback)
+        if not self._writing:
+            self._plan()
+
+    def _plan(self) -> None:
+        if len(self._pending.callbacks) >= self._enough:
+            self._write()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(LINGER_SECONDS, self._write)
+
+    def _write(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._writing or self._broken or not self._pending.callbacks:
+            return
+        group, self._pending = self._pending, Group()
+        self._writing = True
+        self._groups.put(group)
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._pending.callbacks and not self._closing:
-                    self._changed.wait()
-                if not self._closing and len(self._pending.callbacks) < self._hurry_at:
-                    self._changed.wait_for(
-                        lambda: self._closing or len(self._pending.callbacks) >= self._hurry_at, LINGER_SECONDS
-                    )
-                group, self._pending = self._pending, Group()
-                if not group.callbacks and self._closing:
-                    return
+        while (group := self._groups.get()) is not None:
             try:
                 new = self._journal.add(group.answers, group.failures)
             except JournalError as error:
-                self._call(self._on_error, error)
+                self._call(self._fail, error)
                 return
             except BaseException as error:
-                self._call(
-                    self._on_error, JournalError(f"{self._journal.path}: the journal's writer broke: {error!r}")
-                )
+                problem = JournalError(f"{self._journal.path}: the journal's writer broke: {error!r}")
+                self._call(self._fail, problem)
                 return
             self._call(self._deliver, group, len(group.answers) - new)
 
     def _deliver(self, group: Group, repeated: int) -> None:
+        self._writing = False
         if repeated:
             self._on_repeated(repeated)
+        if self._pending.callbacks:
+            self._plan()
         for callback in group.callbacks:
             callback()
+
+    def _fail(self, error: JournalError) -> None:
+        self._broken = True
+        self._on_error(error)
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
