@@ -7,8 +7,8 @@ interval of Clopper and Pearson (1934); for preferences in between it is Gaffke'
 Thomas 2020, arXiv 1905.06208), and in the middle of the scale it becomes the ordinary bootstrap interval.
 
 For the mean over languages the unseen prompt counts in every language, but it need not win in all: it is given
-the value that a won prompt has, by what was seen and a few prompts assumed to be won everywhere. When the languages agree
-on each prompt that is 1; when they are independent it is small, and the interval is as narrow as they deserve.
+the value that a won prompt has, by what was seen and a few prompts assumed to be won everywhere. When the languages
+agree on each prompt that is 1; when they are independent it is small, and the interval as narrow as they deserve.
 scripts/benchmarks/coverage.py measures all of this.
 
 The intervals are about prompts: what would change if other prompts of this kind had been drawn. They say nothing
