@@ -61,7 +61,7 @@ def find_checkpoint(model: str) -> Path:
     """
     folder = Path(model).expanduser()
     if not folder.is_dir():
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", model):
             raise BadInput(f"{model!r} is no folder and no Hub ID. Write a folder's path, or ORG/NAME.")
         folder = _fetch(model, ["hparams.yaml", "checkpoints/model.ckpt", "README.md", "LICENSE*"])
     for needed in ("hparams.yaml", "checkpoints/model.ckpt"):
@@ -79,7 +79,7 @@ def find_encoder(name: str, checkpoint: Path) -> Path:
     for folder in (checkpoint / name, Path(name)):
         if (folder / "config.json").is_file():
             return folder
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", name):
         raise BadInput(f"{checkpoint}: its encoder {name!r} is no folder here. Name one with the option encoder=DIR.")
     return _fetch(name, _ENCODER_FILES)
 

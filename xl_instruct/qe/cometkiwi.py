@@ -6,6 +6,7 @@ scored once, batches hold equally long pairs, and only what the score depends on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +24,7 @@ from xl_instruct.qe.checkpoint import (
     read_shape,
     read_tokenizer,
 )
-from xl_suite.errors import BadInput
+from xl_suite.errors import BadInput, ModelUnavailable
 from xl_suite.extras import load as load_extra
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ class CometKiwi:
                 parts.extend(self._score(rows))
                 bar.update(len(rows))
             values = torch.cat(parts).tolist()  # the one wait for the device
+        if not all(map(math.isfinite, values)):
+            raise ModelUnavailable(
+                f"{self.name}: some scores are no finite numbers. In fp16 large values overflow: "
+                "use precision fp32 or bf16. If it is fp32 already, the checkpoint is damaged."
+            )
         by_pair = {unique[index]: value for index, value in zip(order, values, strict=True)}
         return [by_pair[pair] for pair in pairs]
 
@@ -168,9 +174,10 @@ def load(
     """The scorer of a checkpoint.
 
     model: a Hub ID, or a folder with hparams.yaml and checkpoints/model.ckpt. precision: fp32, bf16 or fp16, of
-    the matrix products. device: auto (a GPU where there is one), cpu, cuda, cuda:1. encoder: a folder or Hub ID
-    with the encoder's config.json and tokenizer, in place of the one that hparams.yaml names. batch_tokens: tokens
-    in a batch, padding included. fuse: see `Network`.
+    the matrix products; fp16 is about eight times closer to fp32 than bf16, but can overflow, which is an error.
+    device: auto (a GPU where there is one), cpu, cuda, cuda:1. encoder: a folder or Hub ID with the encoder's
+    config.json and tokenizer, in place of the one that hparams.yaml names. batch_tokens: tokens in a batch,
+    padding included. fuse: see `Network`.
     Raises MissingExtra without torch and transformers, BadInput for what does not fit together.
     """
     torch = load_extra("torch", extra="hf", why="cometkiwi runs on it.")

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from xl_instruct.qe import QualityEstimator
+from xl_suite.chat.journal_file import check_journal, connect, prepare
 from xl_suite.errors import JournalError
 
 _TABLE = "CREATE TABLE IF NOT EXISTS qe_scores (key BLOB PRIMARY KEY, score REAL NOT NULL) WITHOUT ROWID, STRICT"
+_PUT = "INSERT INTO qe_scores VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
 _WINDOW = 1024
 _ASKED_AT_ONCE = 500
 
@@ -28,19 +30,20 @@ class ScoreStore(Protocol):
 
 
 class ScoreJournal:
-    """Scores in an SQLite file; the table can stand in the journal of the chat calls.
+    """Scores in a journal, in a table beside the chat calls'.
 
     Write-ahead log, synchronous=FULL, one transaction a `put_many`: a kill loses no score that was put. May be used
-    from several threads. Raises JournalError for a file that is no journal or cannot be written.
+    from several threads. Raises JournalError for a file that is no sound journal or cannot be written.
     """
 
     def __init__(self, path: Path):
         self._path, self._lock = path, threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
+            if path.exists():
+                check_journal(path)
+            self._database = connect(str(path.absolute()))
+            prepare(self._database)
             self._database.execute(_TABLE)
         except (OSError, sqlite3.Error) as error:
             raise JournalError(f"{path}: cannot be opened as a journal: {error}. It was left as it is.") from error
@@ -58,7 +61,7 @@ class ScoreJournal:
         with self._lock, self._explained("written"):
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                self._database.executemany("INSERT OR IGNORE INTO qe_scores VALUES (?, ?)", sorted(scores.items()))
+                self._database.executemany(_PUT, sorted(scores.items()))
             except BaseException:
                 self._database.execute("ROLLBACK")
                 raise
