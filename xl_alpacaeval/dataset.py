@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import xl_suite
-from xl_alpacaeval.hub import HubFiles, find_on_hub
 from xl_alpacaeval.release import Release, find_release, read_release
 from xl_alpacaeval.rows import ENGLISH, build_rows, edits, excluded_ids, exclusions
 from xl_alpacaeval.sources import HUB_SOURCE, Source, read_source
@@ -21,6 +20,7 @@ from xl_suite.errors import BadInput
 from xl_suite.languages import find_language, table
 from xl_suite.publishing.card import name_language, render_card
 from xl_suite.publishing.dataset_folder import write_benchmark
+from xl_suite.publishing.hub_files import HubFiles, find_on_hub
 from xl_suite.records import BenchmarkRow
 
 NAME = "xl-alpacaeval"

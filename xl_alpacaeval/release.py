@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xl_alpacaeval.hub import HubFiles, download, find_on_hub
 from xl_alpacaeval.rows import ENGLISH, edit_prompt, expected_language
 from xl_alpacaeval.sources import FILE_NAME, is_hub_id
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.languages import Language, table
+from xl_suite.publishing.hub_files import HubFiles, download, find_on_hub
 from xl_suite.records import BenchmarkRow, Prompt, read_raw
 from xl_suite.templates import templates
 

@@ -13,7 +13,8 @@ from xl_suite.tables import read_table
 from xl_suite.templates import append_template, draw_template
 
 # `release`: 797 prompts, as the paper says and the release has. `strict`: 795, all ten of Table 4 dropped.
-VARIANTS = ("release", "strict")
+# `all`: AlpacaEval's 805.
+VARIANTS = ("release", "strict", "all")
 # The language of the prompts themselves: its rows have no template.
 ENGLISH = "eng"
 # Where the tables of exclusions, edits and expected languages are. The demo's prompts bring tables of their own.
@@ -93,7 +94,7 @@ def build_row(prompt: Prompt, language: Language, seed: int, tables: str = TABLE
 
 
 def excluded_ids(variant: str, tables: str = TABLES) -> frozenset[int]:
-    """The IDs that a variant drops: eight for `release`, ten for `strict`."""
+    """The IDs that a variant drops: eight for `release`, ten for `strict`, none for `all`."""
     if variant not in VARIANTS:
         raise BadInput(f"{variant!r} is no variant of XL-AlpacaEval. There are: {', '.join(VARIANTS)}.")
     return frozenset(row.id for row in exclusions(tables) if variant in row.variants)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from xl_alpacaeval.hub import HubFiles, download, find_on_hub
 from xl_suite.errors import BadInput, BadRecord
+from xl_suite.publishing.hub_files import HubFiles, download, find_on_hub
 from xl_suite.records import Prompt, read_records
 from xl_suite.tables import read_table
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from xl_alpacaeval.dataset import build_benchmark
-from xl_alpacaeval.hub import HubFiles
 from xl_alpacaeval.release import read_release, recover_rows, split_instruction
 from xl_alpacaeval.sources import read_source
 from xl_alpacaeval.verify import compare_rows, describe
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
+from xl_suite.publishing.hub_files import HubFiles
 from xl_suite.records import BenchmarkRow, Prompt, write_json
 from xl_suite.templates import Template, draw_template, templates
 

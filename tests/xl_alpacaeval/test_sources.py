@@ -11,10 +11,10 @@ import pytest
 
 from xl_alpacaeval import sources
 from xl_alpacaeval.dataset import build_benchmark
-from xl_alpacaeval.hub import HubFiles, HubUnreachable, find_on_hub
 from xl_alpacaeval.sources import RawPrompt, assign_ids, checksum, read_source
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
+from xl_suite.publishing.hub_files import HubFiles, HubUnreachable, find_on_hub
 from xl_suite.records import read_raw
 
 Rows = list[dict[str, Any]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from xl_suite.cli.options import add_json, add_languages, add_out, print_json
@@ -15,7 +16,8 @@ examples:
   xl-suite build xl-alpacaeval --source alpaca_eval.json --out xl-alpacaeval
   xl-suite build xl-alpacaeval --source alpaca_eval.json --out strict --variant strict --languages deu,swe
   xl-suite build xl-alpacaeval --source viyer98/XL-AlpacaEval --out official
-  xl-suite build xl-alpacaeval --out xl-alpacaeval --verify viyer98/XL-AlpacaEval"""
+  xl-suite build xl-alpacaeval --out xl-alpacaeval --verify viyer98/XL-AlpacaEval
+  xl-suite build xl-alpacaeval --from deu --languages hin,por --m-alpacaeval m-alpacaeval --out from-german"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +47,9 @@ def _add_xl_alpacaeval(parser: argparse.ArgumentParser) -> None:
     )
     add_out(parser)
     parser.add_argument(
-        "--variant", choices=("release", "strict"), help="797 prompts (release, the default) or 795 (strict)"
+        "--variant",
+        choices=("release", "strict", "all"),
+        help="797 prompts (release, the default), 795 (strict) or 805 (all)",
     )
     add_languages(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="draws the templates (default: 0)")
@@ -62,6 +66,21 @@ def _add_xl_alpacaeval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify", metavar="HUB_ID_OR_DIR", help="compare the rows with an official release: viyer98/XL-AlpacaEval"
     )
+    pairs = parser.add_argument_group("from another language than English")
+    pairs.add_argument(
+        "--from",
+        dest="source_language",
+        default="eng",
+        metavar="CODE",
+        help="the language of the prompts; they are taken from m-AlpacaEval (default: eng)",
+    )
+    pairs.add_argument(
+        "--m-alpacaeval",
+        type=Path,
+        default=Path("m-alpacaeval"),
+        metavar="DIR",
+        help="the folder that `xl-suite build m-alpacaeval` made (default: m-alpacaeval)",
+    )
     add_json(parser)
     parser.set_defaults(build=_build_xl_alpacaeval)
 
@@ -74,6 +93,8 @@ def _build_xl_alpacaeval(args: argparse.Namespace) -> int:
     languages = None
     if args.languages != "all":
         languages = [row.code for row in parse_languages(args.languages, [row.code for row in table()])]
+    if args.source_language != "eng":
+        return _build_pairs(args, languages)
     check_replaceable(args.out, NAME)
     benchmark = build_benchmark(
         args.source,
@@ -115,13 +136,34 @@ def _build_xl_alpacaeval(args: argparse.Namespace) -> int:
     return status
 
 
+def _build_pairs(args: argparse.Namespace, languages: list[str] | None) -> int:
+    from xl_alpacaeval.pairs import build_pairs, write_pairs
+    from xl_suite.errors import BadInput
+    from xl_suite.languages import find_language
+
+    if args.variant is not None or args.verify is not None:
+        raise BadInput(
+            "--variant and --verify are for prompts in English: m-AlpacaEval says which prompts there are."
+        )
+    source = find_language(args.source_language)
+    pairs = build_pairs(source.code, languages, args.m_alpacaeval, seed=args.seed or 0)
+    write_pairs(pairs, args.out)
+    rows = {f"{source.code}-{code}": len(rows) for code, rows in pairs.rows.items()}
+    if args.json:
+        print_json({"out": str(args.out), "seed": pairs.seed, "dropped": list(pairs.dropped), "rows": rows})
+    else:
+        counts = ", ".join(f"{pair} {count}" for pair, count in rows.items())
+        print(f"{args.out}: XL-AlpacaEval from {source.name}. Rows: {counts}.")
+    return 0
+
+
 def _verify(release: str, benchmark: Any) -> dict[str, Any]:
     """The comparison as JSON; what it says is also told on stderr, so that it is seen either way."""
     from dataclasses import asdict
 
-    from xl_alpacaeval.hub import HubUnreachable
     from xl_alpacaeval.release import read_release
     from xl_alpacaeval.verify import compare_rows, describe
+    from xl_suite.publishing.hub_files import HubUnreachable
 
     try:
         official = read_release(release, benchmark.source.prompts, allow_changed=True)

@@ -109,16 +109,23 @@ def list_languages(folder: Path) -> list[str]:
     return sorted(found, key=lambda config: ([order.get(code, len(order)) for code in config.split("-")], config))
 
 
+def find_config(configs: Sequence[str], language: str) -> str:
+    """The config with the answers in `language`: of that name, or else the only pair that ends in it (`deu-hin`)."""
+    pairs = [config for config in configs if config.endswith(f"-{language}")]
+    return pairs[0] if language not in configs and len(pairs) == 1 else language
+
+
 def read_benchmark(folder: Path, languages: Sequence[str] | None = None) -> list[BenchmarkRow]:
     """The rows of a benchmark's folder (or of one file of it), language by language; all languages by default.
 
+    Of a folder of pairs (`deu-hin`), the language asked for names a pair as well as the pair itself.
     Raises BadInput for a language that the folder does not have, and as `read_records` does.
     """
     if folder.is_file():
         rows = read_records(folder, BenchmarkRow)
         return rows if languages is None else [row for row in rows if row.language in languages]
     known = list_languages(folder)
-    wanted = known if languages is None else list(languages)
+    wanted = known if languages is None else [find_config(known, language) for language in languages]
     missing = [language for language in wanted if language not in known]
     if missing:
         raise BadInput(

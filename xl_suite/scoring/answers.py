@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xl_suite.errors import BadInput
+from xl_suite.publishing.dataset_folder import find_config
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records
 from xl_suite.scoring.gating import Gate, Gated, gate_preferences
 from xl_suite.scoring.length_control import LengthControl, control_length
@@ -195,9 +196,10 @@ def read_reasons(path: Path) -> Reasons:
 
 def read_expected(folder: Path, languages: list[str]) -> Expected:
     """What a benchmark's prompts expect, from its dataset folder. Raises BadInput where a language is not in it."""
+    configs = [entry.name for entry in folder.glob("*")]
     expected = {}
     for language in languages:
-        files = sorted((folder / language).glob("test-*.parquet"))
+        files = sorted((folder / find_config(configs, language)).glob("test-*.parquet"))
         if not files:
             raise BadInput(
                 f"{folder}: no split of {language} ({language}/test-*.parquet). `xl-suite build` makes the folder."
