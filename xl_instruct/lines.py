@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from xl_instruct.spans import Span
+from xl_suite.translation.spans import Span
 
 # A plain line shorter than this is taken for a line of its own (verse, an address), not for a wrapped one.
 _WRAP_LENGTH = 50

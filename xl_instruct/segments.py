@@ -14,9 +14,9 @@ from typing import Literal
 
 from xl_instruct.blocks import split_blocks
 from xl_instruct.lines import Piece, split_lines
-from xl_instruct.spans import Span, find_spans
 from xl_instruct.splitters import Splitter, load_splitter
 from xl_suite.errors import BadInput
+from xl_suite.translation.spans import Span, find_spans
 
 Unit = Literal["sentence", "paragraph", "document"]
 TRANSLATABLE = frozenset({"text", "cell"})

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from xl_instruct.guards import REASONS, check_translation, check_translations
-from xl_instruct.numbers import find_lost_numbers, find_numbers
 from xl_instruct.segments import segment
+from xl_suite.translation.numbers import find_lost_numbers, find_numbers
 
 ROWS = list(
     csv.DictReader(

@@ -39,7 +39,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 @cache
 def find_signs(language: str) -> Signs:
     """The row of an ISO 639-3 language; one without words, with the ratio of its script, for those not in it."""
-    for row in read_table("xl_instruct", "signs.tsv", Signs):
+    for row in read_table("xl_suite.translation", "signs.tsv", Signs):
         if row.language == language:
             return row
     known = find_language(language)

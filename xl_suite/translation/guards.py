@@ -1,0 +1,150 @@
+"""Guards: reasons why a candidate is no translation of its source sentence, whatever quality estimation says.
+
+A guard is made to be sure: a sound translation that it refuses costs more than a poor one that it lets through,
+since quality estimation ranks the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from xl_suite.fidelity import judge_answers
+from xl_suite.fidelity.verdicts import Answer
+from xl_suite.translation.numbers import find_lost_numbers
+from xl_suite.translation.signs import (
+    Signs,
+    find_signs,
+    find_words,
+    has_latin_script,
+    leave_out,
+    measure_copy,
+    measure_spans,
+)
+
+REASONS = {
+    "empty": "nothing but whitespace",
+    "wrong_language": "in another language, as a whole or in part (xl_suite.fidelity); too short to tell passes",
+    "copied": "repeats half of the source's wording or more, untranslated",
+    "lost_span": "lacks a protected span: code, URL, formula, tag or address",
+    "lost_number": "lacks a number of the source in any form a translator may choose",
+    "preamble": "talks about the translation, names its language, or adds a paragraph",
+    "answer": "answers or refuses: the question it should translate is no question any more, or it apologises",
+    "length": "far longer or shorter than translations into this language are",
+    "repetition": "repeats a phrase over and over",
+}
+
+_FACTOR = 3.0  # of the expected length; translations of single sentences scatter widely, runaways far more
+_SLACK_LONG, _SLACK_SHORT = 40, 10  # characters; short sentences scatter most
+_COPIED = 0.5
+_LOOP = re.compile(r"(\S.{2,200}?)\1{4,}|(\S)\2{19,}", re.DOTALL)
+_LOOKED_AT = 6000  # characters at each end of a candidate where loops are looked for
+_QUESTION_MARKS = "?？؟;՞፧"
+_QUESTION_WORDS = ("吗", "呢", "什么", "怎么", "如何", "为何", "哪", "谁", "क्या", "कैसे", "क्यों")
+_OPENERS = re.compile(
+    r"\s*(?:sure|certainly|of course|absolutely|okay|ok|natürlich|gerne?|selbstverständlich|claro|certo|persze|"
+    r"természetesen|žinoma|cinnte|ċertament|当然|好的|ज़रूर|बिल्कुल|bien sûr|certainement|toki|tietysti|tabii|elbette)"
+    r"\s*[,!.:，！：。—-]",
+    re.IGNORECASE,
+)
+_NOTE = re.compile(
+    r"(?:^|\n|\()\s*[*_]*(?:note|notes|explanation|translator['’]s note|hinweis|anmerkung|注|注意|说明)\s*[:：]", re.I
+)
+_REFUSAL = re.compile(
+    r"\bas an ai\b|\bi(?:['’]m| am) (?:sorry|unable)\b|\bi can(?:not|['’]t) (?:help|assist|translate|fulfil|provide)|"
+    r"\bals (?:ki|ai)[- ]|\bcomo (?:uma? )?(?:ia|modelo de ling)|\ben tant qu['’](?:ia|assistant)|"
+    r"作为(?:一个|一名)?(?:ai|人工智能|语言模型)|\btekoäly(?:nä|mallina)\b|\bmi-?ként\b|\byapay zek[aâ] olarak",
+    re.IGNORECASE,
+)
+
+
+def check_translation(source: str, translation: str, language: str, protected: Sequence[str] = ()) -> list[str]:
+    """The names of all guards (`REASONS`) that refuse the translation of an English sentence; none: it is sound.
+
+    language: ISO 639-3 code of the translation. protected: of the source's segment.
+    Raises UnknownLanguage. `check_translations` is far faster for many.
+    """
+    return check_translations([source], [translation], language, [protected])[0]
+
+
+def check_translations(
+    sources: Sequence[str], translations: Sequence[str], language: str, protected: Sequence[Sequence[str]]
+) -> list[list[str]]:
+    """The reasons for each pair, in order; see `check_translation`."""
+    signs = find_signs(language)
+    bare = [leave_out(text, spans) for text, spans in zip(translations, protected, strict=True)]
+    verdicts = judge_answers([Answer(text) for text in bare], language)
+    return [
+        _check(source, translation, spans, signs, verdict.verdict)
+        for source, translation, spans, verdict in zip(sources, translations, protected, verdicts, strict=True)
+    ]
+
+
+def _check(source: str, translation: str, protected: Sequence[str], signs: Signs, verdict: str) -> list[str]:
+    if not translation.strip():
+        return ["empty"]
+    source, translation = source.strip(), translation.strip()
+    bare_source, bare = leave_out(source, protected), leave_out(translation, protected)
+    found = {
+        "wrong_language": verdict in ("wrong", "mixed"),
+        "copied": is_copied(bare_source, bare, signs.language),
+        "lost_span": measure_spans(protected, translation) < 1,
+        "lost_number": bool(find_lost_numbers(bare_source, bare)),
+        "preamble": has_preamble(source, translation, signs),
+        "answer": is_answer(source, translation),
+        "length": not fits_length(bare_source, bare, signs),
+        "repetition": _repeats(translation) and not _repeats(source),
+    }
+    return [reason for reason in REASONS if found.get(reason)]
+
+
+def is_copied(source: str, translation: str, language: str) -> bool:
+    if language == "eng":
+        return False
+    words = find_words(source)
+    if len(words) > 2:
+        return measure_copy(source, translation) >= _COPIED
+    # One or two words are often the same in two languages that share a script, and names in all.
+    latin = has_latin_script(language)
+    return (
+        not latin
+        and any(word.islower() and len(word) > 3 for word in words)
+        and measure_copy(source, translation) == 1
+    )
+
+
+def has_preamble(source: str, translation: str, signs: Signs) -> bool:
+    """Whether the translation begins with talk about itself, or goes on after its end."""
+    stems = ("translat", *signs.translation)
+    begin = re.split(r"[:：\n]", translation, maxsplit=1)
+    if len(begin) > 1 and len(begin[0]) < 120:
+        head = begin[0].casefold()
+        if any(stem in head for stem in stems) and "translat" not in source.casefold():
+            return True
+        label = head.strip(" *_#[]()\"'")
+        if label in {"english", *(name.casefold() for name in signs.names)} and label not in source.casefold():
+            return True
+    if _OPENERS.match(translation) and ":" in translation[:120] and ":" not in source[:120]:
+        return True
+    if _NOTE.search(translation) and not re.search(r"\b(?:note|explanation)", source, re.IGNORECASE):
+        return True
+    return bool(re.search(r"\n\s*\n", translation)) and not re.search(r"\n\s*\n", source)
+
+
+def is_answer(source: str, translation: str) -> bool:
+    """Whether a question lost its question mark, or the translator excuses itself where the source does not."""
+    if _REFUSAL.search(translation) and not _REFUSAL.search(source):
+        return True
+    asks = source.rstrip(" \"'”’)*_").endswith("?") and len(find_words(source)) > 2
+    return asks and not any(mark in translation for mark in (*_QUESTION_MARKS, *_QUESTION_WORDS))
+
+
+def fits_length(source: str, translation: str, signs: Signs) -> bool:
+    expected = len(source) * signs.ratio
+    longest = expected * _FACTOR + _SLACK_LONG * min(1.0, signs.ratio * 2)
+    return expected / _FACTOR - _SLACK_SHORT <= len(translation) <= longest
+
+
+def _repeats(text: str) -> bool:
+    parts = (text,) if len(text) <= 2 * _LOOKED_AT else (text[:_LOOKED_AT], text[-_LOOKED_AT:])
+    return any(_LOOP.search(part) for part in parts)
