@@ -63,6 +63,7 @@ class FakeSat:
         type(self).made = (model, options)
 
     def split(self, text: str, split_on_input_newlines: bool = True, **options: Any) -> list[str]:
+        text.encode()
         return text.splitlines(keepends=not split_on_input_newlines)
 
 
@@ -73,10 +74,13 @@ def test_sat(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "wtpsplit", module)
     assert load_splitter("sat")("One.\nTwo.", "en") == ["One.\n", "Two."]
     assert FakeSat.made == ("sat-3l-sm", {})
+    assert load_splitter("sat")("One \ud800.\nTwo.", "en") == ["One \ud800.\n", "Two."]
     assert load_splitter("sat", model=str(tmp_path))(" \n", "en") == [" \n"]
     assert FakeSat.made == (str(tmp_path), {"tokenizer_name_or_path": str(tmp_path)})
     with pytest.raises(ModelUnavailable, match="'absent' could not be loaded: no such model"):
         load_splitter("sat", model="absent")
+    with pytest.raises(ModelUnavailable, match=r"'\./absent' is no folder"):
+        load_splitter("sat", model="./absent")
 
 
 def test_sat_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
-from xl_instruct.splitters import Splitter, check_join
+from xl_instruct.splitters import Splitter, check_join, cut_alike, replace_surrogates
 from xl_suite.errors import ModelUnavailable
 from xl_suite.extras import load
 
@@ -23,6 +24,8 @@ def make_splitter(
     options: dict[str, Any] = {}
     if tokenizer is not None or Path(model).is_dir():
         options["tokenizer_name_or_path"] = tokenizer or model
+    elif Path(model).is_absolute() or model.startswith("."):
+        raise ModelUnavailable(f"SaT: {model!r} is no folder. Give a local folder or a name such as sat-3l-sm.")
     try:
         sat = wtpsplit.SaT(model, **options)
         if device != "cpu":
@@ -37,7 +40,11 @@ def make_splitter(
     def split(text: str, language: str) -> list[str]:
         if not text.strip():
             return [text] if text else []
-        # The default drops newlines (wtpsplit 2.2.2).
-        return check_join("sat", text, list(sat.split(text, split_on_input_newlines=False, **chosen)))
+        seen = replace_surrogates(text)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="split_on_input_newlines=False", category=UserWarning)
+            # The default drops newlines (wtpsplit 2.2.2).
+            pieces = list(sat.split(seen, split_on_input_newlines=False, **chosen))
+        return cut_alike(text, check_join("sat", seen, pieces))
 
     return split

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
+from xl_instruct.splitters import Splitter, check_join, replace_surrogates
 
-from xl_instruct.splitters import Splitter, check_join
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 # sentencex 1.0.32 takes time quadratic in a text without spaces (9 s for 120,000 characters of Chinese), so it is
 # given a window at a time; a sentence that a window cuts goes on in the next.
 _WINDOW = 4096
@@ -16,8 +13,7 @@ def make_splitter() -> Splitter:
     from sentencex import segment
 
     def split(text: str, language: str) -> list[str]:
-        # UTF-8 has no lone surrogates, and neither has sentencex: it sees a stand-in of the same length.
-        seen = _SURROGATE.sub("\ufffd", text)
+        seen = replace_surrogates(text)
         pieces: list[str] = []
         start, unended = 0, 0  # of the window; of the sentence that no window has ended yet
         while start < len(seen):
