@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -29,8 +29,8 @@ from xl_suite.chat.journal_file import (
 from xl_suite.chat.wire import answer_from_json, load
 from xl_suite.errors import JournalError
 
-# Statements of these sizes write a whole group in one step, during which other threads run.
-GROUP_SIZES = (256, 64, 16, 4, 1)
+# A group is written by one statement, which commits by itself: Python's lock is given up and taken back only once.
+LARGEST_GROUP = 512
 
 
 class StoredAnswer(NamedTuple):
@@ -85,6 +85,7 @@ class Journal:
         except (sqlite3.Error, OSError) as error:
             raise JournalError(f"{path}: the journal cannot be opened: {error}. {WAY_OUT}") from error
         self._reading = threading.Lock()
+        self._has_failures = bool(self.failures())
 
     def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
         """The answers of those keys that the journal holds, other processes' commits included."""
@@ -111,21 +112,19 @@ class Journal:
         A failure is forgotten when the same call has an answer. A key that is there keeps its first answer.
         """
         with self._explained():
+            if not failures and not self._has_failures and len(answers) <= LARGEST_GROUP:
+                return self._insert(answers)
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 new = 0
-                forget = self._writer.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is not None
-                for part in _cut(answers):
-                    marks = ",".join(["(?,?,?,?,?,?,?)"] * len(part))
-                    values = list(chain.from_iterable(part))
-                    new += self._writer.execute(
-                        f"INSERT OR IGNORE INTO answers ({COLUMNS}) VALUES {marks}", values
-                    ).rowcount
-                    if forget:
-                        keys = [one.key for one in part]
-                        self._writer.execute(f"DELETE FROM failures WHERE key IN ({','.join('?' * len(keys))})", keys)
+                for start in range(0, len(answers), LARGEST_GROUP):
+                    part = answers[start : start + LARGEST_GROUP]
+                    new += self._insert(part)
+                    keys = [one.key for one in part]
+                    self._writer.execute(f"DELETE FROM failures WHERE key IN ({','.join('?' * len(keys))})", keys)
                 self._writer.executemany("INSERT OR REPLACE INTO failures VALUES (?,?,?,?,?,?,?)", failures)
                 self._writer.execute("COMMIT")
+                self._has_failures = True
             except BaseException:
                 with suppress(sqlite3.Error):
                     self._writer.execute("ROLLBACK")
@@ -136,7 +135,8 @@ class Journal:
         """The calls that failed for good and have no answer yet, by model and row."""
         with self._reading, self._explained():
             rows = self._reader.execute(
-                "SELECT key, model, row, reason, attempts, request, time FROM failures ORDER BY model, row, key"
+                "SELECT key, model, row, reason, attempts, request, time FROM failures "
+                "WHERE key NOT IN (SELECT key FROM answers) ORDER BY model, row, key"  # another process may have it
             )
             return [StoredFailure(*row) for row in rows.fetchall()]
 
@@ -173,6 +173,18 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _insert(self, answers: Sequence[StoredAnswer]) -> int:
+        """Inserts at most LARGEST_GROUP answers in one statement; returns how many were new."""
+        if not answers:
+            return 0
+        # Filled up with its last answer, which is ignored the second time, a group has one of ten sizes, and SQLite
+        # has compiled their statements before.
+        size = 1 << (len(answers) - 1).bit_length()
+        rows = [*answers, *[answers[-1]] * (size - len(answers))]
+        marks = ",".join(["(?,?,?,?,?,?,?)"] * size)
+        statement = f"INSERT OR IGNORE INTO answers ({COLUMNS}) VALUES {marks}"
+        return self._writer.execute(statement, list(chain.from_iterable(rows))).rowcount
+
     def _explained(self) -> _Explained:
         return _Explained(self.path)
 
@@ -196,11 +208,3 @@ class _Explained:
             ) from error
         if isinstance(error, sqlite3.Error | ValueError | KeyError | TypeError):
             raise JournalError(f"{self.path}: the journal cannot be used: {error}. {WAY_OUT}") from error
-
-
-def _cut(answers: Sequence[StoredAnswer]) -> Iterable[Sequence[StoredAnswer]]:
-    start = 0
-    for size in GROUP_SIZES:
-        while len(answers) - start >= size:
-            yield answers[start : start + size]
-            start += size

@@ -12,7 +12,8 @@ from queue import SimpleQueue
 from xl_suite.chat.journal import Journal, StoredAnswer, StoredFailure
 from xl_suite.errors import JournalError
 
-# A group is written when this time has passed since its first answer, or sooner when half the slots wait for it.
+# A group is written when this time has passed since its first answer, or sooner when a quarter of the
+# slots wait for it: with half of them, slots stand still while a slow disk writes.
 LINGER_SECONDS = 0.01
 LARGEST_GROUP = 512
 
@@ -48,7 +49,7 @@ class Writer:
         self._thread.start()
 
     def set_slots(self, slots: int) -> None:
-        self._enough = max(1, min(slots // 2, LARGEST_GROUP))
+        self._enough = max(1, min(slots // 4, LARGEST_GROUP))
 
     def add_answer(self, answer: StoredAnswer, callback: Callable[[], None]) -> None:
         """Takes an answer; `callback` is called in the event loop when it is durable."""
