@@ -226,6 +226,29 @@ def test_names_titles_and_loanwords_do_not_mix(language: str, answer: str) -> No
     assert judge_language(answer, language).verdict == "right"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Er spielte in *The Lord of the Rings: The Two Towers* und in *The Curse of the Black Pearl* mit.",
+        "## Reinforcement Learning with Human Feedback\n\nDabei bewerten Menschen die Ausgaben eines Modells.",
+        "Seine bekanntesten Lieder sind:\n- Stairway to Heaven\n- Smells Like Teen Spirit\n- Like a Prayer",
+    ],
+)
+def test_titles_alone_in_a_line_are_never_wrong_or_mixed(answer: str) -> None:
+    assert judge_language(answer, "deu").verdict in ("right", "undetermined")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Sure! Here is the answer in German:\n\nDie Bäckerin öffnet ihren Laden jeden Morgen vor Sonnenaufgang.",
+        "Die Bäckerin öffnet ihren Laden jeden Morgen vor Sonnenaufgang. I hope this helps!",
+    ],
+)
+def test_a_short_english_frame_is_found(answer: str) -> None:
+    assert judge_language(answer, "deu").verdict == "mixed"
+
+
 def test_romanised_hindi_is_wrong_and_noted() -> None:
     text = "Yeh bahut accha sawal hai aur main aapko iska jawab dena chahta hoon. Aap ko kya chahiye?"
     verdict = judge_language(text, "hin")

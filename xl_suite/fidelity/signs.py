@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from xl_suite.fidelity.text import find_words
+from xl_suite.fidelity.words import find_words
 
 # Very frequent words that tell the languages in Devanagari apart. They share most content words, and their
 # letters take three bytes each, so that the classifier's margins between them are the smallest of all.

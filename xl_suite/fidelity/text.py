@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from xl_suite.fidelity.words import DENSE, IS_DENSE, LATIN, OTHER, WORD, find_words, measure
+
 COPIED_WORDS = 5  # a run of so many words that also stands in the prompt is taken for a quotation of it
 SHORT_PIECE = 40  # letters; a shorter piece is joined with the short pieces beside it (a list, a table)
 LONG_PIECE = 120  # letters; a longer sentence is cut where it has a comma, since it may hold two languages
@@ -18,13 +20,6 @@ CLAUSE = 50  # letters that each part of such a sentence has at least
 # Characters from which on a passage in another script is no name or loanword any more but text to judge.
 LOANED_LETTERS = {"latin": 30, "dense": 12, "other": 30}
 LONGEST_PIECE = 1200  # characters; a longer text without any space is cut anywhere
-
-# Letters by script, as parts of character classes. DENSE has a word in one or two characters and no spaces
-# (kana, Han; Hangul has spaces but is as dense). SIGNED writes vowels as signs, which `\w` does not match.
-LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af\u1e00-\u1eff"
-DENSE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U0003134f"
-SIGNED = "\u0900-\u0963\u0971-\u0dff\u0e01-\u109f\u1780-\u17d3"
-OTHER = f"\u0370-\u03ff\u0400-\u0482\u048a-\u0900\u10a0-\u177f\u1f00-\u1fff{SIGNED}"
 
 _FENCE = re.compile(r" {0,3}(?:[-*+>] {0,3})?(`{3,}|~{3,})(.*)")
 # Each alternative begins with a plain character, so that the search skips quickly from one to the next.
@@ -52,14 +47,13 @@ _MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}")
 _QUOTATION = re.compile(
     r"“[^“”\n]{1,300}”|„[^„“”\n]{1,300}[“”]|«[^«»\n]{1,300}»|\"[^\"\n]{1,300}\""
     r"|「[^「」\n]{1,300}」|『[^『』\n]{1,300}』|《[^《》\n]{1,300}》|(?<!\w)[‘'][^‘’'\n]{3,300}[’'](?!\w)"
+    r"|(?<![\w*])\*[^\s*][^*\n]{1,300}\*(?![\w*])"  # a title in italics
 )
-_QUOTE_SIGN = re.compile(r"[\"“„«「『《‘]|(?<!\w)'")
+_QUOTE_SIGN = re.compile(r"[\"“„«「『《‘*]|(?<!\w)'")
 _MARKERS = re.compile(r"[*_~|#•▪·+\\\[\]{}<>=^]+|^[\s>*+–—-]+")
-_STOP = re.compile(r"(?:[.;…][\"'”’»)\]]*\s|[!?।॥。！？；][\"'”’»」』）)\]]*)")
+_STOP = re.compile(r"(?:[.;…](?<!\b[A-Z]\.)[\"'”’»)\]]*\s|[!?।॥。！？；][\"'”’»」』）)\]]*)")
 _COMMA = re.compile(r"(?<=[,;:，；：、])\s*|\s+(?=[–—(])")
-_WORD = re.compile(rf"[{DENSE}]|(?:[^\W\d_{DENSE}]|[\u0300-\u036f{SIGNED}])+")
 _LETTERS = re.compile(rf"(?P<latin>[{LATIN}]+)|(?P<dense>[{DENSE}]+)|(?P<other>[{OTHER}]+)")
-_IS_DENSE = re.compile(f"[{DENSE}]")
 _NOT_LATIN = re.compile(f"[{DENSE}{OTHER}]")
 _IS_LATIN = re.compile(f"[{LATIN}]")
 _CODE_LETTER = re.compile(r"[{}<>=\[\]\\^$;|&@(_/:]")
@@ -132,26 +126,15 @@ def _leave_out_fences(text: str) -> str:
     return "\n".join(kept)
 
 
-def find_words(text: str) -> list[str]:
-    """Words of the text; each character of a script without spaces counts as one."""
-    return _WORD.findall(text)
-
-
-def count_words(text: str) -> int:
-    """How many words, exactly where there are few."""
-    spaces = text.count(" ")
-    return spaces if spaces >= 8 else len(find_words(text))
-
-
 def _make_shingles(words: list[str]) -> Iterator[tuple[str, ...]]:
     return zip(*(words[i:] for i in range(COPIED_WORDS)), strict=False)
 
 
 def _leave_out_copied(line: str, copied: frozenset[tuple[str, ...]]) -> str:
-    words = _WORD.findall(line.lower())
+    words = find_words(line.lower())
     if copied.isdisjoint(_make_shingles(words)):
         return line
-    spans = [word.span() for word in _WORD.finditer(line)]
+    spans = [word.span() for word in WORD.finditer(line)]
     if len(spans) != len(words):  # a letter that grows when it is lowered; then the line stays as it is
         return line
     kept, at = [], 0
@@ -168,12 +151,12 @@ def _leave_out_copied(line: str, copied: frozenset[tuple[str, ...]]) -> str:
 def _leave_out_quotations(line: str) -> tuple[str, list[str]]:
     """The line without titles and sayings that it quotes, and the longer ones of these.
 
-    A line that is mostly quotation stays whole.
+    A line that is all quotation, but for a word, stays whole.
     """
     if not _QUOTE_SIGN.search(line):
         return line, []
     rest = _QUOTATION.sub(_keep_stop, line)
-    if len(rest) == len(line) or 2 * len(rest.strip()) < len(line):
+    if len(rest) == len(line) or len(find_words(rest)) < 2:
         return line, []
     return rest, [text[1:-1] for text in _QUOTATION.findall(line) if measure(text) >= SHORT_PIECE]
 
@@ -190,7 +173,7 @@ def _split_line(line: str) -> list[str]:
     for run in _split_scripts(line):
         for sentence in _STOP.split(run):
             clean = " ".join(_MARKERS.sub(" ", sentence).split())
-            if clean and _WORD.search(clean):
+            if clean and WORD.search(clean):
                 parts += _split_long(clean)
     return parts
 
@@ -229,11 +212,6 @@ def _split_scripts(line: str) -> list[str]:
         at = end
     kept[-1] += " " + line[at:]
     return kept
-
-
-def measure(text: str) -> int:
-    """The length in letters of an alphabet; a character of a dense script says as much as three of them."""
-    return len(text) if text.isascii() or not _IS_DENSE.search(text) else 3 * len(text)
 
 
 def _split_long(sentence: str) -> list[str]:
@@ -275,20 +253,26 @@ def _split_words(clause: str) -> list[str]:
 
 
 def _join_short(pieces: list[Piece]) -> list[Piece]:
-    """Neighbouring pieces under SHORT_PIECE bytes in one, until it is no longer short."""
+    """Neighbouring pieces in one script under SHORT_PIECE letters in one, until it is no longer short."""
     joined: list[Piece] = []
     waiting: Piece | None = None
     for piece in pieces:
-        if measure(piece.text) >= SHORT_PIECE:
-            if waiting:
-                joined.append(waiting)
-                waiting = None
+        short = measure(piece.text) < SHORT_PIECE
+        if waiting and (not short or _find_script(piece.text) != _find_script(waiting.text)):
+            joined.append(waiting)
+            waiting = None
+        if not short:
             joined.append(piece)
             continue
-        waiting = Piece(waiting.line, waiting.text + ", " + piece.text) if waiting else piece
+        waiting = Piece(waiting.line, f"{waiting.text}, {piece.text}") if waiting else piece
         if measure(waiting.text) >= SHORT_PIECE:
             joined.append(waiting)
             waiting = None
     if waiting:
         joined.append(waiting)
     return joined
+
+
+def _find_script(text: str) -> str:
+    found = None if text.isascii() else _NOT_LATIN.search(text)
+    return "latin" if found is None else "dense" if IS_DENSE.match(found.group()) else "other"
