@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from xl_instruct.decontamination import Decontaminator
+from xl_instruct.decontamination import Decontaminator, split_words
 from xl_suite.errors import BadInput
 
 CHANGES: dict[str, Callable[[str], str]] = {
@@ -96,6 +96,12 @@ LONG = "Please tell me in a few words how the people of the old town bake their 
 def test_reasons(text: str, reason: str | None) -> None:
     found = Decontaminator([(1, LONG), (2, "Why is the sky over the sea so blue?"), (3, 'Write "Test"')]).find(text)
     assert (found and found.reason) == reason
+
+
+def test_words_are_alike_whatever_their_form() -> None:
+    plain = ["cafe", "strasse", "fi", "5", "x"]
+    for text in ("Café STRASSE fi 5 x", "cafe\u0301, straße;\u00a0ﬁ ５_x", "ca\u00adfe\u0301 stra\u200bsse\nfi-5 X"):
+        assert split_words(text) == plain
 
 
 def test_no_prompts() -> None:

@@ -138,6 +138,7 @@ def test_texts_to_translate(text: str, texts: list[str]) -> None:
         ("An open ` tick stays.", ()),
         ("Area \\( a^2 \\) and $x_1$ and $$y$$ hold.", ("\\( a^2 \\)", "$x_1$", "$$y$$")),
         ("It costs $5 and $10, or US$20/$30 a head.", ()),
+        ("A $ sign and a $ sign.", ()),
         ("From $100 to $250 (average of $175).", ()),
         ("With $2x + 3 = 7$ it holds.", ("$2x + 3 = 7$",)),
         ("An escaped \\$x\\$ is none.", ()),

@@ -57,6 +57,8 @@ def test_range_and_faults() -> None:
     assert 0 <= min(scores) <= max(scores) <= 1
     assert scores[1] < scores[0]
     assert scores[2] == 0
+    runaway = f"{good[:-1]}, und dann gingen sie alle zusammen sehr lange durch die alten Gassen der großen Stadt."
+    assert score(source, [runaway], "deu")[0] < scores[0] - 0.2
     lost = score(
         "Open https://a.org now, please.",
         ["Öffnen Sie jetzt bitte https://a.org.", "Öffnen Sie es jetzt bitte."],
