@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from xl_suite.chat.attempts import Sender
 from xl_suite.chat.budget import Budget, find_price, require_price
 from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import AnswerSource, ChatClient, Deliver
+from xl_suite.chat.estimates import estimate
 from xl_suite.chat.journal import Journal
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model, serve
@@ -239,6 +240,8 @@ def run_calls(
             await client.ask_all(calls, on_result)
         return chat.ledger
 
+    if options.replay is None and isinstance(calls, Sequence) and _needs_no_server(model, calls, options):
+        options = replace(options, replay=options.journal, journal=None)
     if options.replay is not None or model.kind == "replay":
         return asyncio.run(ask(model, lambda: None))
     with (
@@ -246,6 +249,13 @@ def run_calls(
         serve(model, choose_log(options, scratch)) as (served, alive),
     ):
         return asyncio.run(ask(served, alive))
+
+
+def _needs_no_server(model: Model, calls: Sequence[Call], options: ChatOptions) -> bool:
+    """Whether a model's own server, which takes long to start, would find every call answered already."""
+    if model.kind not in ("vllm", "transformers") or options.journal is None or not options.journal.exists():
+        return False
+    return estimate(model, calls, options).new == 0
 
 
 __all__ = ["Answer", "ChatClient", "ChatOptions", "ChatSession", "FailedCall", "choose_log", "run_calls"]

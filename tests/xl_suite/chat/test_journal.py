@@ -120,6 +120,27 @@ def test_a_killed_run_loses_nothing_and_repeats_little(tmp_path: Path) -> None:
     assert stats["answered"] == count + stats["repeated"]
 
 
+def test_ctrl_c_keeps_what_was_answered(tmp_path: Path) -> None:
+    with serve_loopback(latency=0.005) as server:
+        child = start_child(server.url, tmp_path / "j.sqlite", 5000, 16)
+        while server.stats()["distinct"] < 300:
+            assert child.poll() is None, "ended by itself"
+            time.sleep(0.001)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(timeout=30) != 0
+        answered = server.stats()["answered"]
+    with Journal(tmp_path / "j.sqlite") as journal:
+        assert 300 - 16 <= answered - 16 <= len(list(journal.answers())) <= answered
+    assert [path.name for path in tmp_path.iterdir()] == ["j.sqlite"]
+
+
+def test_a_server_of_our_own_is_not_started_for_calls_that_are_answered(tmp_path: Path) -> None:
+    fill(tmp_path / "j.sqlite")
+    model = Model("tiny", "tiny", (), "vllm", None, "/no/such/weights")
+    options = ChatOptions(tmp_path / "j.sqlite", progress=False)
+    assert len(run(model, make_calls(["one", "two", "three"]), options)) == 3
+
+
 def test_two_processes_share_a_journal(tmp_path: Path) -> None:
     count, slots = 400, 8
     with serve_loopback(latency=0.005) as server:
