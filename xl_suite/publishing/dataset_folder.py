@@ -13,7 +13,7 @@ from typing import Any
 from xl_suite.errors import BadInput
 from xl_suite.languages import table
 from xl_suite.publishing.card import read_metadata
-from xl_suite.publishing.shards import SHARD_BYTES, Split, find_shards, write_shards
+from xl_suite.publishing.shards import ROWS_PER_GROUP, SHARD_BYTES, Split, find_shards, write_shards
 from xl_suite.records import BenchmarkRow, atomic_folder, read_records
 
 # The split of a benchmark's configs.
@@ -21,7 +21,7 @@ TEST = "test"
 # The tag by which a folder of ours is known again before it is replaced.
 TAG = "xl-suite"
 # What belongs to the user or to other tools and is carried over when a folder is replaced.
-_KEPT = (".journal.sqlite*", ".git", ".gitattributes", ".cache")
+_KEPT = (".journal*", "review.jsonl", ".git", ".gitattributes", ".cache")
 # A config or split must be usable as a folder's name and as a name in `datasets`, which allows no hyphen in splits.
 _CONFIG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _SPLIT = re.compile(r"\w+(\.\w+)*")
@@ -51,12 +51,14 @@ def write_dataset_folder(
     name: str,
     card: Card,
     shard_bytes: int = SHARD_BYTES,
+    rows_per_group: int = ROWS_PER_GROUP,
 ) -> None:
     """Writes `README.md` and `<config>/<split>-00000-of-00001.parquet`, all at once or not at all.
 
     configs: rows (instances of one dataclass) by config and split. views: further configs over the same files,
     as (config, split) by split. name: of the dataset, kept as a tag. card: makes the README's text from the
-    metadata that follow from the files: `tags`, `configs`, `dataset_info`, `size_categories`.
+    metadata that follow from the files: `tags`, `configs`, `dataset_info`, `size_categories`. rows_per_group: as many
+    are held in memory at once.
 
     The same rows give the same bytes. A folder of the same dataset at `out` is replaced (its journal and `.git`
     stay); anything else that is not empty is refused with BadInput.
@@ -67,7 +69,10 @@ def write_dataset_folder(
     kept = check_replaceable(out, name)
     with atomic_folder(out) as folder:
         written = {
-            config: [write_shards(folder / config, split, rows, shard_bytes=shard_bytes) for split, rows in s.items()]
+            config: [
+                write_shards(folder / config, split, rows, shard_bytes=shard_bytes, rows_per_group=rows_per_group)
+                for split, rows in s.items()
+            ]
             for config, s in configs.items()
         }
         text = card({"tags": [TAG, name], **_describe(written, views)})

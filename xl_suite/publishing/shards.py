@@ -33,10 +33,18 @@ class Split:
     file_bytes: int
 
 
-def write_shards(folder: Path, split: str, rows: Iterable[Any], *, shard_bytes: int = SHARD_BYTES) -> Split:
+def write_shards(
+    folder: Path,
+    split: str,
+    rows: Iterable[Any],
+    *,
+    shard_bytes: int = SHARD_BYTES,
+    rows_per_group: int = ROWS_PER_GROUP,
+) -> Split:
     """Writes `<split>-00000-of-00001.parquet` (more of them above `shard_bytes`) into `folder`.
 
-    rows: instances of one dataclass, at least one; they are taken in groups, so a generator of millions will do.
+    rows: instances of one dataclass, at least one; they are taken in groups of `rows_per_group`, so a generator of
+    millions will do.
     The columns come from the dataclass, never from the values, so an empty column keeps its type.
     Raises BadInput where there is no row, and TypeError for a row of another class.
     """
@@ -54,7 +62,7 @@ def write_shards(folder: Path, split: str, rows: Iterable[Any], *, shard_bytes: 
     num_rows = num_bytes = in_shard = 0
     writer = None
     try:
-        for group in _groups(chain([first], rows), ROWS_PER_GROUP):
+        for group in _groups(chain([first], rows), rows_per_group):
             strange = next((row for row in group if type(row) is not kind), None)
             if strange is not None:
                 raise TypeError(f"{folder.name}/{split}: rows of {kind.__name__} and {type(strange).__name__}.")

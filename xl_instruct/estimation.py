@@ -1,0 +1,50 @@
+"""Scores for candidates: each pair once, in batches of many rows, kept in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+from xl_instruct.qe import QualityEstimator
+from xl_instruct.qe.store import ScoreStore, score_pairs
+from xl_instruct.segments import TRANSLATABLE
+
+Row = Mapping[str, Any]
+# Pairs that are scored together: enough for an estimator to sort by length, few enough for memory.
+PAIRS_AT_ONCE = 4096
+
+
+def score_rows(
+    rows: Iterable[Row], language: str, estimator: QualityEstimator, store: ScoreStore | None
+) -> Iterator[dict[str, Any]]:
+    """The rows with `score` in every candidate; None where guards refused it and a sound one stands beside it or
+    the row has none at all. Rows are taken and given in their order, in groups that depend on the rows alone."""
+    for group in _group(rows):
+        wanted = [candidate for row in group for candidate in _candidates(row)]
+        pairs = [(source, candidate["text"]) for source, candidate in wanted if not candidate["refused"]]
+        scores = iter(score_pairs(estimator, pairs, language, store))
+        for _, candidate in wanted:
+            candidate["score"] = None if candidate["refused"] else next(scores)
+        yield from group
+
+
+def _group(rows: Iterable[Row]) -> Iterator[list[dict[str, Any]]]:
+    group: list[dict[str, Any]] = []
+    pairs = 0
+    for row in rows:
+        group.append(dict(row))
+        pairs += sum(1 for _ in _candidates(row))
+        if pairs >= PAIRS_AT_ONCE:
+            yield group
+            group, pairs = [], 0
+    if group:
+        yield group
+
+
+def _candidates(row: Row) -> Iterator[tuple[str, dict[str, Any]]]:
+    return chain.from_iterable(
+        ((segment["text"], candidate) for candidate in segment["candidates"])
+        for segment in row["segments"]
+        if segment["kind"] in TRANSLATABLE
+    )
