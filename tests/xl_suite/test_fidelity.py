@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xl_suite.errors import BadInput, UnknownLanguage
+from xl_suite.errors import BadInput, UnknownLanguage, XLSuiteError
 from xl_suite.fidelity import VERDICTS, Answer, judge_answers, judge_language, knows_language, score_fidelity
 from xl_suite.fidelity.identify import _PART3, load_identifier
 from xl_suite.fidelity.repeats import count_repeats, is_constant
@@ -426,3 +426,13 @@ def test_no_text_crashes_it(text: str, prompt: str, language: str, truncated: bo
 )
 def test_huge_and_odd_lines(text: str) -> None:
     assert judge_language(text, "deu").verdict in ("wrong", "undetermined")
+
+
+def test_another_model_than_the_one_that_was_measured_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.metadata
+
+    from xl_suite.fidelity.identify import Identifier
+
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.2.2")
+    with pytest.raises(XLSuiteError, match=r'py3langid 0\.2\.2 is installed.*pip install "py3langid==0\.4'):
+        Identifier()

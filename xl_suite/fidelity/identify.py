@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from xl_suite.errors import XLSuiteError
+
 # ISO 639-3 codes of the model's two-letter labels (a test compares them with ISO's own table, slow to load).
 _LABELS = """
 af:afr am:amh ar:ara as:asm az:aze be:bel bg:bul bn:ben br:bre bs:bos ca:cat cs:ces cy:cym da:dan de:deu el:ell
@@ -30,6 +32,7 @@ BATCH_BYTES = 1 << 18  # texts scored together: keeps the working memory near 10
 # Classes of the model that are members of the macrolanguage Chinese, whose
 # standard written form they share.
 MEMBERS = {"wuu": "zho", "yue": "zho"}
+VERSION = "0.4"  # of py3langid
 NO_LANGUAGE = "zxx"  # the model's class for numbers, names of files and other noise
 
 
@@ -40,6 +43,7 @@ class Identifier:
     """
 
     def __init__(self) -> None:
+        _check_version()
         import numpy as np
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
@@ -113,6 +117,19 @@ class Identifier:
         scores = np.stack([np.logaddexp.reduce(raw[:, columns], axis=1) for columns in self._columns], axis=1)
         scores[~raw.any(axis=1)] = 0.0  # no feature, no language
         return scores
+
+
+def _check_version() -> None:
+    """Raises XLSuiteError under another py3langid than the one whose model the verdicts were measured with."""
+    from importlib.metadata import version
+
+    found = version("py3langid")
+    if not found.startswith(VERSION + "."):
+        raise XLSuiteError(
+            f"py3langid {found} is installed, and languages are told apart with the model of {VERSION}: another one "
+            "would give other verdicts. An environment with unbabel-comet has numpy 1, for which there is no "
+            f'{VERSION}; in one without it, install: pip install "py3langid=={VERSION}.*"'
+        )
 
 
 @cache

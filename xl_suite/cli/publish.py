@@ -1,0 +1,78 @@
+"""`xl-suite publish`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from xl_suite.cli.options import add_json, print_json
+
+SUMMARY = "Publish a dataset's folder, or an adapter's, on the Hub: one commit, a tag, nothing overwritten unseen."
+EXAMPLES = """\
+examples:
+  xl-suite publish xl-alpacaeval --repo xl-suite/xl-alpacaeval --dry-run
+  xl-suite publish xl-alpacaeval --repo xl-suite/xl-alpacaeval
+  xl-suite publish adapter --repo me/eurollm-xl-instruct --private
+then: load_dataset("xl-suite/xl-alpacaeval", "deu")"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="what build, generate or train wrote")
+    parser.add_argument("--repo", required=True, metavar="ORG/NAME", help="the repository; made if it is not there")
+    parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    parser.add_argument("--private", action="store_true", help="a new repository is private")
+    parser.add_argument(
+        "--gated", choices=["auto", "manual"], help="those who want to read must ask; auto grants it at once"
+    )
+    parser.add_argument(
+        "--gated-prompt",
+        metavar="TEXT",
+        default="By asking for access you agree to the licence on the card.",
+        help="what they agree to, in the card",
+    )
+    parser.add_argument("--revision", default="main", metavar="BRANCH", help="default: main")
+    parser.add_argument("--tag", metavar="VERSION", help="default: 1.0.0, or the next minor version")
+    parser.add_argument(
+        "--over", metavar="COMMIT", help="replace this commit though it did not come from this folder"
+    )
+    parser.add_argument("--allow-emails", action="store_true", help="publish though the data hold e-mail addresses")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from xl_suite.errors import BadInput
+    from xl_suite.publishing.checks import check_folder
+    from xl_suite.publishing.hub import plan_publish, publish, to_json
+
+    checked = check_folder(args.folder)
+    for problem in checked.problems:
+        print(f"  {problem}", file=sys.stderr)
+    if checked.problems:
+        raise BadInput(f"{args.folder} cannot be published: {len(checked.problems)} problems, above.")
+    if checked.emails:
+        for address, place in checked.emails[:20]:
+            print(f"  e-mail address {address} in {place}", file=sys.stderr)
+        if not args.allow_emails:
+            raise BadInput(
+                f"{args.folder} holds {len(checked.emails)} e-mail addresses. Take them out, or add --allow-emails."
+            )
+    plan = plan_publish(
+        args.folder,
+        args.repo,
+        kind=checked.kind,
+        revision=args.revision,
+        tag=args.tag,
+        gated_prompt=args.gated_prompt if args.gated else None,
+    )
+    print(plan.describe(), file=sys.stderr)
+    if args.dry_run:
+        if args.json:
+            print_json(to_json(plan))
+        return 0
+    done = publish(plan, private=args.private, gated=args.gated, over=args.over)
+    if args.json:
+        print_json({"url": done.url, "commit": done.commit, "tag": done.tag})
+    else:
+        print(f"{done.url}" + (f" at {done.tag}" if done.commit else " is as this folder is: nothing was committed"))
+    return 0

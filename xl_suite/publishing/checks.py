@@ -1,0 +1,157 @@
+"""What a folder must be before it goes to the Hub: its card, its rows, and nothing in them that must stay here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xl_suite.errors import BadInput
+from xl_suite.publishing.card import check_card, read_metadata
+
+KEY_VARIABLES = ("OPENAI_API_KEY", "XL_SUITE_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "ANTHROPIC_API_KEY")
+# Forms of keys as their providers document them; the last is any private key in PEM.
+_KEYS = re.compile(
+    r"\bsk-[A-Za-z0-9_-]{20,}|\bhf_[A-Za-z0-9]{30,}|\bgh[pousr]_[A-Za-z0-9]{36,}|\bAKIA[0-9A-Z]{16}\b"
+    r"|\bAIza[0-9A-Za-z_-]{35}\b|\bxox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+_EMAIL = re.compile(r"\b[A-Za-z0-9][\w.+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]*\.)+[A-Za-z]{2,24}\b")
+_BATCH_ROWS = 1024
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in a folder. problems: reasons not to publish it. emails: addresses, with where they stand."""
+
+    kind: str
+    problems: tuple[str, ...]
+    emails: tuple[tuple[str, str], ...]
+    n_rows: int
+
+
+def find_files(folder: Path) -> list[Path]:
+    """What is published: every file but the hidden ones, which hold journals, caches and git's own."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def check_folder(folder: Path) -> Checked:
+    """Checks a dataset's folder, or that of an adapter or model (one with config.json or adapter_config.json).
+
+    Raises BadInput where it is no folder, or empty. Text is read a batch at a time, so that size does not matter.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is no folder. `xl-suite build`, `generate` and `train` make what can be published.")
+    files = find_files(folder)
+    if not files:
+        raise BadInput(f"{folder} is empty.")
+    kind = "model" if any((folder / n).is_file() for n in ("adapter_config.json", "config.json")) else "dataset"
+    card = folder / "README.md"
+    if not card.is_file():
+        return Checked(kind, ("There is no card (README.md).",), (), 0)
+    text = card.read_text(encoding="utf-8", errors="replace")
+    problems = check_card(text, with_clients=True) if kind == "dataset" else list(_check_model_card(text))
+    found = _Findings()
+    n_rows = 0
+    if kind == "dataset" and not problems:
+        shards = [path for path in files if path.suffix == ".parquet"]
+        problems += _check_rows(folder, shards, read_metadata(text) or {})
+    for path in files:
+        name = str(path.relative_to(folder))
+        for row, cell in _texts(path):
+            n_rows = n_rows + 1 if row == "new" else n_rows
+            found.look(cell, name)
+    return Checked(kind, (*problems, *found.keys), tuple(found.emails.items()), n_rows)
+
+
+class _Findings:
+    def __init__(self) -> None:
+        self.emails: dict[str, str] = {}
+        self.keys: list[str] = []
+        self._own = [value for name in KEY_VARIABLES if len(value := os.environ.get(name, "")) >= 8]
+
+    def look(self, text: str, place: str) -> None:
+        if "@" in text:
+            for address in _EMAIL.findall(text):
+                self.emails.setdefault(address, place)
+        if len(self.keys) < _SHOWN and ((match := _KEYS.search(text)) or any(own in text for own in self._own)):
+            start = match[0][:6] if match else "one of your environment's keys"
+            self.keys.append(f"{place} holds what looks like a key ({start}...). Take it out, and revoke it.")
+
+
+def _check_model_card(text: str) -> Iterator[str]:
+    metadata = read_metadata(text)
+    if metadata is None:
+        yield "The card has no YAML between --- lines at its top."
+        return
+    for name in ("license", "base_model"):
+        if not metadata.get(name):
+            yield f"{name} is missing from the card's YAML."
+
+
+def _check_rows(folder: Path, shards: list[Path], metadata: dict[str, Any]) -> Iterator[str]:
+    """The shards against the card: the columns of each config, and the number of rows of each split."""
+    import pyarrow
+    import pyarrow.parquet
+
+    counted: dict[str, int] = {}
+    columns: dict[str, list[str]] = {}
+    for shard in shards:
+        name = str(shard.relative_to(folder))
+        try:
+            file = pyarrow.parquet.ParquetFile(shard)
+        except (pyarrow.ArrowException, OSError) as error:
+            yield f"{name} is no readable Parquet file: {error}."
+            continue
+        counted[name], columns[name] = file.metadata.num_rows, file.schema_arrow.names
+    layouts = {config["config_name"]: config["data_files"] for config in metadata.get("configs") or []}
+    for info in metadata.get("dataset_info") or []:
+        features = [feature["name"] for feature in info["features"]]
+        told = {split["name"]: split["num_examples"] for split in info["splits"]}
+        for part in layouts.get(info["config_name"], []):
+            matched = [name for name in counted if Path(name).match(part["path"])]
+            place = f"{info['config_name']}/{part['split']}"
+            if not matched:
+                yield f"{place}: no file matches {part['path']}."
+            for name in matched:
+                if columns[name] != features:
+                    yield f"{name} has the columns {', '.join(columns[name])}; the card says {', '.join(features)}."
+            rows = sum(counted[name] for name in matched)
+            if matched and told.get(part["split"]) != rows:
+                yield f"{place} has {rows:,} rows; the card says {told.get(part['split'])}."
+
+
+def _texts(path: Path) -> Iterator[tuple[str, str]]:
+    """The texts of a file; `new` marks the first of a row of a dataset."""
+    if path.suffix == ".parquet":
+        import pyarrow
+        import pyarrow.parquet
+
+        try:
+            for batch in pyarrow.parquet.ParquetFile(path).iter_batches(_BATCH_ROWS):
+                for row in batch.to_pylist():
+                    yield "new", ""
+                    for cell in row.values():
+                        yield from (("", text) for text in _strings(cell))
+        except (pyarrow.ArrowException, OSError):
+            return  # said by _check_rows
+    elif path.suffix in {".md", ".json", ".jsonl", ".yaml", ".html", ".csv", ".tsv", ".txt", ".py"}:
+        yield "", path.read_text(encoding="utf-8", errors="replace")
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
