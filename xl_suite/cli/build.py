@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from xl_suite.cli import build_m_alpacaeval
 from xl_suite.cli.options import add_json, add_languages, add_out, print_json
 
 SUMMARY = "Build a benchmark as a folder that datasets loads and the Hub takes."
 EXAMPLES = """\
-examples:
+examples (`xl-suite build m-alpacaeval --help` has those of m-alpacaeval):
   xl-suite build xl-alpacaeval --out xl-alpacaeval                       prompts from the Hub, 11 languages and eng
   xl-suite build xl-alpacaeval --source alpaca_eval.json --out xl-alpacaeval
   xl-suite build xl-alpacaeval --source alpaca_eval.json --out strict --variant strict --languages deu,swe
@@ -27,6 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "xl-alpacaeval",
             help="AlpacaEval's prompts with a sentence that asks for the answer in another language",
             epilog=EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    build_m_alpacaeval.add_arguments(
+        benchmarks.add_parser(
+            "m-alpacaeval",
+            help=build_m_alpacaeval.HELP,
+            epilog=build_m_alpacaeval.EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )

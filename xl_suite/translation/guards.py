@@ -93,7 +93,7 @@ def _check(source: str, translation: str, protected: Sequence[str], signs: Signs
         "preamble": has_preamble(source, translation, signs),
         "answer": is_answer(source, translation),
         "length": not fits_length(bare_source, bare, signs),
-        "repetition": _repeats(translation) and not _repeats(source),
+        "repetition": is_repetitive(translation) and not is_repetitive(source),
     }
     return [reason for reason in REASONS if found.get(reason)]
 
@@ -145,6 +145,6 @@ def fits_length(source: str, translation: str, signs: Signs) -> bool:
     return expected / _FACTOR - _SLACK_SHORT <= len(translation) <= longest
 
 
-def _repeats(text: str) -> bool:
+def is_repetitive(text: str) -> bool:
     parts = (text,) if len(text) <= 2 * _LOOKED_AT else (text[:_LOOKED_AT], text[-_LOOKED_AT:])
     return any(_LOOP.search(part) for part in parts)

@@ -1,0 +1,174 @@
+"""The prompts through a translator: asked, looked at, and asked again with what was wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Protocol
+
+from m_alpacaeval.guards import REASONS, check_prompts
+from m_alpacaeval.rows import Prompt
+from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
+from xl_suite.chat.client import ChatClient
+from xl_suite.chat.ledger import Ledger
+from xl_suite.chat.models import Model
+from xl_suite.chat.settings import ChatOptions
+from xl_suite.chat.talk import ask_each, run_talk
+from xl_suite.languages import find_language
+
+# The first answer is the likeliest one; a second one must be able to differ.
+FIRST_TEMPERATURE, NEXT_TEMPERATURE = 0.0, 0.7
+
+
+class Estimator(Protocol):
+    """Scores translations without references; higher is better."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, sources: Sequence[str], translations: Sequence[str], language: str) -> list[float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """attempts: calls a prompt, at most. least_qe: the lowest score that is taken; None takes all."""
+
+    attempts: int = 3
+    max_tokens: int = 4096
+    estimator: Estimator | None = None
+    least_qe: float | None = None
+
+
+DEFAULT = Settings()
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What became of a prompt. reasons: why it was set aside; empty for a translation that was taken.
+
+    text: the translation, of those that were refused the least bad one. attempts: calls that were made.
+    """
+
+    prompt: Prompt
+    text: str
+    reasons: tuple[str, ...]
+    attempts: int
+    qe_score: float | None = None
+    detail: str = ""
+
+
+def translate_prompts(
+    prompts: Sequence[Prompt], model: Model, options: ChatOptions, settings: Settings = DEFAULT
+) -> tuple[list[Translation], Ledger]:
+    """A translation of each prompt, in their order, sound or set aside. Raises what ends a run."""
+
+    async def talk(client: ChatClient) -> list[Translation]:
+        best: dict[Prompt, Translation] = {}
+        waiting = list(prompts)
+        for attempt in range(settings.attempts):
+            calls = [make_call(prompt, settings, attempt, best.get(prompt)) for prompt in waiting]
+            results = await ask_each(client, calls)
+            for found in check_results(waiting, results, settings, attempt):
+                best[found.prompt] = choose(best.get(found.prompt), found)
+            waiting = [prompt for prompt in waiting if best[prompt].reasons]
+            if not waiting:
+                break
+        return [best[prompt] for prompt in prompts]
+
+    return run_talk(model, talk, options, label="translate", total=len(prompts))
+
+
+def plan_calls(prompts: Sequence[Prompt], settings: Settings = DEFAULT) -> list[Call]:
+    """The calls of a run in which every first translation is sound, for an estimate."""
+    return [make_call(prompt, settings, 0, None) for prompt in prompts]
+
+
+def make_call(prompt: Prompt, settings: Settings, attempt: int, refused: Translation | None) -> Call:
+    """The call of one attempt; `refused` says what was wrong before."""
+    language = find_language(prompt.language).name
+    caution = ""
+    if refused is not None:
+        told = [REASONS[reason][1] for reason in refused.reasons if REASONS[reason][1]]
+        caution = f"\nAn earlier translation could not be used. {' '.join(told)}\n" if told else ""
+    # The tag must not stand in the text, or the text could end itself and go on as an instruction.
+    tag = next(tag for tag in _tags() if tag not in prompt.text)
+    values = {"language": language, "tag": tag, "text": prompt.text, "caution": caution}
+
+    def fill(text: str) -> str:
+        return re.sub(r"{(language|tag|text|caution)}", lambda match: values[match[1]], text)
+
+    messages = (Message("system", fill(read_prompt("system.txt"))), Message("user", fill(read_prompt("user.txt"))))
+    temperature = NEXT_TEMPERATURE if attempt else FIRST_TEMPERATURE
+    return Call(prompt.row, messages, Sampling(temperature=temperature, max_tokens=settings.max_tokens), attempt)
+
+
+def check_results(
+    prompts: Sequence[Prompt], results: Sequence[Answer | FailedCall], settings: Settings, attempt: int
+) -> list[Translation]:
+    """The results with the reasons against them, language by language."""
+    found: list[Translation] = []
+    by_language: dict[str, list[tuple[Prompt, str, bool]]] = {}
+    for prompt, result in zip(prompts, results, strict=True):
+        if isinstance(result, FailedCall):
+            found.append(Translation(prompt, "", ("failed",), attempt + 1, detail=result.reason))
+        else:
+            text = clean_answer(result.text, prompt.text)
+            by_language.setdefault(prompt.language, []).append((prompt, text, result.finish_reason == "length"))
+    for language, rows in by_language.items():
+        asked, texts = [row[0] for row in rows], [row[1] for row in rows]
+        scores = score_translations(asked, texts, language, settings)
+        for prompt, text, (_, _, cut), reasons, score in zip(
+            asked, texts, rows, check_prompts(asked, texts), scores, strict=True
+        ):
+            if cut:
+                reasons = ("truncated", *reasons)
+            if settings.least_qe is not None and score is not None and score < settings.least_qe:
+                reasons = (*reasons, "low_qe")
+            found.append(Translation(prompt, text, reasons, attempt + 1, score))
+    return found
+
+
+def score_translations(
+    prompts: Sequence[Prompt], texts: Sequence[str], language: str, settings: Settings
+) -> list[float | None]:
+    """The scores of quality estimation; None without an estimator, and for an empty text."""
+    if settings.estimator is None:
+        return [None] * len(texts)
+    asked = [(prompt.text, text) for prompt, text in zip(prompts, texts, strict=True) if text]
+    if not asked:
+        return [None] * len(texts)
+    scores = iter(settings.estimator([source for source, _ in asked], [text for _, text in asked], language))
+    return [next(scores) if text else None for text in texts]
+
+
+def clean_answer(text: str, source: str) -> str:
+    """The translation without what some models put around it: the prompt's tags, and a code fence over all."""
+    text = text.strip()
+    tags = "|".join(re.escape(tag) for tag in _tags())
+    wrapped = re.fullmatch(rf"<({tags})>(.*?)(?:</\1>)?", text, re.DOTALL)
+    if wrapped and f"<{wrapped[1]}>" not in source:
+        text = wrapped[2].strip()
+    fenced = re.fullmatch(r"```\w*\n(.*)\n```", text, re.DOTALL)
+    if fenced and "```" not in source and "```" not in fenced[1]:
+        text = fenced[1].strip()
+    return text
+
+
+def choose(old: Translation | None, new: Translation) -> Translation:
+    """The new one where it is sound, else the one with fewer reasons; the reasons told are its own."""
+    if old is None or not new.reasons or (new.text and (not old.text or len(new.reasons) < len(old.reasons))):
+        return new
+    return replace(old, attempts=new.attempts)
+
+
+@cache
+def read_prompt(name: str) -> str:
+    return files("m_alpacaeval").joinpath("prompts", name).read_text(encoding="utf-8").rstrip("\n")
+
+
+@cache
+def _tags() -> tuple[str, ...]:
+    return ("request", *(f"request-{number}" for number in range(2, 100)))
