@@ -1,0 +1,51 @@
+"""`xl-suite preferences`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from xl_suite.cli.options import add_json, add_languages, add_out, non_negative, print_json
+
+SUMMARY = "Make preference pairs of best-of-k translations: the best against the worst sound ones."
+EXAMPLES = """\
+examples:
+  xl-suite preferences xl-instruct --out pairs
+  xl-suite preferences xl-instruct --margin 0.05 --languages deu,hun --out pairs
+then: xl-suite train train_dpo --data pairs --out my-dpo-model
+
+The pairs are a dataset in trl's preference format. Rows without a real difference are left out and counted."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", type=Path, metavar="DIR", help="a folder that `xl-suite generate` made")
+    add_out(parser)
+    parser.add_argument(
+        "--margin",
+        type=non_negative,
+        default=0.02,
+        metavar="POINTS",
+        help="by which the chosen translation's QE score must be higher (default: 0.02, for scores from 0 to 1)",
+    )
+    parser.add_argument("--translations", default="best-of-k", metavar="KIND", help="best-of-k, as the folder has it")
+    add_languages(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from xl_instruct.preferences import NAME, find_pairs, write_pairs
+    from xl_suite.languages import parse_languages
+    from xl_suite.publishing.dataset_folder import check_replaceable
+
+    languages = None
+    if args.languages != "all":
+        languages = [language.code for language in parse_languages(args.languages, [])]
+    check_replaceable(args.out, NAME)
+    pairs = find_pairs(args.source, translations=args.translations, margin=args.margin, languages=languages)
+    write_pairs(pairs, args.out)
+    left_out = ", ".join(f"{reason} {count}" for reason, count in pairs.left_out.items())
+    print(f"{args.out}: {len(pairs.rows)} pairs; left out: {left_out}.", file=sys.stderr)
+    if args.json:
+        print_json({"out": str(args.out), **pairs.to_dict()})
+    return 0

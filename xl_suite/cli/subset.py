@@ -1,0 +1,75 @@
+"""`xl-suite subset`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from xl_suite.cli.options import add_json, add_languages, add_out, print_json
+
+SUMMARY = "Choose a training subset of XL-Instruct, or of instruction data of others."
+EXAMPLES = """\
+examples:
+  xl-suite subset xl-instruct --size 8000 --translations best-of-3 --out subsets/8k
+  xl-suite subset xl-instruct --size 32 --translations best-of-3 --out subsets/32          # among the 8,000
+  xl-suite subset xl-instruct --size 8K --translations naive --sampling random --seed 1 --out subsets/8k-random
+  xl-suite subset X-Instruction --format x-instruction --languages hin,fin,tur --size 40K --sampling random --out x40k
+
+A subset is a dataset in trl's prompt/completion and conversational forms; `xl-suite train` takes it. Subsets chosen
+in the same way are nested. Format x-instruction takes a folder of .json, .jsonl or .parquet files that have the
+fields instruction and output, one language a file, named in the file's name (fi.json)."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", type=Path, metavar="DIR", help="a folder that `xl-suite generate` made")
+    add_out(parser)
+    parser.add_argument("--size", type=parse_size, metavar="N", help="rows: 32, 8000, 8K; default: all")
+    parser.add_argument(
+        "--translations",
+        default="best-of-k",
+        metavar="KIND",
+        help="naive, or best-of-k (default), as the folder has it",
+    )
+    parser.add_argument("--sampling", default="best", choices=("best", "random"), help="best by QE score (default)")
+    parser.add_argument(
+        "--balance",
+        default="balanced",
+        choices=("balanced", "proportional", "per-language"),
+        help="as many rows of each language (default); as the source has them; or --size rows of each",
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the random sampling (default: 1)")
+    parser.add_argument(
+        "--format", default="xl-instruct", choices=("xl-instruct", "x-instruction"), help="of the source"
+    )
+    add_languages(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from xl_instruct.subsets import NAME, choose_subset, describe_subset, to_json, write_subset
+    from xl_instruct.training_sources import read_x_instruction, read_xl_instruct
+    from xl_suite.languages import parse_languages
+    from xl_suite.publishing.dataset_folder import check_replaceable
+
+    languages = None
+    if args.languages != "all":
+        languages = [language.code for language in parse_languages(args.languages, [])]
+    check_replaceable(args.out, NAME)
+    if args.format == "x-instruction":
+        source = read_x_instruction(args.source, languages, seed=args.seed)
+    else:
+        source = read_xl_instruct(args.source, args.translations, languages)
+    subset = choose_subset(source, size=args.size, sampling=args.sampling, balance=args.balance, seed=args.seed)
+    write_subset(subset, args.out)
+    print(describe_subset(subset, args.out), file=sys.stderr)
+    if args.json:
+        print_json(to_json(subset, args.out))
+    return 0
+
+
+def parse_size(text: str) -> int:
+    value = int(text[:-1]) * 1000 if text[-1:] in ("k", "K") else int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is too small; 1 or more is needed")
+    return value
