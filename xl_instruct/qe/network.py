@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 Get = Callable[[str], Tensor]
+Map = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,18 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One encoder layer: (weight, bias) each. attention is query, key and value in one matrix."""
+    """One encoder layer: its affine maps, and (weight, bias) of its two norms.
 
-    attention: tuple[Tensor, Tensor]
-    output: tuple[Tensor, Tensor]
-    up: tuple[Tensor, Tensor]
-    down: tuple[Tensor, Tensor]
+    attention gives query, key and value side by side; query and key_value give them apart and are there in the
+    last layer alone, where attention is not.
+    """
+
+    attention: Map | None
+    query: Map | None
+    key_value: Map | None
+    output: Map
+    up: Map
+    down: Map
     norm1: tuple[Tensor, Tensor]
     norm2: tuple[Tensor, Tensor]
 
@@ -116,7 +123,6 @@ class Network:
         fuse: bool = False,
     ):
         self.shape, self.device, self.dtype = shape, device, dtype
-        self._act = _activation(shape.encoder_activation)
         self._joined = torch.compile(_join_pure, dynamic=True) if fuse else _join_in_place
 
         def low(name: str) -> Tensor:
@@ -153,10 +159,9 @@ class Network:
         inner = (self._normalise(x, self._layers[0].norm1) if pre and self._layers else x).to(self.dtype)
         for number, layer in enumerate(self._layers, start=1):
             last = number == self._depth
-            first_only = last and not self.shape.mix_norm
-            y = functional.linear(self._attend(layer, inner, within, first_only), *layer.output)
-            x, inner = self._join(x[:, :1] if first_only else x, y, layer.norm2 if pre else layer.norm1)
-            y = functional.linear(self._act(functional.linear(inner, *layer.up)), *layer.down)
+            y = layer.output(self._attend(layer, inner, within))
+            x, inner = self._join(x if layer.attention else x[:, :1], y, layer.norm2 if pre else layer.norm1)
+            y = layer.down(layer.up(inner))
             if pre and last:
                 x = x + y
                 if number == self.shape.layers:
@@ -169,15 +174,16 @@ class Network:
     def _join(self, x: Tensor, y: Tensor, norm: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         return self._joined(x, y, *norm, self.shape.norm_epsilon, self.shape.pre_norm)
 
-    def _attend(self, layer: _Layer, x: Tensor, within: Tensor | None, first_only: bool) -> Tensor:
+    def _attend(self, layer: _Layer, x: Tensor, within: Tensor | None) -> Tensor:
         rows, _, hidden = x.shape
-        weight, bias = layer.attention
         split = (rows, -1, self.shape.heads, hidden // self.shape.heads)
-        if first_only:
-            query = functional.linear(x[:, :1], weight[:hidden], bias[:hidden])
-            key, value = functional.linear(x, weight[hidden:], bias[hidden:]).chunk(2, dim=-1)
+        if layer.attention:
+            query, key, value = layer.attention(x).chunk(3, dim=-1)
         else:
-            query, key, value = functional.linear(x, weight, bias).chunk(3, dim=-1)
+            assert layer.query
+            assert layer.key_value
+            query = layer.query(x[:, :1].contiguous())
+            key, value = layer.key_value(x).chunk(2, dim=-1)
         attended = functional.scaled_dot_product_attention(
             query.view(split).transpose(1, 2),
             key.view(split).transpose(1, 2),
@@ -209,12 +215,16 @@ class Network:
     def _layer(self, index: int, low: Get, full: Get) -> _Layer:
         at = f"encoder.model.encoder.layer.{index}"
         parts = [_pair(f"{at}.attention.self.{part}", low) for part in ("query", "key", "value")]
+        # Where only the first token's state is read, the last layer's queries for the others are not needed.
+        first_only = index == self._depth - 1 and not self.shape.mix_norm
         norm1, norm2 = self.shape._norms()
         return _Layer(
-            attention=(torch.cat([weight for weight, _ in parts]), torch.cat([bias for _, bias in parts])),
-            output=_pair(f"{at}.attention.output.dense", low),
-            up=_pair(f"{at}.intermediate.dense", low),
-            down=_pair(f"{at}.output.dense", low),
+            attention=None if first_only else _affine(parts),
+            query=_affine(parts[:1]) if first_only else None,
+            key_value=_affine(parts[1:]) if first_only else None,
+            output=_affine([_pair(f"{at}.attention.output.dense", low)]),
+            up=_affine([_pair(f"{at}.intermediate.dense", low)], self.shape.encoder_activation),
+            down=_affine([_pair(f"{at}.output.dense", low)]),
             norm1=_pair(f"{at}.{norm1}", full),
             norm2=_pair(f"{at}.{norm2}", full),
         )
@@ -285,6 +295,35 @@ def _pair(name: str, get: Get) -> tuple[Tensor, Tensor]:
 def _module(name: str) -> Callable[[Tensor], Tensor]:
     module: Callable[[Tensor], Tensor] = getattr(torch.nn, name.title())()
     return module
+
+
+def _affine(parts: list[tuple[Tensor, Tensor]], activation: str | None = None) -> Map:
+    """x -> activation(x W' + b) for the parts' weights and biases, one below the other.
+
+    On a CPU oneDNN's packed weights are used where PyTorch has them: a quarter faster than its plain product.
+    """
+    weight, bias = (torch.cat(tensors) if len(parts) > 1 else tensors[0] for tensors in zip(*parts, strict=True))
+    packed = _pack(weight)
+    if packed is not None:
+        apply: Any = torch.ops.mkldnn._linear_pointwise
+        if activation in (None, "gelu"):
+            return lambda x: apply(x, packed, bias, activation or "none", [], "none")
+        act = _activation(activation)
+        return lambda x: act(apply(x, packed, bias, "none", [], ""))
+    if activation is None:
+        return lambda x: functional.linear(x, weight, bias)
+    act = _activation(activation)
+    return lambda x: act(functional.linear(x, weight, bias))
+
+
+def _pack(weight: Tensor) -> Tensor | None:
+    if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16):
+        return None
+    try:
+        packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), 1024)
+    except (AttributeError, RuntimeError):  # built without oneDNN, or a processor that it has no such kernels for
+        return None
+    return packed
 
 
 def _activation(name: str) -> Callable[[Tensor], Tensor]:
