@@ -73,7 +73,6 @@ class ChatClient:
         self._idle: deque[asyncio.Future[None]] = deque()
         self._workers: list[asyncio.Task[None]] = []
         self._looking: asyncio.Task[None] | None = None
-        self.in_flight = 0
         self._undurable = 0
         self._blocked: deque[asyncio.Future[None]] = deque()
 
@@ -206,18 +205,14 @@ class ChatClient:
     async def _serve_slot(self) -> None:
         assert self._sender is not None
         loop = asyncio.get_running_loop()
-        while not self._session.over:
+        while True:
             if not self._queue:
                 idle: asyncio.Future[None] = loop.create_future()
                 self._idle.append(idle)
                 await idle
                 continue
             work = self._queue.popleft()
-            self.in_flight += 1
-            try:
-                result = await self._sender.answer(work.call.row, work.request)
-            finally:
-                self.in_flight -= 1
+            result = await self._sender.answer(work.call.row, work.request)
             try:
                 while self._undurable >= self._slots:
                     blocked: asyncio.Future[None] = loop.create_future()
@@ -225,7 +220,6 @@ class ChatClient:
                     await blocked
             finally:  # it is paid for: it goes to the journal also when the run is being ended
                 self._hand_over(work, result)
-        self._session.note_idle()
 
     def _hand_over(self, work: _Work, result: Answer | FailedCall) -> None:
         writer, request = self._session.writer, work.request

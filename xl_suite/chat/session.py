@@ -23,7 +23,7 @@ from xl_suite.chat.pool import Host, Pool
 from xl_suite.chat.replay import choose_model, open_replay
 from xl_suite.chat.settings import ChatOptions, choose_log, raise_file_limit
 from xl_suite.chat.writer import Writer
-from xl_suite.errors import BadInput, BudgetReached, XLSuiteError
+from xl_suite.errors import BadInput, XLSuiteError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -131,23 +131,15 @@ class ChatSession:
             raise self._fatal
 
     def fail(self, error: BaseException) -> None:
-        """Ends the run: every call that waits gets `error`. What is in flight is dropped, but for a budget's end:
-        those calls are paid for, so they are waited for."""
-        if self._fatal is None:
-            self._fatal = error
-        if not isinstance(error, BudgetReached):
-            self._release()
-        else:
-            self.note_idle()
-
-    @property
-    def over(self) -> bool:
-        return self._fatal is not None
-
-    def note_idle(self) -> None:
-        """Called by a slot that ends: with the last one, those who still wait learn why."""
-        if self._fatal is not None and not any(client.in_flight for client in self._clients):
-            self._release()
+        """Ends the run: every call that waits gets `error`, and what is in flight is dropped."""
+        if self._fatal is not None:
+            return
+        self._fatal = error
+        for client in self._clients:
+            client.stop()
+        for future in list(self.waiting):
+            if not future.done():
+                future.set_exception(error)
 
     async def read(self, function: Callable[..., Value], *arguments: Any) -> Value:
         """Runs `function` in the thread that reads journals, so that the event loop goes on."""
@@ -155,14 +147,6 @@ class ChatSession:
 
     def source_name(self, model: Model) -> str:
         return str(self.options.replay or model.source)
-
-    def _release(self) -> None:
-        assert self._fatal is not None
-        for client in self._clients:
-            client.stop()
-        for future in list(self.waiting):
-            if not future.done():
-                future.set_exception(self._fatal)
 
     def _note_repeated(self, count: int) -> None:
         self.ledger.repeated += count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ from xl_suite.chat.journal_file import open_read_only
 from xl_suite.chat.loopback import Loopback, last_message, serve_loopback
 from xl_suite.chat.models import Model, parse_model
 from xl_suite.chat.replay import export_journal, import_journal
-from xl_suite.chat.session import ChatOptions, run_calls
+from xl_suite.chat.session import ChatOptions, ChatSession, run_calls
 from xl_suite.errors import BadRecord, JournalError, ReplayMiss
 
 ODD_TEXTS = {
@@ -181,6 +183,9 @@ def test_a_failure_goes_when_its_call_is_answered(tmp_path: Path) -> None:
         journal.add([], failures)
         journal.add([stored_answer(1)])
         assert [one.row for one in journal.failures()] == ["r0", "r2"]
+    connection = sqlite3.connect(tmp_path / "j.sqlite")
+    assert connection.execute("SELECT count(*) FROM failures").fetchone() == (2,)
+    connection.close()
 
 
 def test_a_cut_log_keeps_every_whole_group(tmp_path: Path) -> None:
@@ -207,6 +212,14 @@ def test_a_cut_log_keeps_every_whole_group(tmp_path: Path) -> None:
 def overwrite_middle(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[4096:] = os.urandom(len(data) - 4096)
+    path.write_bytes(data)
+
+
+def overwrite_page(path: Path) -> None:
+    """One page, far behind what opening the file looks at."""
+    data = bytearray(path.read_bytes())
+    start = len(data) // 4096 // 2 * 4096
+    data[start : start + 4096] = b"\xff" * 4096
     path.write_bytes(data)
 
 
@@ -242,6 +255,7 @@ def drop_table(path: Path) -> None:
     ("spoil", "said"),
     [
         (overwrite_middle, "damaged"),
+        (overwrite_page, "damaged"),
         (cut_in_half, "damaged"),
         (write_text, "no SQLite file"),
         (make_foreign, "another program"),
@@ -277,6 +291,32 @@ def test_a_folder_and_an_empty_file(tmp_path: Path) -> None:
         Journal(tmp_path)
     (tmp_path / "empty.sqlite").touch()
     Journal(tmp_path / "empty.sqlite").close()
+
+
+def test_answers_that_wait_for_a_slow_disk_are_kept_when_the_run_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four answers are being written, or wait for it, and four slots wait for them with an answer each."""
+    real = Journal.add
+
+    def add_slowly(self: Journal, *arguments: Any) -> int:
+        time.sleep(0.6)
+        return real(self, *arguments)
+
+    async def give_up() -> None:
+        options = ChatOptions(tmp_path / "j.sqlite", slots=4, progress=False)
+        async with ChatSession(options) as chat:
+            client = await chat.open(make_model(server))
+            async with asyncio.timeout(0.3):
+                await client.ask_all(make_calls([f"{n}" for n in range(50)]), lambda call, result: None)
+
+    monkeypatch.setattr(Journal, "add", add_slowly)
+    with serve_loopback() as server:
+        with pytest.raises(TimeoutError):
+            asyncio.run(give_up())
+        assert server.answered == 8
+    with Journal(tmp_path / "j.sqlite") as journal:
+        assert len(list(journal.answers())) == 8
 
 
 def test_a_journal_that_breaks_while_it_is_written_ends_the_run(
