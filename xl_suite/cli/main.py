@@ -18,7 +18,8 @@ start here:
   xl-suite demo --out demo-out
   xl-suite build xl-alpacaeval --source tatsu-lab/alpaca_eval --out xl-alpacaeval
   xl-suite respond xl-alpacaeval --model MODEL@http://localhost:8000/v1 --languages deu,zho --out outputs
-  xl-suite fidelity outputs/MODEL
+  xl-suite fidelity outputs/MODEL --benchmark xl-alpacaeval
+  xl-suite judge outputs/MODEL --reference outputs/gpt-4o-mini --annotator xl_gpt4o --out annotations --estimate
 
 exit status: 0 done, 1 finished with failed rows or stopped by the budget (run again to go on), 2 bad usage or input
 `xl-suite VERB --help` shows the options of a verb, with examples."""
@@ -35,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="xl-suite",
         description="Data, training and evaluation for cross-lingual open-ended generation.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=18, width=110),
     )
     parser.add_argument("--version", action="version", version=f"xl-suite {xl_suite.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
