@@ -1,7 +1,8 @@
 """Folders of model outputs, `OUT/<generator>/<language>.json`: their names, what they hold, and their files.
 
 Each file is an AlpacaEval array of `id, dataset, instruction, output, generator, language, benchmark,
-finish_reason`; `failed.json` beside them lists the rows that have no answer.
+finish_reason`, and `reasoning` where a strategy asks for it; `failed.json` beside them lists the rows that have no
+answer.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ _HEAD_CHARACTERS = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class AnsweredRow:
-    """A benchmark's row with its answer."""
+    """A benchmark's row with its answer. reasoning: what a strategy had the model write before; None without one."""
 
     row: BenchmarkRow
     output: str
     finish_reason: str
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def write_outputs(folder: Path, answered: Sequence[AnsweredRow], *, generator: s
     for one in sorted(answered, key=lambda one: one.row.id):
         row = one.row
         values = (row.id, row.dataset, row.instruction, one.output, generator, language, benchmark, one.finish_reason)
-        rows.append(dict(zip(_COLUMNS, values, strict=True)))
+        reasoning = {} if one.reasoning is None else {"reasoning": one.reasoning}
+        rows.append(dict(zip(_COLUMNS, values, strict=True)) | reasoning)
     write_json(path, rows)
     return path
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.errors import BadInput, XLSuiteError
@@ -17,9 +17,11 @@ from xl_suite.outputs import AnsweredRow, FailedRow, check_outputs, write_failed
 from xl_suite.publishing.card import read_metadata
 from xl_suite.publishing.dataset_folder import TAG, list_languages, read_benchmark
 from xl_suite.records import BenchmarkRow
+from xl_suite.response_report import LanguageCount, Report
+from xl_suite.strategies import PLAIN, Strategy
 
 if TYPE_CHECKING:
-    from xl_suite.chat.ledger import Ledger
+    from xl_suite.chat.client import ChatClient
     from xl_suite.chat.models import Model
     from xl_suite.chat.session import ChatOptions
 
@@ -56,62 +58,18 @@ class Plan:
     benchmark: str
     rows: tuple[BenchmarkRow, ...]
     calls: tuple[Call, ...]
+    strategy: Strategy = PLAIN
+    prompting: Prompting = DEFAULT_PROMPTING
+
+    def follow(self, call: Call, row: BenchmarkRow, draft: str) -> Call | None:
+        """The second call of a row, from the answer to its first one; None where the strategy has none."""
+        if self.strategy.follow is None or not self.strategy.covers(row) or not draft.strip():
+            return None
+        return replace(call, messages=self.prompting.build_messages(self.strategy.follow(row, draft)))
 
     @property
     def languages(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(row.language for row in self.rows))
-
-
-@dataclass(frozen=True, slots=True)
-class LanguageCount:
-    """n_rows: rows answered. n_truncated: of these, cut off by max_tokens. n_empty: without any text."""
-
-    n_rows: int
-    n_truncated: int
-    n_empty: int
-    n_failed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What `respond` did; `folder` holds the files."""
-
-    generator: str
-    benchmark: str
-    folder: Path
-    languages: dict[str, LanguageCount]
-    failed: tuple[FailedRow, ...]
-    ledger: Ledger
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON of the verb's `--json`."""
-        from dataclasses import asdict
-
-        return {
-            "generator": self.generator,
-            "benchmark": self.benchmark,
-            "folder": str(self.folder),
-            "languages": {language: asdict(count) for language, count in self.languages.items()},
-            "failed": [asdict(row) for row in self.failed],
-            "ledger": self.ledger.to_dict(),
-        }
-
-    def describe(self) -> str:
-        """A few lines for a person."""
-        lines = []
-        for language, count in self.languages.items():
-            parts = [f"{count.n_rows} rows"]
-            parts += [f"{count.n_truncated} truncated"] if count.n_truncated else []
-            parts += [f"{count.n_empty} empty"] if count.n_empty else []
-            parts += [f"{count.n_failed} failed"] if count.n_failed else []
-            lines.append(f"{language}: {', '.join(parts)}")
-        if self.failed:
-            reasons = Counter(row.reason for row in self.failed)
-            lines.append(
-                f"{len(self.failed)} rows failed ({self.folder / 'failed.json'}); the same command retries them:"
-            )
-            lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(3)]
-        return "\n".join([*lines, self.ledger.describe(), f"outputs: {self.folder}"])
 
 
 def plan_responses(
@@ -122,8 +80,9 @@ def plan_responses(
     prompting: Prompting = DEFAULT_PROMPTING,
     sampling: Sampling = PAPER_SAMPLING,
     seed: int | None = None,
+    strategy: Strategy = PLAIN,
 ) -> Plan:
-    """The calls that answer a benchmark's folder.
+    """The calls that answer a benchmark's folder; of a strategy of two calls a row, the first ones.
 
     languages: codes with commas between, or `all` that the folder has. limit: the first rows of each language, by
     ID. seed: gives every row a seed of its own, derived from it; None leaves seeds to the server.
@@ -140,30 +99,40 @@ def plan_responses(
         if name in calls:
             raise BadInput(f"{benchmark}: {row.language} has row {row.id} twice.")
         own = sampling if seed is None else replace(sampling, seed=derive_seed(seed, name))
-        calls[name] = Call(name, prompting.build_messages(row.instruction), own)
-    return Plan(name_benchmark(benchmark), tuple(rows), tuple(calls.values()))
+        text = strategy.ask(row) if strategy.covers(row) else row.instruction
+        calls[name] = Call(name, prompting.build_messages(text), own)
+    return Plan(name_benchmark(benchmark), tuple(rows), tuple(calls.values()), strategy, prompting)
 
 
 def respond(plan: Plan, model: Model, out: Path, *, options: ChatOptions, name: str = "") -> Report:
     """Has `model` answer the plan's rows and writes `out/<generator>/<language>.json` as languages are complete.
 
-    name: of the generator; by default the model's. Rows that failed for good are left out of the files, listed in
-    `failed.json`, and tried again by the next run. When the budget or a server's death ends the run, the files hold
-    what there is.
+    name: of the generator; by default the model's. A strategy other than `direct` is added to it. Rows that failed
+    for good are left out of the files, listed in `failed.json`, and tried again by the next run. When the budget or a
+    server's death ends the run, the files hold what there is.
     Raises BadInput before any call where `out` holds another benchmark or another generator under this name.
     """
     from xl_suite.chat.session import run_calls
+    from xl_suite.chat.talk import run_talk
 
-    generator = name or name_model(model)
+    generator = plan.strategy.name_generator(name or name_model(model))
     folder = check_outputs(out, generator, plan.benchmark)
-    if _is_paid_for(plan, model, options):
+    if plan.strategy.follow is None and _is_paid_for(plan, model, options):
         options = replace(
             options, replay=options.journal
         )  # no call is made: it needs no key, and no server is started
     rows = {call.row: row for call, row in zip(plan.calls, plan.rows, strict=True)}
-    open_rows = Counter(row.language for row in plan.rows)
-    answered: dict[str, list[AnsweredRow]] = {language: [] for language in plan.languages}
+    open_rows: Counter[str] = Counter()
+    answered: dict[str, list[AnsweredRow]] = {}
     failed: list[FailedRow] = []
+    drafts: dict[str, Answer] = {}
+
+    def begin() -> None:
+        drafts.clear()
+        failed.clear()
+        open_rows.update({language: -open_rows[language] for language in plan.languages})
+        open_rows.update(row.language for row in plan.rows)
+        answered.update({language: [] for language in plan.languages})
 
     def write(language: str) -> None:
         if answered[language]:
@@ -174,13 +143,32 @@ def respond(plan: Plan, model: Model, out: Path, *, options: ChatOptions, name: 
         if isinstance(result, FailedCall):
             failed.append(FailedRow(row.id, row.language, result.reason, result.attempts))
         else:
-            answered[row.language].append(AnsweredRow(row, result.text, result.finish_reason))
+            answered[row.language].append(_read_answer(plan.strategy, row, result, drafts.get(call.row)))
         open_rows[row.language] -= 1
         if open_rows[row.language] == 0:
             write(row.language)
 
+    async def ask_twice(client: ChatClient) -> None:
+        begin()
+        second: list[Call] = []
+
+        def note_draft(call: Call, result: Answer | FailedCall) -> None:
+            following = None if isinstance(result, FailedCall) else plan.follow(call, rows[call.row], result.text)
+            if following is None or isinstance(result, FailedCall):
+                note(call, result)
+            else:
+                drafts[call.row] = result
+                second.append(following)
+
+        await client.ask_all(plan.calls, note_draft)
+        await client.ask_all(second, note)
+
     try:
-        ledger = run_calls(model, plan.calls, note, options, label="respond", total=len(plan.calls))
+        if plan.strategy.follow is None:
+            begin()
+            ledger = run_calls(model, plan.calls, note, options, label="respond", total=len(plan.calls))
+        else:
+            _, ledger = run_talk(model, ask_twice, options, label="respond", total=2 * len(plan.calls))
     except XLSuiteError as error:
         if error.exit_status == 1:  # stopped half-way, by the budget or a server's end: the same command goes on
             for language in plan.languages:
@@ -189,8 +177,29 @@ def respond(plan: Plan, model: Model, out: Path, *, options: ChatOptions, name: 
         raise
     write_failed(folder, failed, plan.languages)
     failed.sort(key=lambda row: (plan.languages.index(row.language), row.id))
-    counts = {language: _count(language, answered[language], failed) for language in plan.languages}
+    counts = {language: _count(language, answered[language], failed, plan.strategy) for language in plan.languages}
     return Report(generator, plan.benchmark, folder, counts, tuple(failed), ledger)
+
+
+def guess_calls(plan: Plan, model: Model, options: ChatOptions) -> list[Call]:
+    """All calls of a plan, for an estimate. Second calls are known where the journal holds every first answer; else
+    each is taken to hold a first answer of max_tokens."""
+    from xl_suite.chat.session import run_calls
+
+    first = list(plan.calls)
+    if plan.strategy.follow is None:
+        return first
+    drafts = {call.row: "word" * call.sampling.max_tokens for call in first}
+    if options.journal is not None and _is_paid_for(plan, model, options):
+        known: dict[str, str] = {}
+
+        def note(call: Call, result: Answer | FailedCall) -> None:
+            known[call.row] = result.text if isinstance(result, Answer) else ""
+
+        run_calls(model, first, note, replace(options, journal=None, replay=options.journal, progress=False))
+        drafts |= known
+    second = [plan.follow(call, row, drafts[call.row]) for call, row in zip(first, plan.rows, strict=True)]
+    return [*first, *(call for call in second if call is not None)]
 
 
 def name_benchmark(folder: Path) -> str:
@@ -254,10 +263,27 @@ def _is_paid_for(plan: Plan, model: Model, options: ChatOptions) -> bool:
     return options.journal.exists() and estimate(model, plan.calls, options).new == 0
 
 
-def _count(language: str, answered: Sequence[AnsweredRow], failed: Sequence[FailedRow]) -> LanguageCount:
+def _read_answer(strategy: Strategy, row: BenchmarkRow, answer: Answer, draft: Answer | None) -> AnsweredRow:
+    """The row with its output; of a strategy, what led to it stands apart."""
+    if not strategy.covers(row):
+        return AnsweredRow(row, answer.text, answer.finish_reason)
+    if strategy.read is not None:
+        output, reasoning = strategy.read(answer.text)
+        return AnsweredRow(row, output, answer.finish_reason, reasoning)
+    if draft is None:  # the first answer was empty, so there was nothing to translate
+        return AnsweredRow(row, "", answer.finish_reason, answer.text)
+    cut = "length" in (draft.finish_reason, answer.finish_reason)
+    return AnsweredRow(row, answer.text, "length" if cut else answer.finish_reason, draft.text)
+
+
+def _count(
+    language: str, answered: Sequence[AnsweredRow], failed: Sequence[FailedRow], strategy: Strategy
+) -> LanguageCount:
+    lacking = sum(not one.output.strip() and one.reasoning is not None for one in answered)
     return LanguageCount(
         n_rows=len(answered),
         n_truncated=sum(one.finish_reason == "length" for one in answered),
         n_empty=sum(not one.output.strip() for one in answered),
         n_failed=sum(row.language == language for row in failed),
+        n_without_final=lacking if strategy.has_reasoning else None,
     )

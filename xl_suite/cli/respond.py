@@ -32,6 +32,7 @@ examples:
   xl-suite respond xl-alpacaeval --model Qwen/Qwen2.5-7B@http://localhost:8000/v1 --languages deu,zho --out outputs
   xl-suite respond xl-alpacaeval --model vllm:my-model --system @system.txt --name my-model-brief --out outputs
   xl-suite respond xl-alpacaeval --model transformers:my-model --limit 5 --out tried
+  xl-suite respond xl-alpacaeval --model vllm:my-model --strategy reason-then-translate --out outputs
 
 Outputs are OUT/<generator>/<language>.json, in AlpacaEval's format. The same command again pays only for what the
 journal (OUT/.journal.sqlite) lacks; rows that failed are listed in failed.json and tried again."""
@@ -44,6 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_languages(parser)
     add_limit(parser)
     parser.add_argument("--name", default="", metavar="GENERATOR", help="of the outputs (default: the model's name)")
+    parser.add_argument(
+        "--strategy",
+        choices=("direct", "reason-then-translate", "reason-then-translate-2-calls"),
+        default="direct",
+        help="answer directly, or in English first and then translated, in one call or in two (default: direct); "
+        "part of the generator's name",
+    )
     asking = parser.add_argument_group("how it is asked (defaults: the paper's)")
     asking.add_argument("--system", default="", metavar="TEXT_OR_@FILE", help="the system prompt (default: none)")
     asking.add_argument(
@@ -69,7 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from xl_suite.chat.calls import Sampling
     from xl_suite.chat.models import parse_model
-    from xl_suite.respond import Prompting, plan_responses, read_prompt, respond
+    from xl_suite.respond import Prompting, guess_calls, plan_responses, read_prompt, respond
+    from xl_suite.strategies import find_strategy
 
     sampling = Sampling(temperature=args.temperature, max_tokens=args.max_tokens, top_p=args.top_p)
     system = read_prompt(Path(args.system[1:])) if args.system.startswith("@") else args.system
@@ -81,13 +90,14 @@ def run(args: argparse.Namespace) -> int:
         prompting=prompting,
         sampling=sampling,
         seed=args.seed,
+        strategy=find_strategy(args.strategy),
     )
     model = parse_model(args.model)
     options = read_chat_options(args, args.out / ".journal.sqlite")
     if args.estimate:
         from xl_suite.chat.estimates import estimate
 
-        print_estimates([estimate(model, plan.calls, options)], json=args.json)
+        print_estimates([estimate(model, guess_calls(plan, model, options), options)], json=args.json)
         return 0
     report = respond(plan, model, args.out, options=options, name=args.name)
     print(report.describe(), file=sys.stderr)
