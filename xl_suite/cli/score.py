@@ -17,6 +17,7 @@ examples:
   xl-suite score annotations/MODEL                      # several judges: their scores and their agreement
   xl-suite score run1/MODEL/J run2/MODEL/J run3/MODEL/J # several runs of a model: its own spread too
   xl-suite score annotations.json.gz --json             # a file of alpaca_eval
+  xl-suite score ratings/MODEL/JUDGE                    # of `xl-suite rate`: means from 1 to 5 by criterion
 
 The 95 % intervals cover prompts only: other prompts of the same kind. Rates are percentages."""
 
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="ANNOTATIONS",
-        help="a file or folder; several are runs of a model",
+        help="a file or folder, of `judge` or of `rate`; several are runs of a model",
     )
     parser.add_argument("--outputs", type=Path, help="the model's outputs, for its truncation rate (one run)")
     parser.add_argument("--reference", type=Path, help="the reference's outputs, for its truncation rate")
@@ -53,11 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from xl_suite.annotations import scale_preference, select_languages
     from xl_suite.languages import parse_languages
+    from xl_suite.ratings import find_rating_files
     from xl_suite.scoring.answers import read_expected, read_reasons
     from xl_suite.scoring.judges import describe_judges, group_by_judge
     from xl_suite.scoring.runs import read_runs
     from xl_suite.scoring.scores import score_annotations
 
+    if any(map(find_rating_files, args.annotations)):
+        return _score_ratings(args)
     annotations = read_runs(args.annotations)
     if args.languages != "all":
         codes = [language.code for language in parse_languages(args.languages, [])]
@@ -105,4 +109,32 @@ def run(args: argparse.Namespace) -> int:
             f"{failed} of {len(annotations)} judgements failed; n_failed counts them. `xl-suite judge` retries them.",
             file=sys.stderr,
         )
+    return 0
+
+
+def _score_ratings(args: argparse.Namespace) -> int:
+    """Scores on rubrics. Of a folder with several judges, each on its own."""
+    from xl_suite.errors import BadInput
+    from xl_suite.languages import parse_languages
+    from xl_suite.ratings import read_ratings
+    from xl_suite.scoring.rubric import score_ratings, show_ratings
+
+    if len(args.annotations) > 1:
+        raise BadInput("Ratings are scored one folder at a time: name OUT/<generator>/<judge>, or OUT/<generator>.")
+    ratings = read_ratings(args.annotations[0])
+    if args.languages != "all":
+        codes = [language.code for language in parse_languages(args.languages, [])]
+        found = {row.language for row in ratings}
+        missing = [code for code in codes if code not in found]
+        if missing:
+            raise BadInput(f"no ratings in {', '.join(missing)}. The languages found: {', '.join(sorted(found))}.")
+        ratings = [row for row in ratings if row.language in codes]
+    judges = {
+        judge: [row for row in ratings if row.judge == judge] for judge in sorted({row.judge for row in ratings})
+    }
+    scores = {judge: score_ratings(rows, resamples=args.resamples, seed=args.seed) for judge, rows in judges.items()}
+    if args.json:
+        print_json(next(iter(scores.values())) if len(scores) == 1 else {"judges": scores})
+    else:
+        print("\n\n".join(show_ratings(score) for score in scores.values()))
     return 0

@@ -60,7 +60,7 @@ def show_comparison(answer: Mapping[str, Any]) -> str:
     )
     if answer["n_only_a"] or answer["n_only_b"]:
         note += f"\nLeft out, judged for one model only: {answer['n_only_a']} of A, {answer['n_only_b']} of B."
-    return "\n".join([*head, *_align([header, *rows]), "", note])
+    return "\n".join([*head, *align_columns([header, *rows]), "", note])
 
 
 def _show_judge(scores: Mapping[str, Any]) -> list[str]:
@@ -90,7 +90,7 @@ def _show_judge(scores: Mapping[str, Any]) -> list[str]:
         f"model: {scores['model']}   reference: {scores['reference']} ({scores['reference_digest']})",
         f"judge: {scores['annotator']} ({scores['method'] or 'method not named'})   order: {scores['order']}",
         "",
-        *_align([header, *rows]),
+        *align_columns([header, *rows]),
         "",
         "Intervals cover prompts only. LC: win rate at equal lengths.",
     ]
@@ -114,7 +114,7 @@ def _list_rows(answer: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]
     return [*answer["languages"].items(), ("overall", answer["overall"])]
 
 
-def _align(rows: Sequence[Sequence[str]]) -> list[str]:
+def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:

@@ -1,0 +1,84 @@
+"""`xl-suite rate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from xl_suite.cli.options import (
+    add_chat_options,
+    add_json,
+    add_languages,
+    add_limit,
+    add_out,
+    positive_int,
+    print_json,
+)
+
+SUMMARY = "Have a judge rate outputs from 1 to 5 on precision, informativeness, naturalness and objectivity."
+EXAMPLES = """\
+examples:
+  xl-suite rate outputs/my-model --out ratings --estimate
+  xl-suite rate outputs/my-model --out ratings --budget 20
+  xl-suite rate outputs/my-model --model Qwen2.5-72B@http://localhost:8000/v1 --languages deu --out ratings
+  xl-suite rate outputs/my-model --rubrics my-rubrics --out ratings      a .txt a criterion
+then: xl-suite score ratings/my-model/gpt-4o-2024-08-06"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "outputs", type=Path, metavar="OUTPUTS", help="a generator's folder, a file, or lm-eval samples"
+    )
+    parser.add_argument(
+        "--model", default="gpt-4o-2024-08-06", metavar="MODEL", help="the judge (default: gpt-4o-2024-08-06)"
+    )
+    add_out(parser)
+    parser.add_argument("--rubrics", type=Path, metavar="DIR", help="other rubrics than those that ship")
+    parser.add_argument(
+        "--method",
+        default="auto",
+        choices=["auto", "logprobs", "sampled", "parsed"],
+        help="how scores are read; auto (default): weighed by probability where the judge gives log probabilities",
+    )
+    parser.add_argument("--samples", type=positive_int, default=1, metavar="N", help="scores a row where sampled")
+    parser.add_argument("--max-tokens", type=positive_int, metavar="N", help="of a score in text; default 4096")
+    parser.add_argument("--language", default="", metavar="CODE", help="of outputs that name none")
+    add_languages(parser)
+    add_limit(parser)
+    add_chat_options(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from xl_suite.chat.estimates import estimate
+    from xl_suite.chat.models import parse_model
+    from xl_suite.cli.options import print_estimates, read_chat_options
+    from xl_suite.judging.rate import choose_method, plan_calls, rate_outputs, select_outputs, write_ratings
+    from xl_suite.judging.rubric import read_rubrics
+    from xl_suite.outputs import read_outputs
+
+    rubrics = read_rubrics(args.rubrics)
+    model = parse_model(args.model)
+    options = read_chat_options(args, args.out / ".journal.sqlite")
+    outputs = select_outputs(read_outputs(args.outputs, args.language), args.languages, args.limit)
+    if args.estimate:
+        calls = plan_calls(outputs, rubrics, choose_method(args.method, args.samples, args.max_tokens))
+        print_estimates([estimate(model, calls, options)], json=args.json)
+        return 0
+    ratings = rate_outputs(
+        outputs,
+        rubrics,
+        model,
+        options,
+        method=args.method,
+        samples=args.samples,
+        max_tokens=args.max_tokens,
+    )
+    folder = write_ratings(args.out, ratings)
+    for note in ratings.noted:
+        print(f"note: {note}", file=sys.stderr)
+    print(ratings.describe(folder), file=sys.stderr)
+    if args.json:
+        print_json(ratings.to_dict(folder))
+    return 1 if any(ratings.failures.values()) else 0
