@@ -136,7 +136,7 @@ def _require_one(ratings: Sequence[Rating], name: str) -> str:
     found = sorted({str(getattr(row, name)) for row in ratings})
     if len(found) != 1:
         raise BadInput(
-            f"the ratings have several values of {name}: {', '.join(found[:5])}. Scores are never averaged over them: name "
-            " the folder of one judge and one generator."
+            f"the ratings have several values of {name}: {', '.join(found[:5])}. Scores are never averaged over "
+            "them: name the folder of one judge and one generator."
         )
     return found[0]
