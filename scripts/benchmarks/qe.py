@@ -30,7 +30,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import XLMRobertaConfig, XLMRobertaModel, XLMRobertaXLConfig, XLMRobertaXLModel
 
 from xl_instruct.qe.cometkiwi import PRECISIONS, CometKiwi
-from xl_instruct.qe.network import Network, Shape
+from xl_instruct.qe.network import Network
+from xl_instruct.qe.shape import Shape
 
 Pairs = list[tuple[str, str]]
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]

@@ -14,15 +14,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xl_instruct.qe.shape import Shape
 from xl_suite.errors import BadInput, ModelUnavailable
 from xl_suite.extras import load as load_extra
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor
-
-    from xl_instruct.qe.network import Shape
-
 _ENCODERS = {"XLM-RoBERTa": ("XLMRobertaConfig", False), "XLM-RoBERTa-XL": ("XLMRobertaXLConfig", True)}
 _ENCODER_FILES = [
     "config.json",
@@ -140,8 +138,6 @@ def _check(found: HyperParameters, path: Path) -> None:
 def read_shape(found: HyperParameters, encoder: Path) -> Shape:
     """The network's shape, from the hyperparameters and the encoder's config.json."""
     transformers = load_extra("transformers", extra="hf")
-    from xl_instruct.qe.network import Shape
-
     class_name, pre_norm = _ENCODERS[found.encoder_model]
     config = getattr(transformers, class_name).from_pretrained(encoder)
     layer = -1 if found.sent_layer == "mix" else int(found.sent_layer)
