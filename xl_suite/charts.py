@@ -1,0 +1,161 @@
+"""Line and bar charts as SVG text: no package, no script, no font to load, readable on white and on dark pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+# Distinguishable by readers who do not see red and green apart (Okabe and Ito 2008), and dashed differently too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7f7f7f")
+DASHES = ("", "6 3", "2 2", "8 3 2 3", "1 3", "10 4", "4 4")
+WIDTH, HEIGHT = 640, 400
+LEFT, RIGHT, TOP, BOTTOM = 56, 150, 42, 48
+_STYLE = (
+    "text{font:12px system-ui,sans-serif;fill:#222}.axis{stroke:#888;fill:none}.grid{stroke:#ddd}"
+    ".title{font-size:14px;font-weight:600}"
+    "@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.paper{fill:#181818}}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line or a group of bars: its name and its points (x, y)."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+def draw_lines(
+    series: Sequence[Series],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    log_x: bool = False,
+    x_names: Sequence[tuple[float, str]] = (),
+    markers: bool = True,
+) -> str:
+    """The SVG of lines over a common x axis. x_names: places on the axis with the text that stands there.
+
+    With `log_x` a point at 0 stands at the left edge, one step before the smallest other.
+    """
+    points = [point for one in series for point in one.points]
+    if not points:
+        points = [(0.0, 0.0)]
+    positive = [x for x, _ in points if x > 0]
+    zero = min(positive) / 4 if positive else 1.0
+
+    def scale(x: float) -> float:
+        return math.log10(max(x, zero)) if log_x else x
+
+    low_x, high_x = min(scale(x) for x, _ in points), max(scale(x) for x, _ in points)
+    ticks = find_ticks(min(0.0, min(y for _, y in points)), max(y for _, y in points))
+    low_y, high_y = ticks[0], ticks[-1]
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = (scale(x) - low_x) / ((high_x - low_x) or 1)
+        up = (y - low_y) / ((high_y - low_y) or 1)
+        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
+
+    parts = _frame(title, x_label, y_label, ticks, lambda y: place(points[0][0], y)[1])
+    names = list(x_names) or [
+        (x, _number(x)) for x in find_ticks(min(x for x, _ in points), max(x for x, _ in points))
+    ]
+    for x, text in names:
+        if low_x <= scale(x) <= high_x:
+            parts.append(_text(place(x, low_y)[0], HEIGHT - BOTTOM + 16, text, "middle"))
+    ends: list[float] = []
+    order = sorted(range(len(series)), key=lambda n: place(*series[n].points[-1])[1] if series[n].points else 0)
+    for number in order:
+        one = series[number]
+        if not one.points:
+            continue
+        colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
+        where = [place(x, y) for x, y in one.points]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in where)
+        dashed = f' stroke-dasharray="{dash}"' if dash and len(series) > 1 else ""
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>')
+        if markers:
+            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in where]
+        end = max(where[-1][1] + 4, ends[-1] + 14 if ends else 0)  # names never stand on one another
+        ends.append(end)
+        parts.append(_text(where[-1][0] + 8, end, one.name, "start", colour))
+    return _close(title, parts)
+
+
+def draw_bars(series: Sequence[Series], groups: Sequence[str], *, title: str, y_label: str) -> str:
+    """The SVG of bars: a group for each name in `groups`, and in it a bar for each series, at x 0, 1, ..."""
+    values = [y for one in series for _, y in one.points]
+    ticks = find_ticks(0.0, max(values, default=1.0))
+    span = (WIDTH - LEFT - RIGHT) / max(1, len(groups))
+
+    def height(y: float) -> float:
+        return HEIGHT - BOTTOM - (y - ticks[0]) / ((ticks[-1] - ticks[0]) or 1) * (HEIGHT - TOP - BOTTOM)
+
+    parts = _frame(title, "", y_label, ticks, height)
+    width = span * 0.8 / max(1, len(series))
+    for number, one in enumerate(series):
+        colour = COLOURS[number % len(COLOURS)]
+        for x, y in one.points:
+            left = LEFT + x * span + span * 0.1 + number * width
+            parts.append(
+                f'<rect x="{left:.1f}" y="{height(y):.1f}" width="{width - 1:.1f}" '
+                f'height="{height(ticks[0]) - height(y):.1f}" fill="{colour}"/>'
+            )
+            parts.append(_text(left + width / 2, height(y) - 4, _number(y), "middle"))
+        parts.append(
+            f'<rect x="{WIDTH - RIGHT + 8}" y="{TOP + 18 * number - 9}" width="10" height="10" fill="{colour}"/>'
+        )
+        parts.append(_text(WIDTH - RIGHT + 24, TOP + 18 * number, one.name, "start"))
+    for place, name in enumerate(groups):
+        parts.append(_text(LEFT + (place + 0.5) * span, HEIGHT - BOTTOM + 16, name, "middle"))
+    return _close(title, parts)
+
+
+def find_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round numbers that enclose low to high, at most `most` + 1 of them."""
+    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
+        low, high = (low, low + 1) if math.isfinite(low) else (0.0, 1.0)
+    raw = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10, 20) if power * factor >= raw * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [number * step for number in range(first, max(last, first + 1) + 1)]
+
+
+def _frame(title: str, x_label: str, y_label: str, ticks: Sequence[float], height: object) -> list[str]:
+    assert callable(height)
+    parts = [
+        f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
+        f'<text class="title" x="{LEFT}" y="22">{escape(title)}</text>',
+        _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, x_label, "middle"),
+        f'<text transform="translate(14 {HEIGHT / 2:.0f}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>',
+    ]
+    for tick in ticks:
+        y = float(height(tick))
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(_text(LEFT - 6, y + 4, _number(tick), "end"))
+    parts.append(f'<path class="axis" d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}"/>')
+    return parts
+
+
+def _text(x: float, y: float, text: str, anchor: str, colour: str = "") -> str:
+    style = f' style="fill:{colour}"' if colour else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{style}>{escape(text)}</text>'
+
+
+def _number(value: float) -> str:
+    if value and abs(value) < 0.001:
+        return f"{value:.0e}"
+    text = f"{value:,.3f}" if abs(value) < 1 else f"{value:,.2f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def _close(title: str, parts: Sequence[str]) -> str:
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+        f'role="img" aria-label="{escape(title, {chr(34): "&quot;"})}">'
+    )
+    return "\n".join([head, f"<style>{_STYLE}</style>", *parts, "</svg>"]) + "\n"
