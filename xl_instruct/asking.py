@@ -51,8 +51,9 @@ class Asker:
         total: int | None,
         work: Callable[[list[ChatClient]], Awaitable[Value]],
     ) -> Value:
-        """What `work` returns, given a client of each model. Raises what ends a run."""
-        options = self.options
+        """What `work` returns, given a client of each model. Models that are asked together share the slots.
+        Raises what ends a run."""
+        options = replace(self.options, slots=max(1, self.options.slots // len(served)))
         if options.budget is not None:
             if self.spent > options.budget:
                 raise BudgetReached(f"The budget of ${options.budget:g} is spent.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,8 +93,8 @@ class Composer:
         self._reported, self._measured, self._common = reported, measured, common
         self._pairs = _index(prepared)
 
-    def rows(self, translations: str, language: str) -> Iterator[SyntheticRow]:
-        """The rows that the cut left of a config and language."""
+    def rows(self, translations: str, language: str, numbers: Sequence[int] | None = None) -> Iterator[SyntheticRow]:
+        """The rows that the cut left of a config and language; of these only `numbers` (in `Scores`), if given."""
         scores, cut = self._measured.scores[translations][language], self._measured.cuts[translations][language]
         file, first = self._scored[language], 1 if translations == NAIVE else len(self._config.translators)
         report = self._reported.get(language)
@@ -102,7 +102,7 @@ class Composer:
         with self._prepared.path.open("rb") as pairs, file.path.open("rb") as rows:
             second = report.path.open("rb") if report is not None else None
             try:
-                for number in cut.kept:
+                for number in cut.kept if numbers is None else numbers:
                     row = file.read_at(rows, scores.places[number])
                     choice = choose(row["segments"], translations, self._config.translation.mix)
                     assert isinstance(choice, Choice)

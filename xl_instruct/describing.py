@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import xl_suite
@@ -82,9 +83,9 @@ def _values(
     settings, estimator = config.filtering, _find_estimator(summaries, "scored")
     example = next(code for code in config.languages if measured.cuts[NAIVE][code].kept)
     licences = {
-        f"corpus {config.passages.source}": config.passages.licence,
-        config.teacher.model: config.teacher.licence,
-        **{translator.model: translator.licence for translator in config.translators},
+        f"corpus {name_source(config.passages.source)}": config.passages.licence,
+        common.teacher: config.teacher.licence,
+        **{name: own.licence for name, own in zip(common.translators, config.translators, strict=True)},
         common.qe_model: str(estimator.get("licence", "unknown")),
     }
     reported = _find_estimator(summaries, "reported")
@@ -139,7 +140,7 @@ def _list_splits(measured: Measured) -> Iterator[str]:
 
 def _describe_corpus(config: Config) -> str:
     own = config.passages
-    parts = [f"`{inline(own.source)}`"]
+    parts = [f"`{inline(name_source(own.source))}`"]
     parts += [f"config `{inline(own.subset)}`"] if own.subset else []
     parts += [f"revision `{inline(own.revision)}`"] if own.revision else []
     return ", ".join([*parts, f"{own.count:,} passages asked for, seed {own.seed}"])
@@ -165,7 +166,7 @@ def _describe_decontamination(config: Config, summaries: Sequence[Summary]) -> s
         for (_, reason), number in summary.left_out.items()
         if reason == "overlaps with the benchmark"
     )
-    return f"checked against `{inline(config.decontaminate)}`: {count:,} rows dropped, none left"
+    return f"checked against `{inline(name_source(config.decontaminate))}`: {count:,} rows dropped, none left"
 
 
 def _describe_assumed(assumed: Sequence[str]) -> str:
@@ -196,6 +197,11 @@ def _draw_histogram(measured: Measured) -> Iterator[str]:
 def _find_estimator(summaries: Sequence[Summary], stage: str) -> Mapping[str, Any]:
     found = (summary.extra.get("estimator", {}) for summary in summaries if summary.stage == stage)
     return next(filter(None, found), {})
+
+
+def name_source(source: str) -> str:
+    """A dataset's ID on the Hub as it is, but of a path only the last name: where it lay is nobody's business."""
+    return Path(source).name if Path(source).exists() or source.startswith(("/", ".", "~")) else source
 
 
 def inline(text: str) -> str:

@@ -21,6 +21,7 @@ from xl_instruct.dataset import (
 )
 from xl_instruct.describing import list_stages, render
 from xl_instruct.pipeline import Say, open_pipeline
+from xl_instruct.report import render_report, write_report
 from xl_instruct.stages import FOLDER
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.settings import ChatOptions
@@ -127,6 +128,8 @@ def generate(
     shutil.rmtree(built, ignore_errors=True)
     card = partial(render, config, common, summaries, measured, warnings)
     write_dataset(built, config, composer, measured, card)
+    html = render_report(config, common, summaries, measured, composer, warnings)
+    write_report(out / REPORT, html)
     move_into_place(built, out)
     pipeline.finish()
     return Generated(
@@ -146,19 +149,33 @@ def generate(
 
 def find_warnings(config: Config) -> list[str]:
     """What to know about this run's languages and estimators before it costs anything."""
-    from xl_instruct.qe import load_estimator, warn_languages
+    from xl_instruct.qe import warn_languages
 
     names = [(config.estimation.model, config.estimation.options)]
     if config.estimation.report_with is not None:
         names.append((config.estimation.report_with, config.estimation.report_options))
     warnings = []
     for name, options in names:
-        warnings += warn_languages(load_estimator(name, **options), config.languages)
+        warnings += warn_languages(_declare(name, options), config.languages)
     if config.estimation.model == "surface":
         warnings.append("`surface` looks at the surface of translations only: it is no substitute for an estimator.")
     if config.decontaminate is None:
         warnings.append("decontamination is off: rows may overlap with XL-AlpacaEval's prompts.")
     return warnings
+
+
+def _declare(name: str, options: Mapping[str, Any]) -> Any:
+    """What an estimator declares of itself. Large models are not loaded for it: a translator may need the memory."""
+    from types import SimpleNamespace
+
+    from xl_instruct.qe import load_estimator
+
+    backend, _, model = name.partition(":")
+    if backend in ("cometkiwi", "comet"):
+        from xl_instruct.qe.cometkiwi import XLMR_LANGUAGES
+
+        return SimpleNamespace(name=model, languages=XLMR_LANGUAGES)
+    return load_estimator(name, **options)
 
 
 def check_out(out: Path) -> None:

@@ -76,9 +76,8 @@ class Pipeline:
     def pairs(self) -> StageFile:
         """Stages 1 and 2: rows with `instruction`, `draft` and `response` instead of `text`."""
         passages = self.passages()
-        teacher = settings_of(self.config.teacher, model=self.teacher.key)
-        instructions, first = self._tried_file("instructions", passages.key, teacher, load_prompt("instruct").sha256)
-        refined, second = self._tried_file("refined", instructions.key, teacher, load_prompt("refine").sha256)
+        instructions, refined = self.pair_files(passages)
+        first, second = (self.rounds.of(file.stage, file.base) for file in (instructions, refined))
         if not (instructions.exists() and refined.exists()):
             with self.asker.serve([self.teacher]) as served:
                 for file, source, ask, rounds in (
@@ -86,6 +85,7 @@ class Pipeline:
                     (refined, instructions, refine, second),
                 ):
                     if file.exists():
+                        self._end(file)
                         continue
                     self._begin(file)
                     attempts = self.config.attempts * rounds
@@ -113,10 +113,18 @@ class Pipeline:
             self._note_tried(file, file.summary().quarantined)
         return refined
 
+    def pair_files(self, passages: StageFile) -> tuple[StageFile, StageFile]:
+        """The files of stages 1 and 2, there or not."""
+        teacher = settings_of(self.config.teacher, model=self.teacher.key)
+        values = (teacher, self.config.attempts)
+        instructions, _ = self._tried_file("instructions", passages.key, *values, load_prompt("instruct").sha256)
+        refined, _ = self._tried_file("refined", instructions.key, *values, load_prompt("refine").sha256)
+        return instructions, refined
+
     def prepared(self) -> StageFile:
         """The pairs without those that overlap with the benchmark, their responses as `segments`."""
+        decontaminator, version = read_decontaminator(self.config.decontaminate)  # before anything is paid for
         refined = self.pairs()
-        decontaminator, version = read_decontaminator(self.config.decontaminate)
         file = self._file(
             "prepared", refined.key, settings_of(self.config.splitter), self.config.translation.unit, version
         )
@@ -140,11 +148,9 @@ class Pipeline:
             group = [self.config.translators[number] for number in numbers]
             files, rounds = {}, {}
             for language, source in before.items():
-                key = source.key
-                for number in numbers:  # one after another, so that it does not matter who is asked together
-                    key = hash_values(key, language, self._translation_key(number))
+                keys = [self._translation_key(number) for number in range(numbers[-1] + 1)]
                 stage = f"translated{numbers[-1] + 1}"
-                files[language], rounds[language] = self._tried_file(stage, key, language=language)
+                files[language], rounds[language] = self._tried_file(stage, source.key, *keys, language=language)
             missing = [language for language, file in files.items() if not file.exists()]
             if missing:
                 self._translate(numbers, group, before, files, rounds, missing)
@@ -267,7 +273,7 @@ class Pipeline:
         models: int,
         weigh: Callable[[Row], int] = lambda row: 1,
     ) -> None:
-        in_flight = (3 * self.asker.options.slots + AHEAD) * models
+        in_flight = 3 * self.asker.options.slots + AHEAD
         with file.write() as writer:
             results: AsyncIterator[dict[str, Any] | LeftOut] = stream_rows(
                 rows,
@@ -283,11 +289,17 @@ class Pipeline:
         key = hash_values(stage, language, *values)
         return StageFile(self.folder, stage, key, key, language)
 
-    def _tried_file(self, stage: str, *values: Any, language: str = "") -> tuple[StageFile, int]:
-        """The file of a stage that asks models, and the round in which its rows are tried."""
-        key = hash_values(stage, language, *values)
-        rounds = self.rounds.of(stage, key)
-        return StageFile(self.folder, stage, key if rounds == 1 else hash_values(key, rounds), key, language), rounds
+    def _tried_file(self, stage: str, source: str, *settings: Any, language: str = "") -> tuple[StageFile, int]:
+        """The file of a stage that asks models, and the round in which its rows are tried.
+
+        The round belongs to passages and settings, whatever became of the rows in the stages between.
+        """
+        base = hash_values(stage, language, self._passages_key(), *settings)
+        rounds = self.rounds.of(stage, base)
+        return StageFile(self.folder, stage, hash_values(base, source, rounds), base, language), rounds
+
+    def _passages_key(self) -> str:
+        return hash_values("passages", "", settings_of(self.config.passages), self.limit)
 
     def _note_tried(self, file: StageFile, failed: int) -> None:
         if failed:
@@ -299,14 +311,7 @@ class Pipeline:
     def _end(self, file: StageFile) -> None:
         if file not in self.files:
             self.files.append(file)
-            self.say(describe_stage(file.summary()))
-
-
-def describe_stage(summary: Summary) -> str:
-    """One line: what came out of a stage."""
-    name = " ".join(filter(None, (summary.stage, summary.language)))
-    left_out = [f"{count:,} {kind}: {reason}" for (kind, reason), count in sorted(summary.left_out.items())]
-    return f"{name}: {summary.rows:,} rows" + (f" ({'; '.join(left_out)})" if left_out else "")
+            self.say(file.summary().describe())
 
 
 def open_pipeline(

@@ -69,6 +69,12 @@ class Summary:
     def note(self, model: str, answer: Answer) -> None:
         self.usage.setdefault(model, Usage()).add(answer)
 
+    def describe(self) -> str:
+        """One line: what came out of the stage."""
+        name = " ".join(filter(None, (self.stage, self.language)))
+        left_out = [f"{count:,} {kind}: {reason}" for (kind, reason), count in sorted(self.left_out.items())]
+        return f"{name}: {self.rows:,} rows" + (f" ({'; '.join(left_out)})" if left_out else "")
+
     def to_json(self) -> dict[str, Any]:
         value = {name: getattr(self, name) for name in ("stage", "language", "rows", "extra")}
         value["left_out"] = [[*key, count] for key, count in sorted(self.left_out.items())]

@@ -30,13 +30,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from xl_instruct.config import read_config
-    from xl_instruct.generate import generate
+    from xl_instruct.generate import check_out, generate
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)
 
     config = read_config(args.config)
     options = read_chat_options(args, args.out / ".journal.sqlite")
+    if args.estimate:
+        from xl_instruct.estimating import estimate_run
+        from xl_instruct.pipeline import open_pipeline
+        from xl_suite.cli.options import print_estimates
+
+        check_out(args.out)
+        pipeline = open_pipeline(config, args.out, options, limit=args.limit, say=say)
+        print_estimates(estimate_run(pipeline), json=args.json)
+        return 0
     made = generate(config, args.out, options, limit=args.limit, say=say)
     print(made.describe(), file=sys.stderr)
     if args.json:
