@@ -58,7 +58,7 @@ def check_folder(folder: Path) -> Checked:
         return Checked(kind, ("There is no card (README.md).",), (), 0)
     text = card.read_text(encoding="utf-8", errors="replace")
     problems = check_card(text, with_clients=True) if kind == "dataset" else list(_check_model_card(text))
-    found = _Findings()
+    found = Findings()
     n_rows = 0
     if kind == "dataset" and not problems:
         shards = [path for path in files if path.suffix == ".parquet"]
@@ -71,7 +71,7 @@ def check_folder(folder: Path) -> Checked:
     return Checked(kind, (*problems, *found.keys), tuple(found.emails.items()), n_rows)
 
 
-class _Findings:
+class Findings:
     def __init__(self) -> None:
         self.emails: dict[str, str] = {}
         self.keys: list[str] = []
