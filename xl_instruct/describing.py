@@ -62,8 +62,11 @@ def list_stages(config: Config, summaries: Sequence[Summary], measured: Measured
     for summary in summaries:
         if summary.stage == "reported":
             continue
-        rows[summary.stage] = rows.get(summary.stage, 0) + summary.rows
-        left_out.setdefault(summary.stage, Counter()).update(summary.left_out)
+        stage = summary.stage
+        if stage.startswith("translated") and len(config.translators) > 1:
+            stage = f"translated by {stage.removeprefix('translated')}"
+        rows[stage] = rows.get(stage, 0) + summary.rows
+        left_out.setdefault(stage, Counter()).update(summary.left_out)
     found = [(stage, count, _describe_left_out(left_out[stage])) for stage, count in rows.items()]
     for name, cuts in measured.cuts.items():
         own = Counter((row.kind, row.reason) for row in measured.unsound if row.translations == name)

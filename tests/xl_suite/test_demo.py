@@ -136,7 +136,8 @@ def test_the_journal_replays_both_generators(demo: Demo) -> None:
 
 def test_a_second_run_into_the_same_folder_gives_the_same_bytes(demo: Demo) -> None:
     before = fingerprint(demo.folder)
-    assert len(before) == 48  # 12 languages, a card, 2 journals, 2 x 11 languages of outputs, 11 of annotations
+    # 12 languages, a card, 2 journals, 2 x 11 languages of outputs, 11 of annotations; the pipeline's two inputs
+    assert sum(not name.startswith("xl-instruct/") for name in before) == 48 + 2
     run_demo(demo.folder)
     assert fingerprint(demo.folder) == before
 
@@ -226,3 +227,19 @@ def test_the_printed_commands_survive_a_shell(demo: Demo) -> None:
         shlex.split(line) for line in describe(odd).splitlines() if line.startswith(("  python", "  xl-suite"))
     ]
     assert printed[:4] == by_hand(odd)
+
+
+def test_the_pipeline_makes_its_dataset_and_report(demo: Demo, tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    assert demo.generated is not None
+    assert demo.generated.rows == {"naive": {"deu": 3, "hun": 3}, "bestof2": {"deu": 3, "hun": 3}}
+    assert demo.generated.quarantined == 0
+    rows = load_dataset(str(demo.synthetic), "bestof2", split="hungarian", cache_dir=str(tmp_path))
+    parts = [part for row in rows for part in row["segments"] if part["candidates"]]
+    assert {part["model"] for part in parts} == {"demo-plain", "demo-hasty"}
+    refused = {guard for part in parts for candidate in part["candidates"] for guard in candidate["refused"]}
+    assert {"copied", "lost_span"} & refused
+    report = (demo.synthetic / "report.html").read_text(encoding="utf-8")
+    assert "<svg" in report
+    assert "<script" not in report

@@ -13,6 +13,7 @@ from xl_suite.errors import BadInput
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records
 
 if TYPE_CHECKING:
+    from xl_instruct.generate import Generated
     from xl_suite.fidelity import Fidelity
 
 
@@ -21,7 +22,7 @@ class Demo:
     """What the demo has made so far; `folder` holds all of it.
 
     rows: of the benchmark, by language. outputs and fidelity: by generator, then by language. scores: what
-    `xl-suite score --json` says of the first generator against the second.
+    `xl-suite score --json` says of the first generator against the second. generated: the run of XL-Instruct.
     """
 
     folder: Path
@@ -29,6 +30,7 @@ class Demo:
     outputs: Mapping[str, Mapping[str, Sequence[ModelOutput]]] = field(default_factory=dict)
     fidelity: Mapping[str, Mapping[str, Fidelity]] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
+    generated: Generated | None = None
 
     @property
     def benchmark(self) -> Path:
@@ -49,6 +51,18 @@ class Demo:
     @property
     def annotation_folder(self) -> Path:
         return self.folder / "annotations"
+
+    @property
+    def passages(self) -> Path:
+        return self.folder / "passages.jsonl"
+
+    @property
+    def pipeline_journal(self) -> Path:
+        return self.folder / "pipeline.jsonl"
+
+    @property
+    def synthetic(self) -> Path:
+        return self.folder / "xl-instruct"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +140,19 @@ def judge(demo: Demo) -> Demo:
     return replace(demo, scores=score_annotations(read_annotations(folder), expected=expected).to_json())
 
 
+def generate(demo: Demo) -> Demo:
+    from xl_suite.demo.instruct import make_dataset
+
+    return replace(demo, generated=make_dataset(demo.passages, demo.pipeline_journal, demo.synthetic))
+
+
 STEPS = (
     Step("build a benchmark of prompts written for this demo", build),
     Step("write the journal of two made-up models' answers", record),
     Step("answer the benchmark from the journal: no network, no model", answer),
     Step("check in which language the answers are", check),
     Step("judge one model's answers against the other's, from a made-up judge's journal", judge),
+    Step("make training data from four passages with XL-Instruct's four stages", generate),
 )
 
 
@@ -162,6 +183,9 @@ def check_folder(folder: Path) -> None:
             demo.output_folder,
             demo.judge_journal,
             demo.annotation_folder,
+            demo.passages,
+            demo.pipeline_journal,
+            demo.synthetic,
         },
         demo.annotation_folder: {demo.annotation_folder / GENERATORS[0]},
         demo.output_folder: {demo.output_folder / generator for generator in GENERATORS},

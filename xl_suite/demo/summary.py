@@ -32,6 +32,10 @@ def describe(demo: Demo) -> str:
         *((demo.output_folder / name, "its answers in AlpacaEval's format") for name in GENERATORS),
         (demo.judge_journal, "every verdict of the judge"),
         (demo.annotation_folder, "who won each prompt, in AlpacaEval's format"),
+        (demo.passages, "four passages that XL-Instruct starts from"),
+        (demo.pipeline_journal, "what its teacher and translators answered"),
+        (demo.synthetic, f"the training data made of them: {_count_generated(demo)}"),
+        (demo.synthetic / "report.html", "what the pipeline did, for a browser"),
     )
     width = max(len(str(place)) for place, _ in places)
     return "\n".join(
@@ -63,6 +67,12 @@ def describe(demo: Demo) -> str:
             *(f"  xl-suite {command}" for command in NEXT),
         ]
     )
+
+
+def _count_generated(demo: Demo) -> str:
+    if demo.generated is None:
+        return "none"
+    return ", ".join(f"{sum(own.values())} rows {name}" for name, own in demo.generated.rows.items())
 
 
 def _judged(demo: Demo) -> list[str]:
@@ -100,6 +110,7 @@ def to_json(demo: Demo) -> dict[str, Any]:
         "folder": str(demo.folder),
         "benchmark": str(demo.benchmark),
         "journal": str(demo.journal),
+        "generated": None if demo.generated is None else demo.generated.to_dict(),
         "n_rows": {code: len(rows) for code, rows in demo.rows.items()},
         "outputs": {name: str(demo.output_folder / name) for name in demo.outputs},
         "fidelity": {
