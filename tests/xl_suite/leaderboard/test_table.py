@@ -1,0 +1,275 @@
+"""The leaderboard's tables: what is ranked together, what the rows hold, and the paper's lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.leaderboard_results import HOSTILE, write_annotations, write_outputs, write_ratings
+from xl_suite.annotations import read_annotations
+from xl_suite.errors import BadInput, BadRecord, UnknownLanguage
+from xl_suite.leaderboard.jobs import name_places, plan_jobs
+from xl_suite.leaderboard.models import find_model, read_models
+from xl_suite.leaderboard.paper import list_paper_lines
+from xl_suite.leaderboard.published import find_scores
+from xl_suite.leaderboard.results import find_results, read_head
+from xl_suite.leaderboard.site import Site, build_site
+from xl_suite.leaderboard.table import Board, Row, paper_boards
+from xl_suite.scoring.scores import score_annotations
+
+SHARES = (0.9, 0.2, 0.6, 0.4, 1.0, 0.0)
+
+
+def build(folder: Path, **options: Any) -> Site:
+    return build_site([folder], folder.parent / "site", resamples=100, paper=False, **options)
+
+
+def find_row(site: Site, name: str) -> Row:
+    return next(row for board in site.boards for row in board.rows if row.name == name)
+
+
+def names(boards: tuple[Board, ...]) -> list[list[str]]:
+    return sorted(sorted(row.name for row in board.rows) for board in boards)
+
+
+def test_a_row_holds_what_score_says(tmp_path: Path) -> None:
+    folder = write_annotations(tmp_path / "r", "a", SHARES)
+    cells = find_row(build(tmp_path / "r"), "a").cells
+    said = score_annotations(read_annotations(folder), resamples=100).to_json()
+    for language, keys in [*said["languages"].items(), ("avg", said["overall"])]:
+        assert cells["win_rate"][language] == (keys["win_rate"], keys["ci_low"], keys["ci_high"])
+        assert cells["gated"][language][0] == keys["gated_win_rate"]
+        assert cells["fidelity"][language][0] == 100 * keys["fidelity"]["pass_rate"]
+        assert cells["n"][language][0] == keys["n_total"]
+    assert cells["cost"]["deu"][0] == pytest.approx(0.06)
+    assert cells["cost"]["avg"][0] == pytest.approx(0.18)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"judge": "another"},
+        {"method": "parsed"},
+        {"reference": "another"},
+        {"references": [f"Another reference answer {number}." for number in range(6)]},
+    ],
+)
+def test_scores_that_differ_in_judge_method_or_reference_stand_apart(tmp_path: Path, other: dict[str, Any]) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES)
+    write_annotations(tmp_path / "r", "b", SHARES, **other)
+    assert names(build(tmp_path / "r").boards) == [["a"], ["b"]]
+
+
+def test_models_over_the_same_reference_stand_together_even_where_one_has_fewer_prompts(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES)
+    write_annotations(tmp_path / "r", "b", SHARES[:3], languages=["deu"])
+    (board,) = build(tmp_path / "r").boards
+    assert [row.name for row in board.rows] == ["b", "a"]  # 56.7 and 51.7
+    assert board.languages == ["deu", "por", "zho"]
+
+
+def test_benchmarks_stand_apart_and_are_named_by_the_outputs(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES, languages=["deu"])
+    write_annotations(tmp_path / "r", "b", SHARES, languages=["deu"])
+    write_outputs(tmp_path / "r", "a", 6, benchmark="one")
+    write_outputs(tmp_path / "r", "b", 6, benchmark="two")
+    site = build(tmp_path / "r")
+    assert sorted(board.benchmark for board in site.boards) == ["one", "two"]
+    assert find_row(site, "a").cells["truncated"]["deu"][0] == pytest.approx(100 / 6)
+
+
+def test_the_standard_error_of_any_choice_of_languages_follows_from_the_covariance(tmp_path: Path) -> None:
+    folder = write_annotations(tmp_path / "r", "a", SHARES, languages=["deu", "zho"])
+    row = find_row(build(tmp_path / "r"), "a")
+    overall = score_annotations(read_annotations(folder), resamples=100).to_json()["overall"]
+    assert np.sqrt(np.sum(row.covariance)) / 2 == pytest.approx(overall["standard_error"], rel=1e-3)
+
+
+def test_a_second_build_scores_only_what_is_new_and_forgets_what_is_gone(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES)
+    b = write_annotations(tmp_path / "r", "b", SHARES)
+    assert build(tmp_path / "r").n_scored == 2
+    first = (tmp_path / "site" / "index.html").read_bytes()
+    assert build(tmp_path / "r").n_scored == 0
+    assert (tmp_path / "site" / "index.html").read_bytes() == first
+    write_annotations(tmp_path / "r", "c", SHARES)
+    for file in b.iterdir():
+        file.unlink()
+    assert build(tmp_path / "r").n_scored == 1
+    assert sorted(path.name for path in (tmp_path / "site" / "models").iterdir()) == ["a.html", "c.html"]
+    assert sorted(path.name for path in (tmp_path / "site" / "answers").iterdir()) == ["a", "c"]
+    assert len(list((tmp_path / "site" / ".scores").iterdir())) == 2
+
+
+def test_the_full_answers_lie_beside_the_page(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES)
+    build(tmp_path / "r")
+    (file,) = (tmp_path / "site" / "answers").rglob("por.json")
+    rows = json.loads(file.read_text(encoding="utf-8"))
+    assert [row["preference"] for row in rows] == list(SHARES)
+    assert {row["verdict"]["verdict"] for row in rows} == {"right"}
+
+
+def test_results_of_several_people_are_joined_and_copies_taken_once(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES)
+    write_annotations(tmp_path / "s", "a", SHARES)
+    write_annotations(tmp_path / "s", "b", SHARES)
+    site = build_site([tmp_path / "r", tmp_path / "s"], tmp_path / "site", resamples=100, paper=False)
+    assert names(site.boards) == [["a", "b"]]
+    assert find_row(site, "a").cells["n"]["deu"][0] == 6
+
+
+def test_a_prompt_that_is_judged_twice_is_refused(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES, languages=["deu"])
+    write_annotations(tmp_path / "s", "a", SHARES[::-1], languages=["deu"])
+    with pytest.raises(BadRecord, match=r"prompt 1 \(deu\) of a is judged by judge in two of the"):
+        build_site([tmp_path / "r", tmp_path / "s"], tmp_path / "site", resamples=100)
+
+
+def test_ratings_stand_beside_win_rates_but_never_those_of_two_judges(tmp_path: Path) -> None:
+    for name, score in (("a", 4.0), ("b", 3.0), ("c", 5.0)):
+        write_annotations(tmp_path / "r", name, SHARES)
+        write_ratings(tmp_path / "r", name, score, judge="lenient" if name == "c" else "rater")
+    site = build(tmp_path / "r")
+    assert find_row(site, "a").cells["rubric_mean"]["deu"][0] == 4
+    assert find_row(site, "b").cells["rubric_precision"]["avg"][0] == 3
+    assert "rubric_mean" not in find_row(site, "c").cells
+    assert site.boards[0].rater.startswith("rater")
+
+
+def test_what_is_found_is_told_by_its_first_record(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "x" / "deep" / "er", "a", SHARES)
+    (tmp_path / "x" / "broken.json").write_text('[{"output_1": ', encoding="utf-8")
+    (tmp_path / "x" / "list.json").write_text("[1, 2]", encoding="utf-8")
+    (tmp_path / "x" / "object.json").write_text('{"key": 1}', encoding="utf-8")
+    (tmp_path / "x" / ".hidden.json").write_text("[]", encoding="utf-8")
+    found = find_results([tmp_path / "x"])
+    assert len(found.annotations) == 3
+    assert not found.outputs
+    (tmp_path / "long.json").write_text(json.dumps([{"a": "x" * 3_000_000}]), encoding="utf-8")
+    assert len((read_head(tmp_path / "long.json") or {})["a"]) == 3_000_000
+
+
+def test_a_leaderboard_inside_the_results_is_no_result(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES)
+    for _ in range(2):
+        site = build_site([tmp_path / "r"], tmp_path / "r" / "leaderboard", resamples=100, paper=False)
+        assert names(site.boards) == [["a"]]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "index.html"])
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path, name: str) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(BadInput, match=name):
+        build(tmp_path / "r")
+    assert [path.name for path in (tmp_path / "site").iterdir()] == [name]
+
+
+def test_results_without_annotations_are_refused(tmp_path: Path) -> None:
+    write_outputs(tmp_path / "r", "a", 2)
+    with pytest.raises(BadInput, match="no annotations"):
+        build(tmp_path / "r")
+    with pytest.raises(BadInput, match="no such folder"):
+        build(tmp_path / "nowhere")
+
+
+def test_names_never_become_paths(tmp_path: Path) -> None:
+    given = ["../../etc/passwd", "a/b", "a-b", "A/B", "...", "<>", "CON\x00", "x" * 400, "模型"]
+    places = name_places(given)
+    assert len({place.casefold() for place in places.values()}) == len(given)
+    for place in places.values():
+        assert "/" not in place
+        assert not place.startswith(".")
+        assert len(place.encode()) < 200
+    for number, name in enumerate(given):
+        write_annotations(tmp_path / "r", name, SHARES[:2], languages=["deu"], place=str(number))
+    build(tmp_path / "r")
+    pages = {path.name for path in (tmp_path / "site" / "models").iterdir()}
+    assert pages == {f"{place}.html" for place in places.values()}
+
+
+def test_a_language_that_is_none_is_refused_before_it_names_a_file(tmp_path: Path) -> None:
+    folder = write_annotations(tmp_path / "r", "a", SHARES, languages=["deu"])
+    rows = json.loads((folder / "deu.json").read_text(encoding="utf-8"))
+    (folder / "deu.json").write_text(
+        json.dumps([{**row, "language": "../../../up"} for row in rows]), encoding="utf-8"
+    )
+    with pytest.raises(UnknownLanguage):
+        build(tmp_path / "r")
+    assert not list(tmp_path.rglob("up.json"))
+
+
+def test_the_csv_has_every_number_and_no_formula(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "=HYPERLINK(1)", SHARES, place="formula")
+    write_annotations(tmp_path / "r", "plain", SHARES)
+    site = build(tmp_path / "r")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "site" / "leaderboard.csv").read_text(encoding="utf-8"))))
+    assert {row["model"] for row in rows} == {"'=HYPERLINK(1)", "plain"}
+    assert {row["language"] for row in rows} == {"deu", "por", "zho", "avg"}
+    (row,) = (row for row in rows if row["model"] == "plain" and row["language"] == "deu")
+    win_rate, low, high = find_row(site, "plain").cells["win_rate"]["deu"]
+    assert [float(row[key]) for key in ("win_rate", "win_rate_low", "win_rate_high")] == pytest.approx(
+        [win_rate, low, high], abs=1e-4
+    )
+
+
+def test_constant_outputs_are_warned_of(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", [1.0] * 20, languages=["deu"], outputs=["!! choose model m !!"] * 20)
+    assert find_row(build(tmp_path / "r"), "a").warnings == ("Answers repeat one text in deu",)
+
+
+def test_hostile_outputs_are_scored_like_others(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", [0.5] * len(HOSTILE), languages=["deu"], outputs=HOSTILE)
+    build(tmp_path / "r")
+    (file,) = (tmp_path / "site" / "answers").rglob("deu.json")
+    assert [row["output"] for row in json.loads(file.read_bytes())] == list(HOSTILE)
+
+
+def test_every_printed_win_rate_is_on_the_papers_boards() -> None:
+    boards = paper_boards()
+    assert [board.tables for board in boards] == [(1, 6, 8, 10), (7,), (9,), (3,)]
+    for board in boards:
+        assert board.paper
+        cells = [row.cells["win_rate"] for row in board.rows]
+        for score in (one for table in board.tables if table != 8 for one in find_scores(table=table)):
+            assert any(score.language in own and own[score.language][0] == score.value for own in cells)
+    _, _, lines = list_paper_lines()[0]
+    assert len(lines) == len({(line.model, line.training) for line in lines}) == 31
+    (best,) = (line for line in lines if line.training == "XL-Instruct 8K, best-of-3")
+    assert best.tables == (6, 8, 10)
+    assert best.values["rubric_mean"] == {"avg": 3.60}
+
+
+@pytest.mark.parametrize(
+    ("name", "billions"),
+    [("Aya Expanse 8B", 8.03), ("Qwen-Qwen2.5-7B-Instruct", 7.61), ("my-model-1.5b-chat", 1.5), ("gpt-4o", None)],
+)
+def test_sizes_come_from_the_papers_models_or_the_name(name: str, billions: float | None) -> None:
+    assert find_model(name).billions == billions
+
+
+def test_models_tsv_says_more(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES)
+    path = tmp_path / "r" / "models.tsv"
+    path.write_text("generator\tbillions\ttraining\na\t12.5\tXL-Instruct 8K\n", encoding="utf-8")
+    model = find_row(build(tmp_path / "r"), "a").model
+    assert (model.billions, model.training) == (12.5, "XL-Instruct 8K")
+    path.write_text("generator\tbillions\na\tmany\n", encoding="utf-8")
+    with pytest.raises(BadRecord, match="billions"):
+        read_models([path])
+
+
+def test_jobs_know_what_prompts_expect(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES, languages=["deu"])
+    write_outputs(tmp_path / "r", "a", 6, benchmark="xl-alpacaeval")
+    (job,) = plan_jobs(find_results([tmp_path / "r"]))
+    assert job.expected["deu"][574] == "other:fra"  # translate into French
+    assert [path.name for path in job.outputs] == ["deu.json"]

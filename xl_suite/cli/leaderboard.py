@@ -1,0 +1,92 @@
+"""`xl-suite leaderboard`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from xl_suite.cli.options import add_json, add_out, positive_int, print_json
+
+SUMMARY = "Build a leaderboard: a page that needs no network, one a model, all answers beside them, and a CSV."
+EXAMPLES = """\
+examples:
+  xl-suite leaderboard results --out leaderboard
+  xl-suite leaderboard ours theirs --out leaderboard --benchmark xl-alpacaeval
+then: open leaderboard/index.html
+
+RESULTS is searched for what `respond` (outputs/<model>/<language>.json), `judge` (annotations/<model>/<judge>/
+<language>.json) and `rate` wrote; what a file is, its first record says, so that other layouts and files of
+alpaca_eval work too. models.tsv in it may say more of models: generator, billions, training, hub_id, with tabs
+between. Models are ranked together only where judge, method, order, reference and benchmark are the same.
+A second build scores only what is new."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", type=Path, nargs="+", metavar="RESULTS", help="folders of outputs and annotations")
+    add_out(parser)
+    for name, what in (
+        ("--outputs", "of outputs, in addition to RESULTS"),
+        ("--annotations", "of annotations, in addition to RESULTS"),
+    ):
+        parser.add_argument(name, type=Path, action="append", default=[], metavar="DIR", help=f"a folder {what}")
+    parser.add_argument(
+        "--benchmark",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="its folder says which prompts expect the target language (default: one in RESULTS, or, for "
+        "XL-AlpacaEval, the packaged list)",
+    )
+    parser.add_argument("--title", default="Cross-lingual generation", help="of the page")
+    parser.add_argument("--no-paper", action="store_true", help="leave the paper's published rows out")
+    parser.add_argument("--resamples", type=positive_int, default=10_000, metavar="N", help="for intervals (10000)")
+    parser.add_argument(
+        "--workers", type=positive_int, default=os.cpu_count() or 1, metavar="N", help="processes (one a core)"
+    )
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from xl_suite.leaderboard.site import build_site
+
+    site = build_site(
+        [*args.results, *args.outputs, *args.annotations],
+        args.out,
+        benchmarks=args.benchmark,
+        paper=not args.no_paper,
+        title=args.title,
+        resamples=args.resamples,
+        workers=args.workers,
+        report=lambda line: print(line, file=sys.stderr),
+    )
+    if site.not_judged:
+        print(f"outputs without annotations, left out: {', '.join(site.not_judged)}", file=sys.stderr)
+    if args.json:
+        print_json(
+            {
+                "index": str(site.index),
+                "csv": str(site.folder / "leaderboard.csv"),
+                "n_models": site.n_models,
+                "n_scored": site.n_scored,
+                "n_known": site.n_known,
+                "not_judged": list(site.not_judged),
+                "boards": [
+                    {
+                        "benchmark": board.benchmark,
+                        "annotator": board.annotator,
+                        "method": board.method,
+                        "order": board.order,
+                        "reference": board.reference,
+                        "paper": board.paper,
+                        "models": [row.name for row in board.rows],
+                    }
+                    for board in site.boards
+                ],
+            }
+        )
+    else:
+        print(f"{site.n_models} models, {len(site.boards)} tables: open {site.index}")
+    return 0

@@ -1,0 +1,397 @@
+// The index: a table for each board, filters, columns, and the plots.
+
+const SIZES = [["", "any"], ["0-3", "up to 3B"], ["3-10", "3B to 10B"], ["10-40", "10B to 40B"], ["40-", "over 40B"], ["?", "not known"]];
+const VIEWS = [["numbers", "Numbers"], ["dots", "Dots"], ["both", "Both"]];
+const ADDED = ["n", "cost"]; // summed over languages; all others are averaged
+const PANEL_ROWS = 12;
+const FIRST_ROWS = 30; // drawn at once; the others follow when these are on the screen
+
+const afterPaint = (work) => requestAnimationFrame(() => setTimeout(work));
+
+const present = DATA.metrics.filter((metric) => DATA.boards.some((board) => board.rows.some((row) => row.cells[metric.key])));
+const IN_COLUMNS = present.map((metric) => metric.key);
+const ALL_LANGUAGES = Object.keys(DATA.languages);
+const DEFAULT_COLUMNS = ["size", ...present.filter((metric) => !metric.hidden).map((metric) => metric.key)];
+const view = {};
+
+function loadView() {
+  const given = readView();
+  const listed = (name, known, otherwise) => {
+    const found = (given.get(name) || "").split(",").filter((one) => known.includes(one));
+    return found.length ? found : otherwise;
+  };
+  const one = (name, known, otherwise) => (known.includes(given.get(name)) ? given.get(name) : otherwise);
+  view.query = given.get("q") || "";
+  view.size = one("size", SIZES.map(([value]) => value), "");
+  view.training = given.get("training") || "";
+  view.metric = one("metric", IN_COLUMNS, "win_rate");
+  view.show = one("show", VIEWS.map(([value]) => value), "both");
+  view.languages = listed("languages", ALL_LANGUAGES, ALL_LANGUAGES);
+  view.columns = given.has("columns") ? listed("columns", ["size", ...present.map((metric) => metric.key)], []) : DEFAULT_COLUMNS;
+  const [, key, direction] = /^(.+?)(?:\.(asc|desc))?$/.exec(given.get("sort") || "win_rate.desc");
+  view.sort = key;
+  view.direction = direction || "desc";
+}
+
+function saveView() {
+  const same = (list, other) => list.length === other.length && list.every((one) => other.includes(one));
+  const sort = `${view.sort}.${view.direction}`;
+  writeView([
+    ["q", view.query],
+    ["size", view.size],
+    ["training", view.training],
+    ["metric", view.metric === "win_rate" ? "" : view.metric],
+    ["show", view.show === "both" ? "" : view.show],
+    ["languages", same(view.languages, ALL_LANGUAGES) ? "" : view.languages.join(",")],
+    ["columns", same(view.columns, DEFAULT_COLUMNS) ? "" : view.columns.join(",") || "none"],
+    ["sort", sort === "win_rate.desc" ? "" : sort],
+  ]);
+}
+
+// The mean (or sum) over the chosen languages, {cell, complete}. A mean over other languages than the stored one gets
+// its interval from the covariance of the languages' win rates, since they share their prompts.
+function summarize(board, row, key) {
+  const cells = row.cells[key];
+  if (!cells) return { cell: null, complete: false };
+  const added = ADDED.includes(key);
+  const chosen = board.languages.filter((code) => view.languages.includes(code) && (added || code !== "eng" || view.languages.length === 1));
+  const codes = chosen.filter((code) => cells[code]);
+  const own = Object.keys(cells).filter((code) => code !== AVERAGE && code !== "eng");
+  const complete = codes.length === chosen.length || own.length === 0;
+  const whole = own.length === 0 || (!added && codes.length === own.length && own.every((code) => codes.includes(code)));
+  if (whole) return { cell: cells[AVERAGE] || null, complete, count: codes.length, of: chosen.length };
+  if (!codes.length) return { cell: null, complete: false };
+  const total = codes.reduce((sum, code) => sum + cells[code][0], 0);
+  if (added) return { cell: [total], complete, count: codes.length, of: chosen.length };
+  const mean = total / codes.length;
+  const cell = [mean];
+  if (codes.length === 1 && cells[codes[0]].length > 1) cell.push(cells[codes[0]][1], cells[codes[0]][2]);
+  else if (key === "win_rate" && row.covariance.length) {
+    const places = codes.map((code) => row.languages.indexOf(code));
+    let variance = 0;
+    for (const one of places) for (const other of places) variance += row.covariance[one][other];
+    const spread = (1.96 * Math.sqrt(Math.max(variance, 0))) / codes.length;
+    cell.push(Math.max(mean - spread, 0), Math.min(mean + spread, 100));
+  }
+  return { cell, complete, count: codes.length, of: chosen.length };
+}
+
+function rankRows(board, summaries) {
+  const full = board.rows.filter((row) => summaries.get(row).complete && summaries.get(row).cell);
+  const bounds = full.map((row) => {
+    const cell = summaries.get(row).cell;
+    return cell.length > 1 ? [cell[1], cell[2]] : [cell[0], cell[0]];
+  });
+  return new Map(
+    full.map((row, at) => {
+      const best = 1 + bounds.filter(([low]) => low > bounds[at][1]).length;
+      const worst = full.length - bounds.filter(([, high]) => high < bounds[at][0]).length;
+      return [row, worst > best ? `${best}–${worst}` : `${best}`];
+    }),
+  );
+}
+
+function isShown(row) {
+  const words = view.query.toLowerCase().split(/\s+/).filter(Boolean);
+  const text = `${row.name} ${row.training}`.toLowerCase();
+  if (!words.every((word) => text.includes(word))) return false;
+  if (view.training && (row.training || "none") !== view.training && row.training.split(/ \d|,/)[0] !== view.training) return false;
+  if (!view.size) return true;
+  if (view.size === "?" || row.billions === null) return view.size === "?" && row.billions === null;
+  const [low, high] = view.size.split("-").map(Number);
+  return row.billions > low && (high ? row.billions <= high : true);
+}
+
+function sortValue(board, row, summaries) {
+  if (view.sort === "name") return row.name.toLowerCase();
+  if (view.sort === "size") return row.billions;
+  if (DATA.languages[view.sort]) return ((row.cells[view.metric] || {})[view.sort] || [null])[0];
+  const found = view.sort === "win_rate" ? summaries.get(row) : summarize(board, row, view.sort);
+  if (!found.cell) return null;
+  return found.complete ? found.cell[0] : found.cell[0] - 1e9 * (view.direction === "asc" ? -1 : 1); // below complete ones
+}
+
+function compareRows(board, summaries) {
+  const values = new Map(board.rows.map((row) => [row, sortValue(board, row, summaries)]));
+  const sign = view.direction === "asc" ? 1 : -1;
+  return (one, other) => {
+    const [a, b] = [values.get(one), values.get(other)];
+    if (a === null || b === null) return (a === null) - (b === null);
+    return (a < b ? -sign : a > b ? sign : 0) || one.name.localeCompare(other.name);
+  };
+}
+
+const hasStrip = (key) => ["win_rate", "gated", "lc", "fidelity"].includes(key);
+
+function findEnd(board, key) {
+  if (key === "fidelity") return 100;
+  let most = 0;
+  for (const row of board.rows)
+    for (const cell of Object.values(row.cells[key] || {})) most = Math.max(most, cell.length > 1 ? cell[2] : cell[0]);
+  return roundUp(most);
+}
+
+function drawCell(cell, metric, { end, best = false, partial = "", wide = false } = {}) {
+  const node = el("td", { class: `${wide ? "wide " : ""}${best ? "best" : ""}`.trim() || null });
+  if (!cell) {
+    node.append(el("span", { class: "none" }, "–"));
+    return node;
+  }
+  const interval = cell.length > 1 ? `${cell[1].toFixed(metric.digits)} to ${cell[2].toFixed(metric.digits)}` : "";
+  if (interval || partial) node.title = [interval && `95 % interval ${interval}`, partial].filter(Boolean).join("; ");
+  const strip = end && hasStrip(metric.key);
+  const numbers = el("span", { class: strip && view.show === "dots" ? "value hidden" : "value" }, formatNumber(cell[0], metric));
+  if (partial) numbers.append(el("span", { class: "partial" }, "*"), el("span", { class: "hidden" }, ` ${partial}`));
+  if (interval && wide) numbers.append(el("small", {}, `${cell[1].toFixed(0)}–${cell[2].toFixed(0)}`));
+  else if (interval) numbers.append(el("span", { class: "hidden" }, ` (${interval})`));
+  node.append(numbers);
+  if (strip && view.show !== "numbers") node.append(drawStrip(cell, end));
+  return node;
+}
+
+function headCell(key, label, { says = "", group = "" } = {}) {
+  const sorted = view.sort === key;
+  const sort = () => {
+    view.direction = view.sort === key ? (view.direction === "desc" ? "asc" : "desc") : key === "name" ? "asc" : "desc";
+    view.sort = key;
+    reorder();
+  };
+  return el("th", { scope: "col", class: group || null, "data-key": key, "aria-sort": sorted ? (view.direction === "asc" ? "ascending" : "descending") : null },
+    el("button", { type: "button", "data-key": key, title: says || null, on: { click: sort } }, label));
+}
+
+class BoardView {
+  constructor(board, number) {
+    this.board = board;
+    this.rows = new Map();
+    this.title = el("h2", { id: `board-${number}` }, benchmarkName(board));
+    this.table = el("table", { "aria-labelledby": `board-${number}`, "aria-describedby": `origin-${number}` });
+    this.caption = el("p", { class: "scale" });
+    this.figure = el("figure", { class: "plots", "aria-label": "The same numbers as dots on their intervals" });
+    this.empty = el("p", { class: "note", hidden: true }, "No model in this table fits the filters.");
+    this.scroller = el("div", { class: "scroller", tabindex: 0, role: "region", "aria-labelledby": `board-${number}` }, this.table);
+    this.node = el("section", { class: board.paper ? "board paper" : "board", "aria-labelledby": `board-${number}` },
+      this.title, el("p", { class: "origin", id: `origin-${number}` }, ...describeOrigin(board)), this.scroller, this.empty, this.caption, this.figure);
+    this.allRows = false;
+  }
+
+  languages() {
+    return this.board.languages.filter((code) => view.languages.includes(code));
+  }
+
+  draw() {
+    const board = this.board;
+    const metric = metricOf(view.metric);
+    const codes = this.languages();
+    const summaryKeys = present.map((one) => one.key).filter((key) => view.columns.includes(key) && board.rows.some((row) => row.cells[key]));
+    this.summaries = new Map(board.rows.map((row) => [row, summarize(board, row, "win_rate")]));
+    const ranks = rankRows(board, this.summaries);
+    const ends = new Map([...summaryKeys, view.metric].filter(hasStrip).map((key) => [key, findEnd(board, key === "gated" || key === "lc" ? "win_rate" : key)]));
+    for (const key of ["gated", "lc"]) if (ends.has(key)) ends.set(key, Math.max(ends.get(key), findEnd(board, key)));
+    const best = (values) => Math.max(...values.filter((value) => value !== null && value !== undefined));
+    const bestOf = new Map(codes.map((code) => [code, best(board.rows.map((row) => ((row.cells[view.metric] || {})[code] || [null])[0]))]));
+    const marksBest = !["n", "cost", "length", "truncated"].includes(view.metric) && board.rows.length > 1;
+
+    const groups = [];
+    for (const code of codes) {
+      const name = DATA.languages[code].class;
+      if (!groups.length || groups[groups.length - 1][0] !== name) groups.push([name, 0]);
+      groups[groups.length - 1][1] += 1;
+    }
+    const sized = view.columns.includes("size") && board.rows.some((row) => row.billions !== null);
+    const averaged = codes.filter((code) => code !== "eng").length;
+    const groupRow = el("tr", { class: "groups" }, el("td", { colspan: sized ? 3 : 2 }),
+      summaryKeys.length ? el("th", { scope: "colgroup", colspan: summaryKeys.length }, averaged === 1 ? languageName(codes.find((code) => code !== "eng")) : `All ${averaged} languages`) : null,
+      ...groups.map(([name, span]) => el("th", { scope: "colgroup", colspan: span, class: "first" }, CLASSES[name] || "Other")));
+    let previous = null;
+    const head = el("tr", {}, el("th", { scope: "col", class: "rank" }, el("abbr", { title: "Rank by win rate; a range where intervals overlap" }, "Rank")),
+      headCell("name", "Model", { group: "model" }), sized ? headCell("size", "Size", { says: "Parameters in billions" }) : null,
+      ...summaryKeys.map((key) => headCell(key, metricOf(key).label, { says: metricOf(key).says, group: key === "win_rate" ? "wide" : "" })),
+      ...codes.map((code) => {
+        const first = DATA.languages[code].class !== previous;
+        previous = DATA.languages[code].class;
+        return headCell(code, languageName(code), { says: `${metric.label}, ${languageName(code)}`, group: first ? "first" : "" });
+      }));
+    this.rows.clear();
+    this.drawRow = (row) => this.makeRow(row, { codes, metric, summaryKeys, ranks, ends, bestOf, marksBest, sized });
+    this.body = el("tbody", {});
+    this.table.replaceChildren(el("thead", {}, groupRow, head), this.body);
+    const end = ends.get(view.metric) || ends.get("win_rate");
+    this.end = end;
+    this.caption.textContent = end && view.show !== "numbers"
+      ? `Dots lie on a scale from 0 to ${end} %${board.paper ? "" : ", the line through a dot is its 95 % interval"}${end > 50 && view.metric !== "fidelity" ? "; the upright line marks 50 %, as good as the reference" : ""}. Bold: best of its column.` : "";
+  }
+
+  makeRow(row, { codes, metric, summaryKeys, ranks, ends, bestOf, marksBest, sized }) {
+    const name = row.place ? el("a", { href: `models/${encodeURIComponent(row.place)}.html` }, el("bdi", {}, row.name)) : el("bdi", {}, row.name);
+    const notes = [row.training, row.tables.length ? `Table ${row.tables.join(", ")}` : ""].filter(Boolean).join(" · ");
+    const header = el("th", { scope: "row", class: "model" }, name, notes ? el("small", {}, el("bdi", {}, notes)) : null,
+      row.warnings.length ? el("small", { class: "warning", title: row.warnings.join(". ") }, `⚠ see its page: ${row.warnings.length === 1 ? "a warning" : `${row.warnings.length} warnings`}`) : null);
+    const line = el("tr", {}, el("td", { class: "rank" }, ranks.get(row) || "–"), header);
+    if (sized) line.append(el("td", {}, formatSize(row.billions)));
+    for (const key of summaryKeys) {
+      const found = key === "win_rate" ? this.summaries.get(row) : summarize(this.board, row, key);
+      const partial = found.cell && !found.complete ? `over ${found.count} of ${found.of} languages` : "";
+      line.append(drawCell(found.cell, metricOf(key), { end: key === "win_rate" ? ends.get(key) : 0, partial, wide: key === "win_rate" }));
+    }
+    let previous = null;
+    for (const code of codes) {
+      const cell = (row.cells[view.metric] || {})[code];
+      const node = drawCell(cell, metric, { end: ends.get(view.metric), best: marksBest && cell && cell[0] === bestOf.get(code) });
+      if (DATA.languages[code].class !== previous) node.classList.add("first");
+      previous = DATA.languages[code].class;
+      line.append(node);
+    }
+    return line;
+  }
+
+  rowOf(row) {
+    if (!this.rows.has(row)) this.rows.set(row, this.drawRow(row));
+    return this.rows.get(row);
+  }
+
+  order() {
+    const shown = this.board.rows.filter(isShown).sort(compareRows(this.board, this.summaries));
+    this.shown = shown;
+    this.body.replaceChildren(...shown.slice(0, FIRST_ROWS).map((row) => this.rowOf(row)));
+    afterPaint(() => {
+      if (this.shown !== shown) return; // another order came in between
+      this.body.append(...shown.slice(FIRST_ROWS).map((row) => this.rowOf(row)));
+      this.table.dataset.complete = "";
+    });
+    delete this.table.dataset.complete;
+    this.scroller.hidden = !shown.length;
+    this.empty.hidden = shown.length > 0;
+    for (const head of this.table.querySelectorAll("thead th[data-key]")) {
+      if (head.dataset.key === view.sort) head.setAttribute("aria-sort", view.direction === "asc" ? "ascending" : "descending");
+      else head.removeAttribute("aria-sort");
+    }
+    this.drawPlotsWhenSeen();
+    return shown.length;
+  }
+
+  drawPlotsWhenSeen() {
+    if (this.observer) this.observer.disconnect();
+    this.observer = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      this.observer.disconnect();
+      this.drawPlots();
+    }, { rootMargin: "400px" });
+    this.observer.observe(this.figure);
+  }
+
+  // Small multiples: a panel a language, the same models in the same order on the same scale in each.
+  drawPlots() {
+    const shown = this.shown;
+    const key = hasStrip(view.metric) ? view.metric : "win_rate";
+    const codes = this.languages();
+    if (!shown.length || !codes.length) return this.figure.replaceChildren();
+    const metric = metricOf(key);
+    const end = this.end || 100;
+    const few = shown.length <= 2;
+    const limited = this.allRows ? shown : shown.slice(0, PANEL_ROWS);
+    const line = (label, cell, name) =>
+      el("li", { "data-name": name }, el("span", { class: "label" }, label), drawStrip(cell, end, { height: 15 }), el("span", { class: "value" }, cell ? formatNumber(cell[0], metric) : "–"));
+    const axis = () => el("div", { class: "axis-row", "aria-hidden": "true" }, el("span", {}), drawAxis(end, " %"), el("span", {}));
+    let panels;
+    if (few) {
+      panels = shown.map((row) =>
+        el("div", { class: "panel" }, el("h3", {}, el("bdi", {}, row.name)),
+          el("ul", {}, ...codes.map((code) => line(languageName(code), (row.cells[key] || {})[code], code))), axis()));
+    } else {
+      panels = codes.map((code) =>
+        el("div", { class: "panel" }, el("h3", {}, languageName(code), el("small", {}, CLASSES[DATA.languages[code].class] || "")),
+          el("ul", {}, ...limited.map((row) => line(el("bdi", { title: row.training ? `${row.name} · ${row.training}` : row.name }, row.training ? `${row.name} · ${row.training}` : row.name), (row.cells[key] || {})[code], String(this.board.rows.indexOf(row))))), axis()));
+    }
+    const more = !few && shown.length > PANEL_ROWS
+      ? el("button", { type: "button", on: { click: () => { this.allRows = !this.allRows; this.drawPlots(); } } }, this.allRows ? `First ${PANEL_ROWS} only` : `Show all ${shown.length} models`) : null;
+    const caption = el("figcaption", {}, el("h3", {}, few ? `${metric.label} by language` : `${metric.label}, language by language`), more);
+    this.figure.replaceChildren(caption, el("div", { class: "panels" }, ...panels));
+  }
+}
+
+let boards = [];
+
+function announce(counts) {
+  const shown = counts.reduce((sum, count) => sum + count, 0);
+  const label = view.sort === "name" ? "model" : view.sort === "size" ? "size" : DATA.languages[view.sort] ? languageName(view.sort) : (metricOf(view.sort) || metricOf("win_rate")).label;
+  byId("status").textContent = `${shown} rows, sorted by ${label}, ${view.direction === "asc" ? "ascending" : "descending"}.`;
+}
+
+function reorder() {
+  announce(boards.map((one) => one.order()));
+  saveView();
+}
+
+function redraw() {
+  for (const one of boards) one.draw();
+  reorder();
+}
+
+function drawControls() {
+  byId("query").value = view.query;
+  byId("size").replaceChildren(...SIZES.map(([value, label]) => el("option", { value, selected: value === view.size }, label)));
+  const trainings = new Set(DATA.boards.flatMap((board) => board.rows.map((row) => (row.training || "none").split(/ \d|,/)[0])));
+  byId("training").replaceChildren(...[["", "any"], ...[...trainings].sort().map((one) => [one, one])].map(([value, label]) => el("option", { value, selected: value === view.training }, label)));
+  byId("metric").replaceChildren(...present.map((metric) => el("option", { value: metric.key, selected: metric.key === view.metric }, metric.label)));
+  drawSegments(byId("views"), "view", VIEWS, view.show, (value) => { view.show = value; redraw(); });
+  drawLanguages(byId("languages"), ALL_LANGUAGES, "checkbox", view.languages, (event) => {
+    const chosen = [...byId("languages").querySelectorAll("input:checked")].map((input) => input.value);
+    if (!chosen.length) event.target.checked = true; // a table without languages says nothing
+    else view.languages = chosen;
+    redraw();
+  });
+  byId("columns").replaceChildren(...[["size", "Size"], ...present.map((metric) => [metric.key, metric.label])].map(([key, label]) =>
+    el("label", {}, el("input", { type: "checkbox", value: key, checked: view.columns.includes(key), on: { change: () => {
+      view.columns = [...byId("columns").querySelectorAll("input:checked")].map((input) => input.value);
+      redraw();
+    } } }), ` ${label}`)));
+}
+
+function setUp() {
+  if (matchMedia("(max-width: 640px)").matches) byId("filters").open = false;
+  byId("controls").addEventListener("submit", (event) => event.preventDefault());
+  byId("query").addEventListener("input", (event) => { view.query = event.target.value; reorder(); });
+  byId("size").addEventListener("change", (event) => { view.size = event.target.value; reorder(); });
+  byId("training").addEventListener("change", (event) => { view.training = event.target.value; reorder(); });
+  byId("metric").addEventListener("change", (event) => { view.metric = event.target.value; redraw(); });
+  byId("controls").addEventListener("reset", (event) => {
+    event.preventDefault();
+    history.replaceState(null, "", "#");
+    loadView();
+    drawControls();
+    redraw();
+  });
+  byId("link").addEventListener("click", async (event) => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      event.target.textContent = "Copied";
+    } catch {
+      event.target.textContent = "The address bar has it";
+    }
+    setTimeout(() => (event.target.textContent = "Copy link to this view"), 2000);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && document.querySelector("details.columns[open]")) {
+      document.querySelector("details.columns").open = false;
+      document.querySelector("details.columns summary").focus();
+    }
+  });
+  const mark = (event) => {
+    const item = event.target.closest && event.target.closest(".panel li");
+    for (const other of document.querySelectorAll(".panel li.marked")) other.classList.remove("marked");
+    if (item) for (const other of item.closest("figure").querySelectorAll(".panel li")) other.classList.toggle("marked", other.dataset.name === item.dataset.name);
+  };
+  document.addEventListener("pointerover", mark);
+  window.addEventListener("beforeprint", () => { for (const one of boards) one.drawPlots(); });
+  window.addEventListener("hashchange", () => { loadView(); drawControls(); redraw(); });
+  byId("glossary").replaceChildren(...present.flatMap((metric) => [el("dt", {}, metric.label), el("dd", {}, `${metric.says}.`)]));
+}
+
+setUpPage("boards");
+loadView();
+drawControls();
+setUp();
+boards = DATA.boards.map((board, number) => new BoardView(board, number));
+byId("boards").replaceChildren(...boards.map((one) => one.node));
+redraw();

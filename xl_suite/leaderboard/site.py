@@ -1,0 +1,213 @@
+"""Builds the leaderboard's folder: index.html, a page a model, the full answers beside them, and a CSV.
+
+    DIR/index.html  DIR/leaderboard.csv  DIR/models/<model>.html  DIR/answers/<model>/<scores>/<language>.json
+
+DIR/.scores keeps what was scored, so that the next build pays only for what is new; the pages don't need it.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from xl_suite.errors import BadInput
+from xl_suite.languages import find_language
+from xl_suite.leaderboard.jobs import name_places, plan_jobs
+from xl_suite.leaderboard.metrics import list_metrics
+from xl_suite.leaderboard.models import read_models
+from xl_suite.leaderboard.page import embed, embed_json, join_embedded, render_page
+from xl_suite.leaderboard.rated import score_ratings
+from xl_suite.leaderboard.results import MARKER, find_results, is_site
+from xl_suite.leaderboard.scored import Job, hash_job, score_job
+from xl_suite.leaderboard.table import Board, Row, boards_to_json, build_boards, paper_boards, write_csv
+from xl_suite.records import write_text
+
+SCORES = ".scores"
+PARALLEL_BYTES = 4_000_000  # of annotations, from which on processes are worth their start
+_OURS = ("index.html", "leaderboard.csv", "models", "answers", SCORES, MARKER)
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What was built. n_scored: jobs scored now; the other n_known were known."""
+
+    folder: Path
+    boards: tuple[Board, ...]
+    n_models: int
+    n_scored: int
+    n_known: int
+    not_judged: tuple[str, ...]
+
+    @property
+    def index(self) -> Path:
+        return self.folder / "index.html"
+
+
+def build_site(
+    results: Sequence[Path],
+    out: Path,
+    *,
+    benchmarks: Sequence[Path] = (),
+    paper: bool = True,
+    title: str = "Cross-lingual generation",
+    resamples: int = 10_000,
+    workers: int = 1,
+    report: Report = lambda line: None,
+) -> Site:
+    """Builds the leaderboard of all results in `out`, which may hold an earlier one.
+
+    benchmarks: dataset folders that say which prompts expect the target language, beside those in the results and
+    XL-AlpacaEval's packaged list. paper: whether the paper's tables stand below. Raises BadInput where `out` holds
+    anything else, and where results are missing or do not fit.
+    """
+    check_out(out)
+    found = find_results(results)
+    jobs = plan_jobs(found, benchmarks)
+    digests = [hash_job(job, resamples) for job in jobs]
+    scores = out / SCORES
+    new = {digest: job for job, digest in zip(jobs, digests, strict=True) if not (scores / digest).is_dir()}
+    out.mkdir(parents=True, exist_ok=True)
+    _write_marker(out)
+    _score_all(new, scores, resamples, workers, report)
+    places = name_places([job.generator for job in jobs])
+    summaries = [json.loads((scores / digest / "summary.json").read_bytes()) for digest in digests]
+    rated, kept = score_ratings(found.ratings, found.outputs, scores, resamples)
+    boards = build_boards(zip(jobs, digests, summaries, strict=True), places, read_models(found.models), rated)
+    shown = [*boards, *(paper_boards() if paper else [])]
+    report(f"writing the pages of {len(places)} models")
+    _write_models(out, boards, places, scores, title)
+    write_text(out / "leaderboard.csv", write_csv(shown))
+    data = {"title": title, **_describe(shown), "boards": boards_to_json(shown)}
+    write_text(out / "index.html", render_page("page.html", ("shared.js", "page.js"), title=title, data=embed(data)))
+    for stale in set(os.listdir(scores)) - set(digests) - kept:
+        if (scores / stale).is_dir():
+            shutil.rmtree(scores / stale, ignore_errors=True)
+        else:
+            (scores / stale).unlink()
+    judged = {job.generator for job in jobs} | {job.reference for job in jobs}
+    return Site(
+        folder=out,
+        boards=tuple(shown),
+        n_models=len(places),
+        n_scored=len(new),
+        n_known=len(jobs) - len(new),
+        not_judged=tuple(sorted(set(found.outputs) - judged)),
+    )
+
+
+def check_out(out: Path) -> None:
+    """Raises BadInput unless `out` is missing, empty, or holds a leaderboard and nothing else."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise BadInput(f"{out} is a file. Name a folder with --out.")
+    strange = sorted(set(os.listdir(out)) - set(_OURS))
+    if strange or (os.listdir(out) and not is_site(out)):
+        found = strange[0] if strange else sorted(os.listdir(out))[0]
+        raise BadInput(
+            f"{out} holds {found}, which is no part of a leaderboard; nothing was changed. "
+            "Name a new or an empty folder with --out."
+        )
+
+
+def _write_marker(out: Path) -> None:
+    from xl_suite import __version__
+
+    write_text(out / MARKER, json.dumps({"made_by": "xl-suite leaderboard", "version": __version__}) + "\n")
+
+
+_known: dict[Any, Any] = {}  # of references, for all jobs of a process
+
+
+def _score_one(job: Job, folder: Path, resamples: int) -> str:
+    score_job(job, folder, resamples, _known)
+    return job.generator
+
+
+def _score_all(new: dict[str, Job], scores: Path, resamples: int, workers: int, report: Report) -> None:
+    scores.mkdir(exist_ok=True)
+    if not new:
+        return
+    size = sum(path.stat().st_size for job in new.values() for path in job.files)
+    report(f"scoring {len(new)} models by judge: {size / 1e6:.0f} MB of annotations")
+    try:
+        if workers > 1 and len(new) > 1 and size > PARALLEL_BYTES:
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(min(workers, len(new)), mp_context=context) as pool:
+                tasks = [pool.submit(_score_one, job, scores / digest, resamples) for digest, job in new.items()]
+                for number, task in enumerate(tasks, start=1):
+                    report(f"  {number}/{len(new)} {task.result()}")
+        else:
+            for number, (digest, job) in enumerate(new.items(), start=1):
+                report(f"  {number}/{len(new)} {_score_one(job, scores / digest, resamples)}")
+    finally:
+        _known.clear()
+
+
+def _describe(boards: Sequence[Board]) -> dict[str, Any]:
+    """The languages and metrics that the scripts name."""
+    codes = dict.fromkeys(code for board in boards for code in board.languages if code)
+    languages = {}
+    for code in codes:
+        language = find_language(code)
+        languages[code] = {"name": language.name, "tag": language.code2 or code, "class": language.resource}
+    metrics = list_metrics(key for board in boards for row in board.rows for key in row.cells)
+    return {"languages": languages, "metrics": [asdict(metric) for metric in metrics]}
+
+
+def _write_models(out: Path, boards: Sequence[Board], places: dict[str, str], scores: Path, title: str) -> None:
+    rows: dict[str, list[tuple[Board, Row]]] = {name: [] for name in places}
+    for board in boards:
+        for row in board.rows:
+            rows[row.name].append((board, row))
+    written = set()
+    for name, own in rows.items():
+        parts = []  # a page holds what its model's tables hold, and its telling prompts
+        for board, row in own:
+            folder = out / "answers" / row.place / row.digest[:12]
+            for file in sorted((scores / row.digest).iterdir()):
+                if file.name not in ("summary.json", "cases.json"):
+                    _link(file, folder / file.name)
+                    written.add(folder / file.name)
+            cases = embed_json((scores / row.digest / "cases.json").read_text(encoding="utf-8"))
+            (said,) = boards_to_json([_alone(board, row)])
+            said["answers"] = f"../answers/{quote(row.place)}/{row.digest[:12]}/"
+            parts.append(join_embedded({"board": embed(said), "cases": cases}))
+        head = {"title": title, "name": name, **_describe([board for board, _ in own])}
+        data = embed(head)[:-1] + ',"runs":[' + ",".join(parts) + "]}"
+        page = out / "models" / f"{places[name]}.html"
+        write_text(page, render_page("model.html", ("shared.js", "model.js"), title=f"{name} · {title}", data=data))
+        written.add(page)
+    for folder in (out / "models", out / "answers"):
+        for file in sorted(folder.rglob("*"), reverse=True):
+            if file.is_file() and file not in written:
+                file.unlink()
+            elif file.is_dir() and not any(file.iterdir()):
+                file.rmdir()
+
+
+def _alone(board: Board, row: Row) -> Board:
+    """The board with one of its rows; the page of a model says nothing of others."""
+    return replace(board, rows=[row])
+
+
+def _link(source: Path, target: Path) -> None:
+    """The file at another place, as a link where the disk allows it, else as a copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and os.path.samefile(source, target):
+        return
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

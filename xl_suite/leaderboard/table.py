@@ -1,0 +1,272 @@
+"""The leaderboard's tables: one for each judge, method, reference and benchmark, a row a model; and the paper's."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from xl_suite.languages import table as languages_table
+from xl_suite.leaderboard.metrics import AVERAGE, BOUNDED, Cell, Cells, list_metrics
+from xl_suite.leaderboard.models import Model, find_model
+from xl_suite.leaderboard.paper import JUDGE, REFERENCE, list_paper_lines
+from xl_suite.leaderboard.rated import Rated
+from xl_suite.leaderboard.scored import Job
+
+Z = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A model in a table. place: the folder's name of its page, empty where it has none.
+
+    covariance: of the win rates of `languages`, in squared points. warnings: what makes the scores doubtful.
+    """
+
+    name: str
+    model: Model
+    cells: Mapping[str, Cells]
+    place: str = ""
+    digest: str = ""
+    tables: tuple[int, ...] = ()
+    languages: tuple[str, ...] = ()
+    covariance: Sequence[Sequence[float]] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Rows that may be compared with each other. paper: whether they are the paper's printed numbers.
+
+    rater: who rated by which rubrics. references: a hash of each reference answer by language and prompt.
+    """
+
+    benchmark: str
+    annotator: str
+    method: str
+    order: str
+    reference: str
+    paper: bool = False
+    tables: tuple[int, ...] = ()
+    reference_fidelity: float | None = None
+    rater: str = ""
+    rows: list[Row] = field(default_factory=list)
+    references: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return self.benchmark, self.annotator, self.method, self.order, self.reference
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages of any row, in the order of the languages' table, others after them."""
+        found = {code for row in self.rows for cells in row.cells.values() for code in cells} - {AVERAGE}
+        order = {language.code: place for place, language in enumerate(languages_table())}
+        return sorted(found, key=lambda code: (order.get(code, len(order)), code))
+
+
+def build_boards(
+    scored: Iterable[tuple[Job, str, Mapping[str, Any]]],
+    places: Mapping[str, str],
+    models: Mapping[str, Model] | None = None,
+    ratings: Sequence[Rated] = (),
+) -> list[Board]:
+    """The tables of what was scored: (job, digest, summary) each. Reference answers that differ split a table.
+
+    ratings: rubric scores, of which a table shows those by the judge that rated most of its models.
+    """
+    boards: list[Board] = []
+    for job, digest, summary in scored:
+        origin = summary["provenance"]
+        key = (job.benchmark, job.annotator, origin["method"], origin["order"], job.reference)
+        board = next((one for one in boards if one.key == key and _agree(one, summary["references"])), None)
+        if board is None:
+            rate = ((summary["overall"] or {}).get("reference_fidelity") or {}).get("pass_rate")
+            board = Board(*key, reference_fidelity=None if rate is None else rate * 100)
+            boards.append(board)
+        for language, prompts in summary["references"].items():
+            board.references.setdefault(language, {}).update(prompts)
+        board.rows.append(_make_row(job, digest, summary, places, models or {}))
+    boards = [_add_ratings(board, ratings) for board in boards]
+    for board in boards:
+        board.rows.sort(key=lambda row: -(row.cells["win_rate"].get(AVERAGE, (0, 0, 0))[0] or 0))
+    return sorted(boards, key=lambda board: (-len(board.rows), board.key))
+
+
+def paper_boards(benchmarks: Iterable[str] | None = None) -> list[Board]:
+    """The paper's printed tables. benchmarks: only those on one of them; all by default."""
+    boards = []
+    for benchmark, tables, lines in list_paper_lines():
+        if benchmarks is not None and benchmark not in benchmarks:
+            continue
+        board = Board(benchmark, JUDGE, "", "", REFERENCE, paper=True, tables=tables)
+        for line in lines:
+            cells: dict[str, Cells] = {
+                metric: {language: (value, None, None) for language, value in values.items()}
+                for metric, values in line.values.items()
+            }
+            model = Model(line.billions, line.training, line.hub_id)
+            board.rows.append(Row(line.model, model, cells, tables=line.tables))
+        boards.append(board)
+    return boards
+
+
+def _add_ratings(board: Board, ratings: Sequence[Rated]) -> Board:
+    """The board with the rubric scores of its models by one judge: those of two are never compared."""
+    names = {row.name for row in board.rows}
+    own = [one for one in ratings if one.generator in names and one.benchmark in ("", board.benchmark)]
+    counts = Counter(one.rater for one in own)
+    if not counts:
+        return board
+    rater = max(sorted(counts), key=lambda name: counts[name])
+    by_name = {one.generator: one.cells for one in own if one.rater == rater}
+    rows = [replace(row, cells={**row.cells, **by_name.get(row.name, {})}) for row in board.rows]
+    return replace(board, rater=rater, rows=rows)
+
+
+def _agree(board: Board, references: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether the reference answers are the same on the prompts that both have."""
+    for language, prompts in references.items():
+        known = board.references.get(language)
+        if known is None or known == prompts:
+            continue
+        if any(known.get(prompt, digest) != digest for prompt, digest in prompts.items()):
+            return False
+    return True
+
+
+def _make_row(
+    job: Job,
+    digest: str,
+    summary: Mapping[str, Any],
+    places: Mapping[str, str],
+    models: Mapping[str, Model],
+) -> Row:
+    languages = summary["languages"]
+    cells: dict[str, Cells] = {}
+    for language, keys in languages.items():
+        _add_cells(cells, language, keys)
+    overall = summary["overall"]
+    if overall is None:
+        overall = dict(next(iter(languages.values())))
+    known = [keys["cost"] for keys in languages.values() if keys["cost"] is not None]
+    _add_cells(cells, AVERAGE, {**overall, "cost": sum(known) if known else None})
+    repeated = [code or "all" for code, keys in languages.items() if keys.get("is_constant")]
+    failed = sum(keys["n_failed"] for keys in languages.values())
+    warnings = [f"Answers repeat one text in {', '.join(repeated)}"] if repeated else []
+    warnings += [f"{failed} judgements failed"] if failed else []
+    return Row(
+        name=job.generator,
+        model=models.get(job.generator) or find_model(job.generator),
+        cells=cells,
+        place=places[job.generator],
+        digest=digest,
+        languages=tuple(languages),
+        covariance=summary["covariance"],
+        warnings=tuple(warnings),
+    )
+
+
+def _add_cells(cells: dict[str, Cells], language: str, keys: Mapping[str, Any]) -> None:
+    fidelity = (keys.get("fidelity") or {}).get("pass_rate")
+    controlled, error = keys.get("length_controlled_winrate"), keys.get("lc_standard_error")
+    spread = None if controlled is None or error is None else Z * error
+    found: dict[str, Cell] = {
+        "win_rate": (keys.get("win_rate"), keys.get("ci_low"), keys.get("ci_high")),
+        "gated": (keys.get("gated_win_rate"), keys.get("gated_ci_low"), keys.get("gated_ci_high")),
+        "fidelity": (None if fidelity is None else fidelity * 100, None, None),
+        "lc": (
+            controlled,
+            None if spread is None else max(0.0, controlled - spread),
+            None if spread is None else min(100.0, controlled + spread),
+        ),
+        "n": (keys.get("n_total"), None, None),
+        "length": (keys.get("avg_length"), None, None),
+        "truncated": (keys.get("truncation_rate"), None, None),
+        "cost": (keys.get("cost"), None, None),
+    }
+    for metric, cell in found.items():
+        if cell[0] is not None:
+            cells.setdefault(metric, {})[language] = cell
+
+
+def boards_to_json(boards: Sequence[Board]) -> list[dict[str, Any]]:
+    """What the page's script reads; numbers are rounded to hundredths."""
+    return [
+        {
+            "benchmark": board.benchmark,
+            "judge": board.annotator,
+            "method": board.method,
+            "order": board.order,
+            "reference": board.reference,
+            "reference_fidelity": _round(board.reference_fidelity),
+            "paper": board.paper,
+            "tables": board.tables,
+            "rater": board.rater,
+            "languages": board.languages,
+            "rows": [_row_to_json(row) for row in board.rows],
+        }
+        for board in boards
+    ]
+
+
+def _row_to_json(row: Row) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "name": row.name,
+        "billions": row.model.billions,
+        "training": row.model.training,
+        "place": row.place,
+        "tables": row.tables,
+        "warnings": row.warnings,
+        "cells": {
+            metric: {language: _trim(cell) for language, cell in cells.items()} for metric, cells in row.cells.items()
+        },
+    }
+    return said | {"languages": row.languages, "covariance": row.covariance}
+
+
+def _trim(cell: Cell) -> list[float | None]:
+    return [_round(value) for value in (cell if cell[1] is not None else cell[:1])]
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def write_csv(boards: Sequence[Board]) -> str:
+    """Every number, a line for each table, model and language; `avg` is the macro average without English.
+
+    A name that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    metrics = [
+        metric.key for metric in list_metrics(key for board in boards for row in board.rows for key in row.cells)
+    ]
+    head = ["benchmark", "judge", "method", "order", "reference", "paper_tables"]
+    head += ["model", "hub_id", "billions", "training", "language"]
+    for metric in metrics:
+        head += [metric, f"{metric}_low", f"{metric}_high"] if metric in BOUNDED else [metric]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(head)
+    for board in boards:
+        for row in board.rows:
+            model = row.model
+            for language in (*board.languages, AVERAGE):
+                own = [row.cells.get(metric, {}).get(language, (None, None, None)) for metric in metrics]
+                if not any(value is not None for value, *_ in own):
+                    continue
+                line = [*board.key, " ".join(map(str, row.tables)), row.name, model.hub_id, model.billions]
+                line += [model.training, language]
+                for metric, cell in zip(metrics, own, strict=True):
+                    line += cell if metric in BOUNDED else cell[:1]
+                writer.writerow([_guard(value) for value in line])
+    return out.getvalue().encode("utf-8", "replace").decode("utf-8")
+
+
+def _guard(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return round(value, 4) if isinstance(value, float) else value
