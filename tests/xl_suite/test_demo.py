@@ -136,8 +136,9 @@ def test_the_journal_replays_both_generators(demo: Demo) -> None:
 
 def test_a_second_run_into_the_same_folder_gives_the_same_bytes(demo: Demo) -> None:
     before = fingerprint(demo.folder)
-    # 12 languages, a card, 2 journals, 2 x 11 languages of outputs, 11 of annotations; the pipeline's two inputs
-    assert sum(not name.startswith("xl-instruct/") for name in before) == 48 + 2
+    # 12 languages, a card, 2 journals, 2 x 11 languages of outputs, 11 of annotations; the pipeline's two inputs;
+    # 2 journals, 2 files of ratings, 2 languages of translations with a card and a review file
+    assert sum(not name.startswith("xl-instruct/") for name in before) == 48 + 2 + 8
     run_demo(demo.folder)
     assert fingerprint(demo.folder) == before
 
@@ -193,7 +194,7 @@ def test_the_commands_by_hand_give_the_demos_files_and_figures(
     demo: Demo, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     before = fingerprint(demo.folder)
-    load, respond, fidelity, score = by_hand(demo)
+    load, respond, fidelity, score, rubrics = by_hand(demo)
     compile(load[2], "printed", "exec")
     assert load[2].count(str(demo.benchmark)) == 1
 
@@ -208,6 +209,8 @@ def test_the_commands_by_hand_give_the_demos_files_and_figures(
     assert json.loads(capsys.readouterr().out)["languages"] == to_json(demo)["fidelity"]["demo-slips"]["languages"]
     assert main([*score[1:], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["overall"] == to_json(demo)["scores"]["overall"]
+    assert main([*rubrics[1:], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == to_json(demo)["ratings"]["demo-good"]
 
 
 def test_the_judges_verdicts_are_those_that_were_written(demo: Demo) -> None:
@@ -226,7 +229,7 @@ def test_the_printed_commands_survive_a_shell(demo: Demo) -> None:
     printed = [
         shlex.split(line) for line in describe(odd).splitlines() if line.startswith(("  python", "  xl-suite"))
     ]
-    assert printed[:4] == by_hand(odd)
+    assert printed[:5] == by_hand(odd)
 
 
 def test_the_pipeline_makes_its_dataset_and_report(demo: Demo, tmp_path: Path) -> None:

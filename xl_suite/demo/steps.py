@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xl_suite.demo.answers import GENERATORS, count_answers, group_languages, write_journal
 from xl_suite.demo.benchmark import NAME, build_demo_rows, write_demo_benchmark
+from xl_suite.demo.translated import NAME as TRANSLATED
 from xl_suite.errors import BadInput
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records
 
@@ -23,6 +24,7 @@ class Demo:
 
     rows: of the benchmark, by language. outputs and fidelity: by generator, then by language. scores: what
     `xl-suite score --json` says of the first generator against the second. generated: the run of XL-Instruct.
+    ratings: what `xl-suite score --json` says of each generator on rubrics. translation: what became of the prompts.
     """
 
     folder: Path
@@ -31,6 +33,8 @@ class Demo:
     fidelity: Mapping[str, Mapping[str, Fidelity]] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     generated: Generated | None = None
+    ratings: Mapping[str, Any] = field(default_factory=dict)
+    translation: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def benchmark(self) -> Path:
@@ -51,6 +55,22 @@ class Demo:
     @property
     def annotation_folder(self) -> Path:
         return self.folder / "annotations"
+
+    @property
+    def rating_journal(self) -> Path:
+        return self.folder / "ratings.jsonl"
+
+    @property
+    def rating_folder(self) -> Path:
+        return self.folder / "ratings"
+
+    @property
+    def translation_journal(self) -> Path:
+        return self.folder / "translations.jsonl"
+
+    @property
+    def translated(self) -> Path:
+        return self.folder / "m-alpacaeval"
 
     @property
     def passages(self) -> Path:
@@ -140,6 +160,19 @@ def judge(demo: Demo) -> Demo:
     return replace(demo, scores=score_annotations(read_annotations(folder), expected=expected).to_json())
 
 
+def rate(demo: Demo) -> Demo:
+    from xl_suite.demo.rated import LANGUAGE, rate_demo
+
+    outputs = {name: languages[LANGUAGE] for name, languages in demo.outputs.items()}
+    return replace(demo, ratings=rate_demo(outputs, demo.rating_journal, demo.rating_folder))
+
+
+def translate(demo: Demo) -> Demo:
+    from xl_suite.demo.translated import build_translated
+
+    return replace(demo, translation=build_translated(demo.benchmark, demo.translation_journal, demo.translated))
+
+
 def generate(demo: Demo) -> Demo:
     from xl_suite.demo.instruct import make_dataset
 
@@ -152,6 +185,8 @@ STEPS = (
     Step("answer the benchmark from the journal: no network, no model", answer),
     Step("check in which language the answers are", check),
     Step("judge one model's answers against the other's, from a made-up judge's journal", judge),
+    Step("rate both models' answers in one language on rubrics, from 1 to 5", rate),
+    Step("translate the prompts into one language, with a made-up translator's mistakes", translate),
     Step("make training data from four passages with XL-Instruct's four stages", generate),
 )
 
@@ -183,10 +218,15 @@ def check_folder(folder: Path) -> None:
             demo.output_folder,
             demo.judge_journal,
             demo.annotation_folder,
+            demo.rating_journal,
+            demo.rating_folder,
+            demo.translation_journal,
+            demo.translated,
             demo.passages,
             demo.pipeline_journal,
             demo.synthetic,
         },
+        demo.rating_folder: {demo.rating_folder / generator for generator in GENERATORS},
         demo.annotation_folder: {demo.annotation_folder / GENERATORS[0]},
         demo.output_folder: {demo.output_folder / generator for generator in GENERATORS},
     }
@@ -198,3 +238,4 @@ def check_folder(folder: Path) -> None:
                 "Name a new or an empty folder with --out."
             )
     check_replaceable(demo.benchmark, NAME)
+    check_replaceable(demo.translated, TRANSLATED)

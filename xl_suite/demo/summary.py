@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from xl_suite.demo.answers import GENERATORS, count_answers, group_languages, read_answers
+from xl_suite.demo.rated import show_scores
 from xl_suite.demo.steps import Demo
+from xl_suite.demo.translated import describe_translation
 from xl_suite.fidelity import Fidelity
 from xl_suite.languages import find_language
 
@@ -32,6 +34,8 @@ def describe(demo: Demo) -> str:
         *((demo.output_folder / name, "its answers in AlpacaEval's format") for name in GENERATORS),
         (demo.judge_journal, "every verdict of the judge"),
         (demo.annotation_folder, "who won each prompt, in AlpacaEval's format"),
+        (demo.rating_folder, "each answer's scores on four rubrics"),
+        (demo.translated, "the prompts in German; review.jsonl has what is for a person"),
         (demo.passages, "four passages that XL-Instruct starts from"),
         (demo.pipeline_journal, "what its teacher and translators answered"),
         (demo.synthetic, f"the training data made of them: {_count_generated(demo)}"),
@@ -56,6 +60,12 @@ def describe(demo: Demo) -> str:
             *_judged(demo),
             "",
             "gated: an answer in the wrong language loses, which this judge hardly minds.",
+            "",
+            "How good is each answer, from 1 to 5? The same judge on rubrics, in German",
+            "",
+            *show_scores(demo.ratings),
+            "",
+            *describe_translation(demo.translation),
             "",
             "Where everything lies:",
             *(f"  {place!s:<{width}}  {what}" for place, what in places),
@@ -101,6 +111,7 @@ def by_hand(demo: Demo) -> list[list[str]]:
         ["xl-suite", "respond", benchmark, *ask, "--limit", str(limit), "--out", str(demo.output_folder)],
         ["xl-suite", "fidelity", str(slips), "--benchmark", benchmark],
         ["xl-suite", "score", str(demo.annotation_folder / GENERATORS[0]), "--benchmark", benchmark],
+        ["xl-suite", "score", str(demo.rating_folder / GENERATORS[0])],
     ]
 
 
@@ -122,6 +133,8 @@ def to_json(demo: Demo) -> dict[str, Any]:
         },
         "planted": count_planted(demo),
         "scores": demo.scores,
+        "ratings": demo.ratings,
+        "translation": demo.translation,
         "next": [f"xl-suite {command}" for command in NEXT],
     }
 
