@@ -7,13 +7,18 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 # What the test suite runs for real; comet has an environment of its own (test-comet), vllm too.
 TEST_EXTRAS := hf,alpaca-eval,lm-eval,train,sat,test,dev
 
-.PHONY: demo test lint format clean
+.PHONY: demo test test-comet test-browser lint format clean
 
 demo: $(VENV)/.base
 	$(BIN)/xl-suite demo --out demo-out
 
+# One thread a process: two test processes share the cores, and torch's threads would only wait for each other.
 test: $(VENV)/.full
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
+	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
+
+# unbabel-comet needs older packages than everything else, so it gets an environment of its own (.venv-comet).
+test-comet:
+	sh scripts/test_comet.sh
 
 lint: $(VENV)/.full
 	$(BIN)/ruff format --check .
