@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,15 @@ def test_protected_spans() -> None:
         ]
         or dict(found)["{a}"] == "lost_placeholder"
     )
+
+
+def test_real_answers_are_not_taken_for_translations(shared_data: Path) -> None:
+    """English stands in for the language, so that nothing but the answering shows."""
+    folder = shared_data / "alpaca_eval"
+    raw = json.loads((folder / "alpaca_eval.json").read_text(encoding="utf-8"))
+    prompts = [Prompt(number, "", "eng", row["instruction"], "target") for number, row in enumerate(raw, start=1)]
+    assert not any(check_prompts(prompts, [prompt.text for prompt in prompts]))
+    path = folder / "results" / "gpt-4o-mini-2024-07-18" / "model_outputs.json"
+    answers = [row["output"] for row in json.loads(path.read_text(encoding="utf-8"))]
+    refused = [reasons for reasons in check_prompts(prompts, answers) if reasons]
+    assert len(refused) >= 0.97 * len(prompts)

@@ -169,3 +169,12 @@ def test_the_english_path_keeps_its_bytes(own_prompts: Path) -> None:
     digest = hashlib.sha256(repr({code: list(rows[code]) for code in rows}).encode()).hexdigest()
     assert digest == "580ac15c7bd48cc778cc73eebb95088def8de54476e74bbdea9302d95755dada"
     assert {find_language(code).name in rows[code][0].template for code in rows if code != "eng"} == {True}
+
+
+def test_a_score_reads_what_the_prompts_of_a_pair_expect(m_alpacaeval: Path, tmp_path: Path) -> None:
+    from xl_suite.scoring.answers import read_expected
+
+    build(m_alpacaeval, tmp_path / "pairs", "--languages", "hin,por")
+    assert read_expected(tmp_path / "pairs", ["hin"]) == {"hin": {1: "target", 2: "target", 574: "other:fra"}}
+    with pytest.raises(BadInput, match="no split of deu"):
+        read_expected(tmp_path / "pairs", ["deu"])

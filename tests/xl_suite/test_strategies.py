@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xl_suite.chat.loopback import Reply, last_message, serve_loopback
+from xl_suite.chat.loopback import Reply, last_message, serve_loopback, token_logprobs
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
 from xl_suite.records import BenchmarkRow, write_parquet
@@ -225,3 +226,38 @@ def test_both_on_a_tiny_model_under_transformers_serve(
         assert all(row["reasoning"] for row in rows)
         if strategy == ONE:
             assert told["n_without_final"] == 2
+
+
+def test_compare_puts_it_beside_the_direct_answers(
+    benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As Table 2 does: the difference of the win rates, per language."""
+
+    def judge(request: dict[str, Any]) -> Reply:
+        text = str(request["messages"])
+        first = text.find("Bezug") < text.find("Antwort.")
+        good = 0.9 if "Eine Antwort." in text else 0.6
+        chances = {"M": good, "m": 1 - good} if first else {"M": 1 - good, "m": good}
+        return Reply("m", logprobs=token_logprobs({token: math.log(chance) for token, chance in chances.items()}))
+
+    def answer(request: dict[str, Any]) -> str:
+        return (
+            "<final_answer>Eine Antwort.</final_answer>" if "<final_answer>" in last_message(request) else "Antwort."
+        )
+
+    out, annotations = tmp_path / "out", tmp_path / "annotations"
+    with serve_loopback(answer) as server:
+        for strategy in ("direct", ONE):
+            assert run(benchmark, out, server.url, strategy, "--languages", "deu") == 0
+    rows = [{**row, "output": "Bezug", "generator": "ref"} for row in read(out / "tiny" / "deu.json")]
+    (tmp_path / "ref.json").write_text(json.dumps(rows), encoding="utf-8")
+    with serve_loopback(judge) as server:
+        for name in ("tiny", f"tiny-{ONE}"):
+            command = ["judge", str(out / name), "--reference", str(tmp_path / "ref.json"), "--annotator", "xl_local"]
+            assert main([*command, "--model", f"j@{server.url}", "--out", str(annotations)]) == 0
+    capsys.readouterr()
+    folders = [str(next((annotations / name).iterdir())) for name in (f"tiny-{ONE}", "tiny")]
+    assert main(["compare", *folders, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["model_a"], told["model_b"]) == (f"tiny-{ONE}", "tiny")
+    assert told["difference"] == pytest.approx(30)

@@ -149,6 +149,11 @@ def read_benchmark(folder: Path) -> dict[int, str]:
     return {row.id: row.expected for path in files for row in read_records(path, ExpectedRow)}
 
 
+def _has_alpaca_eval_ids(row: ModelOutput) -> bool:
+    """Whether a row is of a benchmark with AlpacaEval's IDs, so that XL-AlpacaEval's own table fits."""
+    return row.benchmark in ("xl-alpacaeval", "m-alpacaeval") or row.benchmark.startswith("xl-alpacaeval-from-")
+
+
 def read_packaged() -> dict[int, str]:
     """`expected` by prompt ID as XL-AlpacaEval ships it."""
     from xl_suite.tables import read_table
@@ -167,7 +172,7 @@ def _score_groups(
     with tqdm(total=total, desc="fidelity", unit=" outputs", disable=None, file=sys.stderr) as bar:
         for (generator, language), rows in sorted(groups.items()):
             expected = marked
-            if not given and language != "eng" and any(row.benchmark == "xl-alpacaeval" for row in rows):
+            if not given and language != "eng" and any(map(_has_alpaca_eval_ids, rows)):
                 expected = read_packaged()
             if not knows_language(language):
                 print(
