@@ -23,6 +23,8 @@ from xl_suite.languages import find_language
 PAPER_LANGUAGES = ("deu", "por", "hun", "lit", "gle", "mlt", "zho", "hin")
 # Raised when the rows that a stage writes change their form: old stage files are then left alone.
 FORMAT = 1
+# The one reason for a refusal that no guard sees: the answer was cut off by max_tokens.
+TRUNCATED = "truncated"
 PROMPTS = ("instruct", "refine", "translate", "translate_in_context")
 
 Text = Annotated[str, Field(min_length=1)]
@@ -131,9 +133,10 @@ class Translation(Section):
     def _are_known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         from xl_instruct.guards import REASONS
 
+        valid = (*REASONS, TRUNCATED)
         for name in value or ():
-            if name not in REASONS:
-                raise ValueError(f"{name!r} is no guard. Valid: {', '.join(REASONS)}")
+            if name not in valid:
+                raise ValueError(f"{name!r} is no guard. Valid: {', '.join(valid)}")
         return value
 
 

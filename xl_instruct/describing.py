@@ -17,7 +17,7 @@ from xl_instruct.run_statistics import BINS
 from xl_instruct.selection import NAIVE
 from xl_instruct.stages import Summary
 from xl_suite.languages import find_language
-from xl_suite.publishing.card import name_language, render_card
+from xl_suite.publishing.card import name_language, read_metadata, render_card
 
 _UNITS = {"sentence": "sentence by sentence", "paragraph": "paragraph by paragraph", "document": "as a whole"}
 _SHOWN_BINS = 20
@@ -39,7 +39,27 @@ def render(
         "license": config.licence,
         "pretty_name": config.title,
     }
-    return render_card(template, {**own, **metadata}, _values(config, common, summaries, measured, warnings))
+    # The cache of datasets tells folders of one name apart by their cards' configs alone: runs must differ there.
+    described = [
+        {"config_name": one["config_name"], "description": describe_run(common.fingerprint), **one}
+        for one in metadata["configs"]
+    ]
+    return render_card(
+        template, {**own, **metadata, "configs": described}, _values(config, common, summaries, measured, warnings)
+    )
+
+
+def describe_run(fingerprint: str) -> str:
+    return f"configuration {fingerprint[:16]}"
+
+
+def find_run(card: Path) -> str | None:
+    """What `describe_run` wrote into the card of an earlier run; None where there is none."""
+    if not card.is_file():
+        return None
+    configs = (read_metadata(card.read_text(encoding="utf-8", errors="replace")) or {}).get("configs")
+    first = configs[0] if isinstance(configs, list) and configs and isinstance(configs[0], dict) else {}
+    return str(first["description"]) if "description" in first else None
 
 
 def list_usage(summaries: Sequence[Summary]) -> Iterator[tuple[str, str, int, int, int]]:

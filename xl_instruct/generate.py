@@ -19,10 +19,10 @@ from xl_instruct.dataset import (
     write_dataset,
     write_quarantine,
 )
-from xl_instruct.describing import list_stages, render
-from xl_instruct.pipeline import Say, open_pipeline
+from xl_instruct.describing import describe_run, find_run, list_stages, render
+from xl_instruct.pipeline import Pipeline, Say, open_pipeline
 from xl_instruct.report import render_report, write_report
-from xl_instruct.stages import FOLDER
+from xl_instruct.stages import FOLDER, clear_temporary, lock
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput, XLSuiteError
@@ -94,7 +94,19 @@ def generate(
     ends a run (BudgetReached, ModelUnavailable, ...): the same call goes on from there.
     """
     check_out(out)
-    pipeline = open_pipeline(config, out, options, limit=limit, say=say)
+    with lock(out / FOLDER):
+        clear_temporary(out / FOLDER)
+        return _generate(open_pipeline(config, out, options, limit=limit, say=say))
+
+
+def _generate(pipeline: Pipeline) -> Generated:
+    config, out, say = pipeline.config, pipeline.out, pipeline.say
+    before = find_run(out / "README.md")
+    if before not in (None, describe_run(pipeline.fingerprint)):
+        say(
+            f"{out} holds the dataset of another configuration ({before}). Stages that the change does not touch are "
+            "taken as they are, the journal answers what was asked before, and the dataset is written anew."
+        )
     warnings = find_warnings(config)
     for warning in warnings:
         say(f"warning: {warning}")

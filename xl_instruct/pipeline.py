@@ -23,7 +23,7 @@ from xl_instruct.config import (
 from xl_instruct.estimation import score_rows
 from xl_instruct.preparing import Preparation, count_units, prepare_rows, read_decontaminator
 from xl_instruct.prompts import load_prompt
-from xl_instruct.stages import FOLDER, LeftOut, Rounds, StageFile, Summary, clear_temporary
+from xl_instruct.stages import FOLDER, LeftOut, Rounds, StageFile, Summary
 from xl_instruct.streaming import stream_rows
 from xl_instruct.teaching import refine, write_instruction
 from xl_instruct.translation import Desk, is_unsound, translate_row
@@ -318,8 +318,6 @@ def open_pipeline(
     config: Config, out: Path, options: ChatOptions, *, limit: int | None = None, say: Say = lambda line: None
 ) -> Pipeline:
     """The stages of `config` in `out`. Reads local models' weights once, for their hash; makes no call."""
-    folder = out / FOLDER
-    clear_temporary(folder)
     return Pipeline(
         config,
         out,
@@ -329,5 +327,5 @@ def open_pipeline(
         fingerprint(config, limit),
         describe_model(config.teacher),
         tuple(map(describe_model, config.translators)),
-        Rounds(folder),
+        Rounds(out / FOLDER),
     )

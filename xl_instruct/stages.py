@@ -213,6 +213,24 @@ class Rounds:
             temporary.write_bytes(dump(self._rounds) + b"\n")
 
 
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Keeps a second run out of the folder while the block runs. Raises BadInput where one is at work."""
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BadInput(
+                f"{folder.parent}: another run is at work there. Wait for it, or name another folder."
+            ) from error
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
 def clear_temporary(folder: Path) -> None:
     """Removes what a killed run left half-written."""
     for entry in folder.glob(".*"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xl_instruct.answers import Malformed, read_translation
-from xl_instruct.config import Translation, Translator
+from xl_instruct.config import TRUNCATED, Translation, Translator
 from xl_instruct.guards import check_translations
 from xl_instruct.prompts import escape_tags, load_prompt
 from xl_instruct.segments import TRANSLATABLE
@@ -18,7 +18,6 @@ from xl_suite.chat.client import CallFailed, ChatClient
 from xl_suite.languages import find_language
 
 Row = Mapping[str, Any]
-TRUNCATED = "truncated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,7 @@ def _judge(
         {
             "model": desk.client.model.name,
             "text": text,
-            "refused": own + [guard for guard in guards if active is None or guard in active],
+            "refused": [guard for guard in own + guards if active is None or guard in active],
             "sample": sample,
         }
         for text, own, guards in zip(texts, refused, found, strict=True)

@@ -13,6 +13,7 @@ from xl_instruct.config import Config, parse_config
 from xl_instruct.estimating import estimate_run
 from xl_instruct.generate import Generated, add_ledgers, generate
 from xl_instruct.pipeline import open_pipeline
+from xl_instruct.stages import lock
 from xl_suite.chat.loopback import Loopback, Reply, Script, last_message, serve_loopback
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput, BudgetReached
@@ -305,6 +306,24 @@ def test_a_foreign_folder_is_left_alone(passages: Path, tmp_path: Path) -> None:
         run(configure(passages, server), out)
     assert [file.name for file in out.iterdir()] == ["thesis.txt"]
     assert server.stats()["calls"] == 0
+
+
+def test_a_second_run_at_the_same_time_is_refused(passages: Path, tmp_path: Path) -> None:
+    with serve_loopback(answer) as server, lock(tmp_path / "out" / ".stages"):
+        with pytest.raises(BadInput, match="another run"):
+            run(configure(passages, server), tmp_path / "out")
+        assert server.stats()["calls"] == 0
+
+
+def test_another_configuration_in_the_same_folder_is_told(passages: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    with serve_loopback(answer) as server:
+        run(configure(passages, server), tmp_path / "out")
+        options = ChatOptions(journal=tmp_path / "out" / ".journal.sqlite", progress=False)
+        generate(configure(passages, server), tmp_path / "out", options, say=said.append)
+        assert not any("another configuration" in line for line in said)
+        generate(configure(passages, server, seed=2), tmp_path / "out", options, say=said.append)
+    assert any("another configuration" in line for line in said)
 
 
 def test_the_estimate_is_near_and_asks_nothing(passages: Path, tmp_path: Path) -> None:

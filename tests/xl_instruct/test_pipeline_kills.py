@@ -54,7 +54,7 @@ def finish(config: Path, out: Path) -> None:
 def kill_when(config: Path, out: Path, reached: Callable[[], bool], sign: int = signal.SIGKILL) -> None:
     process = start(config, out)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not reached():
             assert process.poll() is None, process.communicate()[1].decode()[-2000:]
             assert time.monotonic() < deadline
@@ -120,3 +120,39 @@ def test_after_ctrl_c_the_same_command_goes_on(tmp_path: Path) -> None:
         finish(config, tmp_path / "out")
         assert server.stats()["calls"] <= 2 * paid + SLOTS
     assert read_files(tmp_path / "out") == read_files(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_on_started_servers_rows_are_complete_and_none_is_doubled(tmp_path: Path) -> None:
+    """Three tiny random models, each under a `transformers serve` of its own, killed while each one translates."""
+    pytest.importorskip("transformers")
+    import pyarrow.parquet
+
+    from tests.tiny_model import make_tiny_model
+
+    passages = write_passages(tmp_path / "passages.jsonl", 4)
+    models = [make_tiny_model(tmp_path / f"tiny-{number}", seed=number) for number in range(3)]
+    with serve_loopback(answer) as server:
+        value = {
+            "languages": ["deu", "hun"],
+            "passages": {"source": str(passages), "count": 4},
+            "teacher": {"model": f"teacher@{server.url}"},
+            "translators": [{"model": f"transformers:{model}", "max_tokens": 8} for model in models],
+            "translation": {"guards": [], "unit": "document"},  # random words pass no guard
+            "filtering": {"drop": 0},
+        }
+        config, out = tmp_path / "config.yaml", tmp_path / "out"
+        config.write_text(json.dumps(value), encoding="utf-8")
+        for number in (1, 2, 3):
+            kill_when(config, out, lambda number=number: any((out / ".stages").glob(f".translated{number}-*")))
+        process = start(config, out)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors.decode()[-2000:]
+    for name in ("default", "bestof3"):
+        for split in ("german", "hungarian"):
+            rows = pyarrow.parquet.read_table(out / name / f"{split}-00000-of-00001.parquet").to_pylist()
+            assert sorted(row["id"] for row in rows) == [1, 2, 3, 4]
+            wanted = ["tiny-0"] if name == "default" else ["tiny-0", "tiny-1", "tiny-2"]
+            for part in (part for row in rows for part in row["segments"] if part["candidates"]):
+                assert [candidate["model"] for candidate in part["candidates"]] == wanted
+                assert part["score"] is not None
