@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
 import threading
@@ -35,6 +36,7 @@ class Repo:
     kind: str
     id: str
     private: bool
+    sdk: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     commits: list[Commit] = field(default_factory=list)
     branches: dict[str, str] = field(default_factory=dict)
@@ -54,11 +56,15 @@ class Repo:
 
 @dataclass
 class Fault:
-    """What happens to the requests whose method and path match, `times` times: a status, or the connection is cut."""
+    """What happens to the requests whose method and path match, `times` times: a status, or the connection is cut.
+
+    cut: before the request is looked at; lost: after it was carried out, so that only its answer is lost.
+    """
 
     pattern: str
     status: int = 0
     cut: bool = False
+    lost: bool = False
     times: int = 1
 
 
@@ -92,7 +98,7 @@ def serve_hub() -> Iterator[Hub]:
     handler = type("Handler", (_Handler,), {"hub": hub})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     hub.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield hub
@@ -109,6 +115,7 @@ def blob_id(data: bytes) -> str:
 class _Handler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -125,8 +132,11 @@ class _Handler(BaseHTTPRequestHandler):
         with self.hub.lock:
             self.hub.requests.append(request)
             fault = self.hub.take_fault(request)
-            if fault is not None and fault.cut:
+            if fault is not None and (fault.cut or fault.lost):
                 self.close_connection = True
+                if fault.lost:
+                    self.wfile = io.BytesIO()
+                    self._route(path, body)
                 self.connection.close()
                 return
             if fault is not None:
@@ -221,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         visibility = asked.get("visibility")
         private = bool(asked.get("private")) or visibility == "private"
-        repo = self.hub.repos[kind, name] = Repo(kind, name, private)
+        repo = self.hub.repos[kind, name] = Repo(kind, name, private, asked.get("sdk") or "")
         repo.add("main", "initial commit", {".gitattributes": b"*.parquet filter=lfs\n"})
         self._json({"url": url, "name": name, "id": name})
 

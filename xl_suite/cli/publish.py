@@ -74,5 +74,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"url": done.url, "commit": done.commit, "tag": done.tag})
     else:
-        print(f"{done.url}" + (f" at {done.tag}" if done.commit else " is as this folder is: nothing was committed"))
+        same = " is as this folder is: nothing was committed"
+        print(done.url + ("" if done.commit else same) + (f" at {done.tag}" if done.tag else ""))
     return 0

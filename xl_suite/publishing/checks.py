@@ -20,12 +20,19 @@ _KEYS = re.compile(
 )
 _EMAIL = re.compile(r"\b[A-Za-z0-9][\w.+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]*\.)+[A-Za-z]{2,24}\b")
 _BATCH_ROWS = 1024
+_BLOCK = 1 << 20
+# What stands across the end of a block is seen with the next one; a key or an address is shorter.
+_OVERLAP = 1 << 9
+_SQLITE = b"SQLite format 3\0"
 _SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found in a folder. problems: reasons not to publish it. emails: addresses, with where they stand."""
+    """What was found in a folder. kind: `dataset`, `model` or `space`.
+
+    problems: reasons not to publish it. emails: addresses, with where they stand.
+    """
 
     kind: str
     problems: tuple[str, ...]
@@ -43,32 +50,46 @@ def find_files(folder: Path) -> list[Path]:
 
 
 def check_folder(folder: Path) -> Checked:
-    """Checks a dataset's folder, or that of an adapter or model (one with config.json or adapter_config.json).
+    """Checks a dataset's folder, that of an adapter or model (config.json or adapter_config.json), or of a Space.
 
-    Raises BadInput where it is no folder, or empty. Text is read a batch at a time, so that size does not matter.
+    Raises BadInput where it is no folder, or empty. Texts are read a part at a time, so that size does not matter.
     """
     if not folder.is_dir():
         raise BadInput(f"{folder} is no folder. `xl-suite build`, `generate` and `train` make what can be published.")
     files = find_files(folder)
     if not files:
         raise BadInput(f"{folder} is empty.")
-    kind = "model" if any((folder / n).is_file() for n in ("adapter_config.json", "config.json")) else "dataset"
     card = folder / "README.md"
-    if not card.is_file():
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    kind = _find_kind(folder, text)
+    if not text:
         return Checked(kind, ("There is no card (README.md).",), (), 0)
-    text = card.read_text(encoding="utf-8", errors="replace")
-    problems = check_card(text, with_clients=True) if kind == "dataset" else list(_check_model_card(text))
+    if kind == "dataset":
+        problems = check_card(text, with_clients=True)
+        if not problems:
+            shards = [path for path in files if path.suffix == ".parquet"]
+            problems += _check_rows(folder, shards, read_metadata(text) or {})
+    else:
+        problems = list(_check_model_card(text) if kind == "model" else _check_space_card(text, folder))
     found = Findings()
     n_rows = 0
-    if kind == "dataset" and not problems:
-        shards = [path for path in files if path.suffix == ".parquet"]
-        problems += _check_rows(folder, shards, read_metadata(text) or {})
     for path in files:
         name = str(path.relative_to(folder))
+        with path.open("rb") as file:
+            if file.read(len(_SQLITE)) == _SQLITE:
+                problems.append(
+                    f"{name} is an SQLite file, such as a journal. Move it out of the folder, or hide it."
+                )
         for row, cell in _texts(path):
             n_rows = n_rows + 1 if row == "new" else n_rows
             found.look(cell, name)
     return Checked(kind, (*problems, *found.keys), tuple(found.emails.items()), n_rows)
+
+
+def _find_kind(folder: Path, card: str) -> str:
+    if any((folder / name).is_file() for name in ("adapter_config.json", "config.json")):
+        return "model"
+    return "space" if "sdk" in (read_metadata(card) or {}) else "dataset"
 
 
 class Findings:
@@ -96,13 +117,24 @@ def _check_model_card(text: str) -> Iterator[str]:
             yield f"{name} is missing from the card's YAML."
 
 
+def _check_space_card(text: str, folder: Path) -> Iterator[str]:
+    metadata = read_metadata(text) or {}
+    if not metadata.get("title"):
+        yield "title is missing from the card's YAML."
+    if metadata.get("sdk") != "static":
+        yield f"sdk is {metadata.get('sdk')!r}; only static Spaces are published here."
+    if not (folder / "index.html").is_file():
+        yield "There is no index.html, which a static Space shows."
+
+
 def _check_rows(folder: Path, shards: list[Path], metadata: dict[str, Any]) -> Iterator[str]:
-    """The shards against the card: the columns of each config, and the number of rows of each split."""
+    """The shards against the card: the columns of each config and their types, and the rows of each split."""
     import pyarrow
     import pyarrow.parquet
+    from datasets import Features
 
     counted: dict[str, int] = {}
-    columns: dict[str, list[str]] = {}
+    schemas: dict[str, Any] = {}
     for shard in shards:
         name = str(shard.relative_to(folder))
         try:
@@ -110,19 +142,26 @@ def _check_rows(folder: Path, shards: list[Path], metadata: dict[str, Any]) -> I
         except (pyarrow.ArrowException, OSError) as error:
             yield f"{name} is no readable Parquet file: {error}."
             continue
-        counted[name], columns[name] = file.metadata.num_rows, file.schema_arrow.names
+        counted[name], schemas[name] = file.metadata.num_rows, file.schema_arrow
     layouts = {config["config_name"]: config["data_files"] for config in metadata.get("configs") or []}
     for info in metadata.get("dataset_info") or []:
-        features = [feature["name"] for feature in info["features"]]
+        wanted = Features._from_yaml_list(info["features"]).arrow_schema
         told = {split["name"]: split["num_examples"] for split in info["splits"]}
         for part in layouts.get(info["config_name"], []):
-            matched = [name for name in counted if Path(name).match(part["path"])]
+            paths = part["path"] if isinstance(part["path"], list) else [part["path"]]
+            matched = [name for name in counted if any(Path(name).match(path) for path in paths)]
             place = f"{info['config_name']}/{part['split']}"
             if not matched:
-                yield f"{place}: no file matches {part['path']}."
+                yield f"{place}: no file matches {', '.join(paths)}."
             for name in matched:
-                if columns[name] != features:
-                    yield f"{name} has the columns {', '.join(columns[name])}; the card says {', '.join(features)}."
+                if schemas[name].names != wanted.names:
+                    has, says = ", ".join(schemas[name].names), ", ".join(wanted.names)
+                    yield f"{name} has the columns {has}; the card says {says}."
+                    continue
+                for column in wanted.names:
+                    if schemas[name].field(column).type != wanted.field(column).type:
+                        has, says = schemas[name].field(column).type, wanted.field(column).type
+                        yield f"{name}: {column} is {has}; the card says {says}."
             rows = sum(counted[name] for name in matched)
             if matched and told.get(part["split"]) != rows:
                 yield f"{place} has {rows:,} rows; the card says {told.get(part['split'])}."
@@ -142,8 +181,14 @@ def _texts(path: Path) -> Iterator[tuple[str, str]]:
                         yield from (("", text) for text in _strings(cell))
         except (pyarrow.ArrowException, OSError):
             return  # said by _check_rows
-    elif path.suffix in {".md", ".json", ".jsonl", ".yaml", ".html", ".csv", ".tsv", ".txt", ".py"}:
-        yield "", path.read_text(encoding="utf-8", errors="replace")
+        return
+    with path.open("rb") as file:
+        kept = b""
+        while block := file.read(_BLOCK):
+            if b"\0" in block:
+                return  # weights and other binary files
+            yield "", (kept + block).decode("utf-8", "replace")
+            kept = block[-_OVERLAP:]
 
 
 def _strings(value: Any) -> Iterator[str]:

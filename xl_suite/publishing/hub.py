@@ -5,26 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from xl_suite.errors import BadInput, XLSuiteError
+from xl_suite.errors import BadInput
 from xl_suite.publishing.checks import find_files
+from xl_suite.publishing.hub_errors import explained
 from xl_suite.records import write_text
 
 # Where a folder remembers what was published from it; hidden, so that it is not published itself.
 RECORD = Path(".cache", "published.json")
+_PENDING = " tag"
+_BLOCK = 1 << 20
 # What the Hub puts into a new repository by itself.
-_INITIAL = {".gitattributes", "README.md"}
+_INITIAL = {
+    "dataset": {".gitattributes", "README.md"},
+    "model": {".gitattributes", "README.md"},
+    "space": {".gitattributes", "README.md", "index.html", "style.css"},
+}
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
-
-
-class HubRefused(XLSuiteError):
-    """The Hub does not let us, or its answer does not come; nothing was committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class PublishPlan:
     """What publishing would do. head: the remote's newest commit, None where the repository does not exist.
 
     known: whether this folder has seen that commit: it was published from here, or the repository is as new.
+    tag: of the commit to come; where nothing changes, the newest version there, empty for none. is_untagged: whether
+    an earlier run made the commit and could not tag it.
     """
 
     folder: Path
@@ -53,20 +58,24 @@ class PublishPlan:
     changes: tuple[Change, ...]
     n_unchanged: int
     tag: str
+    is_untagged: bool
     card: str
 
     def describe(self) -> str:
         """The plan for a person, a line a file."""
-        what = "does not exist yet" if self.head is None else f"is at {self.head[:12]}"
+        what = "does not exist yet, or you may not see it" if self.head is None else f"is at {self.head[:12]}"
         lines = [f"{self.url} ({self.kind}, {self.revision}) {what}; {self.n_unchanged} files are the same."]
         lines += [f"  {change.kind:<8} {change.path}  {change.size:,} bytes" for change in self.changes]
-        lines.append(f"One commit, tag {self.tag}." if self.changes else "Nothing to do.")
+        if self.changes:
+            lines.append(f"One commit, tag {self.tag}.")
+        else:
+            lines.append(f"Only the tag {self.tag} is missing." if self.is_untagged else "Nothing to do.")
         return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """commit: None where nothing had changed."""
+    """commit: None where nothing had changed. tag: None where none was made."""
 
     url: str
     commit: str | None
@@ -82,7 +91,7 @@ def plan_publish(
     tag: str | None = None,
     gated_prompt: str | None = None,
 ) -> PublishPlan:
-    """Compares the folder with what is on the Hub, by hash. kind: `dataset` or `model`.
+    """Compares the folder with what is on the Hub, by hash. kind: `dataset`, `model` or `space` (a static one).
 
     tag: by default 1.0.0, or the version after the newest one there. gated_prompt: what the card tells those who ask
     for access. Raises BadInput for a name that is none, or a tag that is taken, and HubRefused.
@@ -96,16 +105,18 @@ def plan_publish(
     card = (folder / "README.md").read_text(encoding="utf-8")
     if gated_prompt:
         card = add_gate(card, gated_prompt)
-    with _explained(url):
+    with explained(url):
         head, remote, tags, is_new = _read_remote(api, repo, kind, revision)
     local = {str(path.relative_to(folder)): path for path in find_files(folder)}
     changes, unchanged = _compare(local, remote, card)
-    seen = _read_record(folder).get(_record_key(repo, kind, revision))
-    known = is_new or head == seen or set(remote) <= _INITIAL
-    chosen = tag or (next_version(tags) if changes else next(iter(sorted(tags)), "none"))
+    record, key = _read_record(folder), _record_key(repo, kind, revision)
+    known = is_new or head == record.get(key) or set(remote) <= _INITIAL[kind]
+    pending = record.get(key + _PENDING, "")
+    is_untagged = not changes and bool(pending) and pending not in tags
+    chosen = tag or (next_version(tags) if changes else pending if is_untagged else newest_version(tags))
     if tag in tags and changes:
         raise BadInput(f"{repo} has the tag {tag} already. The next free version is {next_version(tags)}.")
-    return PublishPlan(folder, repo, kind, revision, url, head, known, changes, unchanged, chosen, card)
+    return PublishPlan(folder, repo, kind, revision, url, head, known, changes, unchanged, chosen, is_untagged, card)
 
 
 def publish(
@@ -115,24 +126,34 @@ def publish(
 
     over: the commit that may be replaced though this folder has not seen it. gated: `auto` or `manual`.
     Raises BadInput where the remote has commits that the folder has not seen, and HubRefused; nothing is then there
-    that was not before, but for an empty repository.
+    that was not before, but for an empty repository, or for a commit whose answer was lost: the next run finds it.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
+    api = HfApi()
     if plan.head is not None and not plan.changes:
+        with explained(plan.url):
+            if gated is not None:
+                api.update_repo_settings(plan.repo, repo_type=plan.kind, gated=gated)
+            if plan.is_untagged:
+                api.create_tag(plan.repo, tag=plan.tag, revision=plan.head, repo_type=plan.kind)
         _write_record(plan, plan.head)
-        return Published(plan.url, None, None)
+        return Published(plan.url, None, plan.tag if plan.is_untagged else None)
     if not plan.known and over != plan.head:
         raise BadInput(
             f"{plan.url} has commits that this folder has not seen (newest: {plan.head}). `--dry-run` shows what "
             f"would change; `--over {plan.head}` puts this folder in its place."
         )
-    api = HfApi()
-    with _explained(plan.url):
-        api.create_repo(plan.repo, repo_type=plan.kind, private=private or None, exist_ok=True)
+    with explained(plan.url):
+        sdk = {"space_sdk": "static"} if plan.kind == "space" else {}
+        api.create_repo(plan.repo, repo_type=plan.kind, private=private or None, exist_ok=True, **sdk)
         head = plan.head
         if head is None:
-            head = api.repo_info(plan.repo, repo_type=plan.kind).sha
+            head, there, _, _ = _read_remote(api, plan.repo, plan.kind, "main")
+            if set(there) - _INITIAL[plan.kind]:
+                raise BadInput(f"{plan.url} was made by somebody else in the meantime. Run the same command again.")
+        if gated is not None:
+            api.update_repo_settings(plan.repo, repo_type=plan.kind, gated=gated)
         if plan.revision != "main":
             api.create_branch(plan.repo, branch=plan.revision, repo_type=plan.kind, exist_ok=True)
         operations: list[Any] = []
@@ -142,6 +163,8 @@ def publish(
             else:
                 content = plan.card.encode() if change.path == "README.md" else str(plan.folder / change.path)
                 operations.append(CommitOperationAdd(change.path, content))
+        # Should the answer to the commit be lost, the next run finds nothing changed, and this tag missing.
+        _write_record(plan, None, pending=plan.tag)
         commit = api.create_commit(
             plan.repo,
             operations,
@@ -150,11 +173,16 @@ def publish(
             revision=plan.revision,
             parent_commit=head,
         )
-        _write_record(plan, commit.oid)
-        if gated is not None:
-            api.update_repo_settings(plan.repo, repo_type=plan.kind, gated=gated)
+        _write_record(plan, commit.oid, pending=plan.tag)
         api.create_tag(plan.repo, tag=plan.tag, revision=commit.oid, repo_type=plan.kind)
+    _write_record(plan, commit.oid)
     return Published(plan.url, commit.oid, plan.tag)
+
+
+def newest_version(tags: Sequence[str]) -> str:
+    """The tag of the newest version; empty where no tag is one."""
+    versions = {tuple(map(int, match.groups())): tag for tag in tags if (match := _VERSION.fullmatch(tag))}
+    return versions[max(versions)] if versions else ""
 
 
 def next_version(tags: Sequence[str]) -> str:
@@ -195,21 +223,24 @@ def _read_remote(api: Any, repo: str, kind: str, revision: str) -> tuple[str | N
 def _compare(local: dict[str, Path], remote: dict[str, Any], card: str) -> tuple[tuple[Change, ...], int]:
     changes = []
     for name, path in sorted(local.items()):
-        data = card.encode() if name == "README.md" else path.read_bytes()
+        size = len(card.encode()) if name == "README.md" else path.stat().st_size
         there = remote.get(name)
         if there is None:
-            changes.append(Change(name, "added", len(data)))
-        elif not _is_same(data, there):
-            changes.append(Change(name, "changed", len(data)))
+            changes.append(Change(name, "added", size))
+        elif there.size != size or not _is_same(path, size, card if name == "README.md" else None, there):
+            changes.append(Change(name, "changed", size))
     unchanged = len(local) - len(changes)
     gone = sorted(set(remote) - set(local) - {".gitattributes"})
     return (*changes, *(Change(name, "deleted", remote[name].size) for name in gone)), unchanged
 
 
-def _is_same(data: bytes, there: Any) -> bool:
-    if there.lfs is not None:
-        return bool(there.lfs.sha256 == hashlib.sha256(data).hexdigest())
-    return bool(there.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest())
+def _is_same(path: Path, size: int, text: str | None, there: Any) -> bool:
+    """Whether a file, or the text that is published in its place, is what is there. Read by blocks: it can be GB."""
+    digest = hashlib.sha256() if there.lfs is not None else hashlib.sha1(b"blob %d\0" % size)
+    with path.open("rb") if text is None else BytesIO(text.encode()) as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return bool(digest.hexdigest() == (there.lfs.sha256 if there.lfs is not None else there.blob_id))
 
 
 def _record_key(repo: str, kind: str, revision: str) -> str:
@@ -226,45 +257,14 @@ def _read_record(folder: Path) -> dict[str, str]:
     return record if isinstance(record, dict) else {}
 
 
-def _write_record(plan: PublishPlan, commit: str) -> None:
-    record = _read_record(plan.folder) | {_record_key(plan.repo, plan.kind, plan.revision): commit}
+def _write_record(plan: PublishPlan, commit: str | None, pending: str = "") -> None:
+    """Notes the commit that this folder has seen (None: no other than before), and the tag that it is to get."""
+    key = _record_key(plan.repo, plan.kind, plan.revision)
+    record = _read_record(plan.folder)
+    record |= {key: commit} if commit else {}
+    record.pop(key + _PENDING, None)
+    record |= {key + _PENDING: pending} if pending else {}
     write_text(plan.folder / RECORD, json.dumps(record, indent=2, sort_keys=True) + "\n")
-
-
-@contextmanager
-def _explained(url: str) -> Iterator[None]:
-    """Turns the client's errors into what the user can do about them."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        yield
-    except XLSuiteError:
-        raise
-    except HfHubHTTPError as error:
-        status = getattr(error.response, "status_code", None)
-        advice = {
-            401: "Log in first: `hf auth login`, or HF_TOKEN with a token that may write.",
-            403: "Your token may not write there. Choose a repository of yours, or ask its owner.",
-            409: "It changed at the same time. Run the same command again.",
-            412: "It has got a commit since it was compared. Run the same command again, and look at --dry-run.",
-        }.get(status or 0, "Run the same command again later: what was uploaded is not uploaded twice.")
-        raise HubRefused(f"{url}: the Hub answers {status}. {advice} Nothing was committed.") from error
-    except Exception as error:
-        if not _is_transports(error):
-            raise
-        raise HubRefused(
-            f"{url}: the connection to the Hub broke ({type(error).__name__}). Run the same command again: what was "
-            "uploaded is not uploaded twice. Nothing was committed."
-        ) from error
-
-
-def _is_transports(error: BaseException | None) -> bool:
-    """Whether an error, or one that it came from, is of the client's transport, which changes with its version."""
-    while error is not None:
-        if type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "requests", "urllib3", "httpcore"):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def to_json(plan: PublishPlan) -> dict[str, Any]:

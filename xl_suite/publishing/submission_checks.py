@@ -249,8 +249,8 @@ def check_fidelity(language: str, fidelity: Fidelity, least: float) -> Iterator[
         mostly = f"; most of the others are in {shown.most_common(1)[0][0]}" if shown else ""
         yield (
             f"{language}: {fidelity.n_right} of {n} outputs are right for {name}{mostly} (pass rate {rate:.2f}, "
-            f"at least {least:g} needed). Check that these are the outputs for {language}; a lower --min-fidelity is for the "
-            "leaderboard's maintainers to grant."
+            f"at least {least:g} needed). Check that these are the outputs for {language}; a lower "
+            "--min-fidelity is for the leaderboard's maintainers to grant."
         )
 
 

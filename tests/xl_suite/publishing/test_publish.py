@@ -1,13 +1,20 @@
-"""Publishing to a loopback Hub with the real huggingface_hub, and loading from it with the real datasets."""
+"""Publishing to a loopback Hub with the real huggingface_hub, and loading from it with the real datasets.
+
+Most of it runs in this process, with huggingface_hub's endpoint set to the loopback Hub; what is loaded is loaded in
+a process of its own, as datasets reads its endpoint when it is imported.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +22,26 @@ import pyarrow.parquet
 import pytest
 
 from tests.hub_server import TOKEN, Fault, Hub, serve_hub
+from xl_suite.cli.main import main
 from xl_suite.demo.benchmark import build_demo_rows, write_demo_benchmark
+from xl_suite.demo.steps import run_demo
+from xl_suite.errors import BadInput
+from xl_suite.publishing.card import read_metadata
 from xl_suite.publishing.checks import check_folder, find_files
-from xl_suite.publishing.hub import add_gate, next_version
+from xl_suite.publishing.hub import add_gate, newest_version, next_version, plan_publish
+from xl_suite.publishing.hub import publish as publish_plan
 
 REPO = "org/demo"
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with serve_hub() as hub:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)  # between attempts
+        monkeypatch.delenv("HUGGING_FACE_HUB_TOKEN", raising=False)
         yield hub
 
 
@@ -40,18 +57,28 @@ def folder(built: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(built, tmp_path / "benchmark"))
 
 
-def run(hub: Hub, tmp_path: Path, *words: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own: huggingface_hub reads its endpoint when it is imported."""
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def publish(hub: Hub, folder: Path, *options: str, token: str = TOKEN, repo: str = REPO) -> Done:
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setenv("HF_TOKEN", token)
+        status = main(["publish", str(folder), "--repo", repo, *options])
+    return Done(status, out.getvalue(), err.getvalue())
+
+
+def run(hub: Hub, tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Python in a process of its own."""
     names = ("HF_HUB_OFFLINE", "HUGGING_FACE_HUB_TOKEN")
     environment = {key: value for key, value in os.environ.items() if key not in names}
-    environment |= {"HF_ENDPOINT": hub.url, "HF_TOKEN": token, "HF_HOME": str(tmp_path / "hf")}
+    environment |= {"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN, "HF_HOME": str(tmp_path / "hf")}
     environment |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     return subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, cwd=tmp_path)
-
-
-def publish(hub: Hub, folder: Path, *options: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
-    words = ["-m", "xl_suite.cli.main", "publish", str(folder), "--repo", REPO, *options]
-    return run(hub, folder.parent, *words, token=token)
 
 
 def files_on(hub: Hub) -> dict[str, bytes]:
@@ -61,7 +88,47 @@ def files_on(hub: Hub) -> dict[str, bytes]:
     return commit.files
 
 
-def test_published_then_loaded_also_streaming(hub: Hub, folder: Path) -> None:
+LOAD = """
+import json, sys
+from datasets import get_dataset_config_names, load_dataset
+repo = sys.argv[1]
+for config in sys.argv[2].split(","):
+    whole = load_dataset(repo, config)
+    for split, rows in whole.items():
+        print(json.dumps([config, split, len(rows), sorted(rows.column_names)]))
+    stream = load_dataset(repo, config, split=split, streaming=True, revision="1.0.0")
+    assert list(stream) == rows.to_list()
+print(json.dumps(get_dataset_config_names(repo)))
+"""
+
+
+@pytest.mark.slow
+def test_all_of_the_demos_datasets_are_published_and_loaded(hub: Hub, tmp_path: Path) -> None:
+    demo = tmp_path / "demo"
+    run_demo(demo)
+    folders = [card.parent for card in sorted(demo.glob("*/README.md"))]
+    assert demo / "benchmark" in folders
+    for folder in folders:
+        repo = f"org/{folder.name}"
+        name = "xl_suite.cli.main"
+        done = run(hub, tmp_path, "-m", name, "publish", str(folder), "--repo", repo, "--allow-emails")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == f"{hub.url}/datasets/{repo} at 1.0.0"
+        told = read_metadata((folder / "README.md").read_text()) or {}
+        layout = {info["config_name"]: info for info in told["dataset_info"]}
+        configs = [next(iter(layout)), list(layout)[-1]]
+        loaded = run(hub, tmp_path, "-c", LOAD, repo, ",".join(configs))
+        assert loaded.returncode == 0, loaded.stderr
+        *lines, names = (json.loads(line) for line in loaded.stdout.splitlines())
+        assert sorted(names) == sorted(layout)
+        assert lines == [
+            [config, split["name"], split["num_examples"], sorted(one["name"] for one in layout[config]["features"])]
+            for config in configs
+            for split in layout[config]["splits"]
+        ]
+
+
+def test_published_is_what_the_folder_holds(hub: Hub, folder: Path) -> None:
     done = publish(hub, folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"{hub.url}/datasets/{REPO} at 1.0.0"
@@ -70,15 +137,6 @@ def test_published_then_loaded_also_streaming(hub: Hub, folder: Path) -> None:
     assert len(repo.commits) == 2
     expected = {str(path.relative_to(folder)): path.read_bytes() for path in find_files(folder)}
     assert {name: data for name, data in files_on(hub).items() if name != ".gitattributes"} == expected
-    code = f"""if True:
-        from datasets import load_dataset
-        one = load_dataset({REPO!r}, "deu", split="test")
-        other = load_dataset({REPO!r}, split="german")
-        stream = load_dataset({REPO!r}, "zho", split="test", streaming=True)
-        pinned = load_dataset({REPO!r}, "deu", split="test", revision="1.0.0")
-        print(len(one), one.to_list() == other.to_list() == pinned.to_list(), next(iter(stream))["language"])"""
-    loaded = run(hub, folder.parent, "-c", code)
-    assert loaded.stdout.strip() == "23 True zho", loaded.stderr
 
 
 def test_a_second_publish_of_the_same_makes_no_commit(hub: Hub, folder: Path) -> None:
@@ -164,6 +222,56 @@ def test_refusals_say_what_to_do_commit_nothing_and_the_next_run_succeeds(
     assert list(hub.repos["dataset", REPO].tags) == ["1.0.0"]
 
 
+def test_a_commit_whose_answer_is_lost_is_found_by_the_next_run(hub: Hub, folder: Path) -> None:
+    hub.faults.append(Fault("POST .*/commit/", lost=True))
+    assert publish(hub, folder).returncode == 2
+    repo = hub.repos["dataset", REPO]
+    assert (len(repo.commits), repo.tags) == (2, {})
+    assert "Only the tag 1.0.0 is missing" in publish(hub, folder, "--dry-run").stderr
+    again = publish(hub, folder)
+    assert (again.returncode, again.stdout.strip().endswith("nothing was committed at 1.0.0")) == (0, True)
+    assert (len(repo.commits), repo.tags) == (2, {"1.0.0": repo.branches["main"]})
+    (folder / "README.md").write_text((folder / "README.md").read_text() + "\nMore.\n")
+    assert publish(hub, folder).returncode == 0  # the commit counts as seen
+    assert list(repo.tags) == ["1.0.0", "1.1.0"]
+
+
+def test_a_tag_that_could_not_be_made_is_made_by_the_next_run(hub: Hub, folder: Path) -> None:
+    hub.faults.append(Fault("POST .*/tag/", status=500, times=9))
+    assert publish(hub, folder).returncode == 2
+    repo = hub.repos["dataset", REPO]
+    assert (len(repo.commits), repo.tags) == (2, {})
+    hub.faults.clear()
+    assert publish(hub, folder).returncode == 0
+    assert (len(repo.commits), list(repo.tags)) == (2, ["1.0.0"])
+    assert publish(hub, folder).stdout.strip().endswith("nothing was committed")
+
+
+def test_the_hubs_own_check_of_the_card(hub: Hub, folder: Path) -> None:
+    hub.yaml_errors.append('"license" must be one of the following')
+    refused = publish(hub, folder)
+    assert refused.returncode == 2
+    assert '"license" must be one of the following' in refused.stderr
+    assert all(len(repo.commits) == 1 for repo in hub.repos.values())
+
+
+def test_busy_for_a_moment(hub: Hub, folder: Path) -> None:
+    """503 and a cut connection during the upload are nothing that a user need know of."""
+    hub.faults += [Fault("^PUT /lfs/", status=503), Fault("^PUT /lfs/", cut=True)]
+    done = publish(hub, folder)
+    assert (done.returncode, list(hub.repos["dataset", REPO].tags)) == (0, ["1.0.0"]), done.stderr
+
+
+def test_a_repository_that_somebody_makes_in_the_meantime(hub: Hub, folder: Path) -> None:
+    plan = plan_publish(folder, REPO)
+    other = Path(shutil.copytree(folder, folder.parent / "other"))
+    assert publish(hub, other).returncode == 0
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(BadInput, match="by somebody else in the meantime"):
+        patch.setenv("HF_TOKEN", TOKEN)
+        publish_plan(plan)
+    assert len(hub.repos["dataset", REPO].commits) == 2
+
+
 def test_a_token_that_is_none(hub: Hub, folder: Path) -> None:
     refused = publish(hub, folder, token="hf_wrong")
     assert (refused.returncode, "Log in first" in refused.stderr) == (2, True)
@@ -203,6 +311,23 @@ def rename_column(folder: Path) -> None:
     pyarrow.parquet.write_table(table.rename_columns(["idx", *table.column_names[1:]]), path)
 
 
+def change_type(folder: Path) -> None:
+    path = folder / "deu" / "test-00000-of-00001.parquet"
+    rows = pyarrow.parquet.read_table(path)
+    column = pyarrow.array([str(value) for value in rows.column("id").to_pylist()])
+    pyarrow.parquet.write_table(rows.set_column(rows.column_names.index("id"), "id", column), path)
+
+
+def leave_journal(folder: Path) -> None:
+    from xl_suite.chat.journal import Journal
+
+    Journal(folder / "run.sqlite").close()
+
+
+def plant_in_file(folder: Path) -> None:
+    (folder / "notes").write_text("x" * ((1 << 20) - 9) + " hf_" + "a" * 34)
+
+
 def corrupt(folder: Path) -> None:
     (folder / "deu" / "test-00000-of-00001.parquet").write_bytes(b"PAR1 no more")
 
@@ -225,6 +350,9 @@ def plant(text: str) -> Any:
         (remove_card, "There is no card"),
         (drop_rows, "deu/test has 22 rows; the card says 23"),
         (rename_column, "has the columns idx"),
+        (change_type, "deu/test-00000-of-00001.parquet: id is string; the card says int64"),
+        (leave_journal, "run.sqlite is an SQLite file, such as a journal"),
+        (plant_in_file, "notes holds what looks like a key (hf_aaa"),
         (corrupt, "no readable Parquet file"),
         (plant("my key is sk-" + "a1" * 12), "looks like a key (sk-a1a"),
         (plant("-----BEGIN RSA PRIVATE KEY-----"), "looks like a key"),
@@ -271,6 +399,31 @@ def test_an_adapter_is_a_model(hub: Hub, tmp_path: Path) -> None:
     assert ("model", REPO) in hub.repos
 
 
+SPACE = "---\ntitle: Leaderboard\nsdk: static\n---\n# Leaderboard\n"
+
+
+def test_a_leaderboard_is_a_static_space(hub: Hub, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "README.md").write_text(SPACE)
+    assert "There is no index.html" in publish(hub, site).stderr
+    (site / "index.html").write_text("<p>x</p>")
+    (site / ".scores").mkdir()
+    (site / ".scores" / "kept.json").write_text("{}")
+    done = publish(hub, site)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"{hub.url}/spaces/{REPO} at 1.0.0"
+    repo = hub.repos["space", REPO]
+    assert (repo.sdk, sorted(repo.commits[-1].files)) == ("static", [".gitattributes", "README.md", "index.html"])
+    (site / "README.md").write_text(SPACE.replace("static", "gradio"))
+    assert "only static Spaces" in publish(hub, site).stderr
+
+
+def test_the_newest_version() -> None:
+    assert newest_version(["v1.9.0", "1.10.0", "draft"]) == "1.10.0"
+    assert newest_version(["draft"]) == ""
+
+
 @pytest.mark.parametrize(
     ("tags", "version"),
     [([], "1.0.0"), (["main-2"], "1.0.0"), (["1.0.0"], "1.1.0"), (["v1.9.3", "1.10.0", "0.9.0"], "1.11.0")],
@@ -285,6 +438,5 @@ def test_a_gate_is_a_field_of_the_card() -> None:
 
 @pytest.mark.parametrize("name", ["demo", "org/", "../x", "org/demo/more", "a b/c"])
 def test_names_that_are_no_repository(hub: Hub, folder: Path, name: str) -> None:
-    words = ["-m", "xl_suite.cli.main", "publish", str(folder), "--repo", name, "--dry-run"]
-    done = run(hub, folder.parent, *words)
+    done = publish(hub, folder, "--dry-run", repo=name)
     assert (done.returncode, "no repository on the Hub" in done.stderr) == (2, True)
