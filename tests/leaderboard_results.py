@@ -12,6 +12,7 @@ SENTENCES = {
     "hun": "Ez egy egészen hétköznapi magyar mondat az időjárásról és a hosszú télről.",
     "zho": "这是一个关于天气和漫长冬天的非常普通的中文句子，大家都能看懂。",
     "hin": "यह मौसम और लंबी सर्दियों के बारे में हिंदी का एक बहुत ही साधारण वाक्य है।",
+    "ara": "هذه جملة عادية تماما عن الطقس وعن الشتاء الطويل في بلادنا هذا العام.",
 }
 ENGLISH = "This is a perfectly ordinary English sentence about the weather and the long winter."
 # What a model might write to attack a page that shows it.

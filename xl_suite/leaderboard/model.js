@@ -67,22 +67,26 @@ function drawText(text, verdict, tag) {
   const marks = new Map();
   for (const [line, code, probability, excerpt] of (verdict && verdict.lines) || []) {
     if (!marks.has(line)) marks.set(line, []);
-    marks.get(line).push({ code, probability, excerpt });
+    const foreign = verdict.verdict === "wrong" || (verdict.verdict === "mixed" && code !== view.language);
+    marks.get(line).push({ code, probability, excerpt, foreign });
   }
   const holder = el("ol", { class: "text", lang: tag });
   text.split("\n").forEach((line, at) => {
     const item = el("li", { dir: "auto" });
-    let rest = line;
-    for (const { code, probability, excerpt } of marks.get(at + 1) || []) {
-      const foreign = languageTag(code) !== tag;
-      const start = rest.indexOf(excerpt);
-      const words = start >= 0 ? excerpt : rest;
-      item.append(rest.slice(0, Math.max(start, 0)),
-        el("mark", { class: foreign ? "foreign" : "own", lang: languageTag(code) }, words),
-        el("span", { class: foreign ? "found foreign" : "found own", lang: "en", dir: "ltr" }, `${languageName(code)} ${Math.floor(probability * 100)} %`));
-      rest = start >= 0 ? rest.slice(start + excerpt.length) : "";
+    let written = 0;
+    const own = marks.get(at + 1) || [];
+    const places = own.map((mark) => ({ ...mark, start: line.indexOf(mark.excerpt) })).sort((a, b) => a.start - b.start);
+    for (const { code, probability, excerpt, foreign, start } of places) {
+      if (start >= 0 && start < written) continue; // within what is marked already
+      const from = start >= 0 ? start : written;
+      const to = start >= 0 ? start + excerpt.length : line.length;
+      if (from === to) continue;
+      const kind = foreign ? "foreign" : "own";
+      item.append(line.slice(written, from), el("mark", { class: kind, lang: languageTag(code) }, line.slice(from, to)),
+        el("span", { class: `found ${kind}`, lang: "en", dir: "ltr" }, `${languageName(code)} ${Math.floor(probability * 100)} %`));
+      written = to;
     }
-    item.append(rest || (item.childNodes.length ? "" : "\u200b"));
+    item.append(line.slice(written) || (item.childNodes.length ? "" : "\u200b"));
     holder.append(item);
   });
   return holder;

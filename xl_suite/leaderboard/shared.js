@@ -36,7 +36,11 @@ function languageName(code) {
   }
 }
 
-const languageTag = (code) => (DATA.languages[code] ? DATA.languages[code].tag : /^[a-z]{3}$/.test(code) ? code : null);
+// The value of `lang`: `de` for `deu`.
+function languageTag(code) {
+  if (DATA.languages[code]) return DATA.languages[code].tag;
+  return /^[a-z]{3}$/.test(code) ? Intl.getCanonicalLocales(code)[0] : null;
+}
 
 const FORMATS = [0, 1, 2].map((digits) => new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
 
@@ -71,11 +75,11 @@ function drawStrip(cell, end, { height = 14, ghost = null, parity = true } = {})
 
 function drawAxis(end, unit) {
   const drawing = svg("svg", { class: "axis", width: "100%", height: 18, "aria-hidden": "true", focusable: "false" });
-  const step = end <= 10 ? end / 2 : end <= 30 ? 10 : end <= 60 ? 20 : 25;
+  const step = end <= 10 ? end / 2 : end <= 30 ? 10 : end <= 80 ? 20 : 25;
   for (let tick = 0; tick <= end + 1e-9; tick += step) {
     const x = place(tick, end);
     drawing.append(svg("line", { x1: x, x2: x, y1: 0, y2: 4 }));
-    const label = svg("text", { x, y: 15, "text-anchor": tick === 0 ? "start" : tick + step > end ? "end" : "middle" });
+    const label = svg("text", { x, y: 15, "text-anchor": tick === 0 ? "start" : tick === end ? "end" : "middle" });
     label.textContent = `${tick}${tick + step > end ? unit : ""}`;
     drawing.append(label);
   }

@@ -1,0 +1,384 @@
+"""The leaderboard in a real browser: `make test-browser`. The fixture `page` fails a test whose page complains."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Watched
+from tests.leaderboard_results import HOSTILE, SENTENCES, write_annotations
+from xl_suite.leaderboard.site import build_site
+
+MAIN = "section.board:not(.paper)"
+
+
+def open_index(page: Page, site: Path, view: str = "") -> Locator:
+    """Opens the index and waits until the first board has all of its rows; returns that board."""
+    page.goto(f"{(site / 'index.html').as_uri()}{view}")
+    board = page.locator(MAIN).first
+    expect(board.locator("table[data-complete]")).to_be_attached()
+    return board
+
+
+def names(board: Locator) -> list[str]:
+    expect(board.locator("table[data-complete]")).to_be_attached()
+    return board.locator("tbody th.model bdi:not(small bdi)").all_inner_texts()
+
+
+def column(board: Locator, head: str) -> list[float]:
+    """The numbers of a language's column."""
+    expect(board.locator("table[data-complete]")).to_be_attached()
+    heads = board.locator("thead tr").nth(1).locator("th")
+    place = heads.all_inner_texts().index(head)
+    values = [
+        row.locator("th, td").nth(place).locator(".value, .none").first for row in board.locator("tbody tr").all()
+    ]
+    texts = [re.sub(r"[^\d.].*", "", value.inner_text()) for value in values]
+    return [float(text) for text in texts if text]
+
+
+def test_it_sorts_by_any_column_both_ways(page: Page, site: Path) -> None:
+    board = open_index(page, site)
+    assert len(names(board)) == 40
+    for label in ("German", "Hindi", "Fidelity"):
+        head = board.locator("thead").get_by_role("button", name=label, exact=True)
+        head.click()
+        assert head.locator("..").get_attribute("aria-sort") == "descending"
+        down = column(board, label)
+        assert down == sorted(down, reverse=True)
+        head.click()
+        assert head.locator("..").get_attribute("aria-sort") == "ascending"
+        up = column(board, label)
+        assert up == sorted(up)
+        assert board.locator("[aria-sort]").count() == 1
+    board.locator("thead").get_by_role("button", name="Model").click()
+    assert names(board) == sorted(names(board))
+    expect(page.locator("#status")).to_contain_text("sorted by model, ascending")
+
+
+def test_it_filters_by_name_size_training_and_language(page: Page, site: Path) -> None:
+    board = open_index(page, site)
+    page.get_by_label("Model").fill("MODEL 1")
+    ones = [name for name in (f"model {number:02d}" for number in range(40)) if "1" in name]
+    assert sorted(names(board)) == ones
+    page.locator("#size").select_option("up to 3B")
+    assert sorted(names(board)) == [name for name in ones if int(name[-2:]) % 3 == 0]
+    page.get_by_label("Training").select_option("XL-Instruct")
+    assert names(board) == ["model 12"]
+    page.get_by_label("Model").fill("no such model")
+    expect(board.get_by_text("No model in this table fits the filters.")).to_be_visible()
+    page.get_by_role("button", name="Reset").click()
+    assert len(names(board)) == 40
+    page.get_by_label("German").uncheck()
+    expect(board.locator("thead").get_by_role("button", name="German")).to_have_count(0)
+    expect(board.locator("thead").get_by_role("button", name="Portuguese")).to_have_count(1)
+    expect(board.locator(".groups")).to_contain_text("All 4 languages")
+
+
+def test_a_model_over_fewer_languages_is_marked_and_ranked_below(page: Page, site: Path) -> None:
+    board = open_index(page, site)
+    assert names(board)[-1] == "model 00"
+    last = board.locator("tbody tr").last
+    expect(last.locator(".rank")).to_have_text("–")
+    expect(last.locator("td.wide")).to_contain_text("over 2 of 5 languages")
+    for label in ("Hungarian", "Chinese", "Hindi"):
+        page.get_by_label(label).uncheck()
+    assert names(board)[-1] != "model 00"
+    assert board.locator("td.wide .partial").count() == 0
+
+
+def test_columns_and_metrics_can_be_chosen(page: Page, site: Path) -> None:
+    board = open_index(page, site)
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_role("checkbox", name="Cost").uncheck()
+    expect(board.locator("thead").get_by_role("button", name="Cost")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("checkbox", name="Cost")).to_be_hidden()
+    page.get_by_label("In the languages").select_option("Fidelity")
+    assert set(column(board, "German")) == {100.0}
+    page.get_by_label("In the languages").select_option("Rubric")
+    assert sorted(column(board, "German")) == [2.5, 3.0]
+
+
+def test_an_address_holds_the_view(page: Page, site: Path) -> None:
+    board = open_index(page, site)
+    page.get_by_label("Model").fill("model 2")
+    page.get_by_label("Hungarian").uncheck()
+    page.get_by_label("In the languages").select_option("Gated")
+    page.get_by_label("Dots", exact=True).check()
+    board.locator("thead").get_by_role("button", name="Hindi").click()
+    before = names(board)
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    board = page.locator(MAIN).first
+    assert names(board) == before
+    assert page.get_by_label("Dots", exact=True).is_checked()
+    assert not page.get_by_label("Hungarian").is_checked()
+    assert page.get_by_label("In the languages").input_value() == "gated"
+    # An address that was tampered with shows the page all the same.
+    board = open_index(page, site, "#sort=__proto__&languages=<x>&metric=constructor&columns=,,&show=%00&size=9e9")
+    assert len(names(board)) == 40
+
+
+def test_another_judge_and_the_paper_have_tables_of_their_own(page: Page, site: Path) -> None:
+    open_index(page, site)
+    origins = page.locator("section.board > .origin").all_text_contents()
+    assert len(origins) == 6
+    assert "second judge" in origins[1]
+    assert all("Published in the paper" in origin for origin in origins[2:])
+    paper = page.locator("section.paper").first
+    paper.scroll_into_view_if_needed()
+    assert len(names(paper)) == 31
+    expect(paper.locator("tbody tr").first).to_contain_text("Table 6")
+    assert paper.locator("a").count() == 0
+
+
+def test_plots_show_every_language_with_its_intervals(page: Page, site: Path) -> None:
+    board = open_index(page, site)
+    board.locator("figure").scroll_into_view_if_needed()
+    panels = board.locator(".panel")
+    expect(panels).to_have_count(5)
+    first = panels.first
+    expect(first.locator("li")).to_have_count(12)
+    lines = first.locator("svg.strip .interval, svg.strip .dot")
+    assert lines.count() == 24
+    places = [float((dot.get_attribute("cx") or "").rstrip("%")) for dot in first.locator(".dot").all()]
+    shown = [float(value) for value in first.locator("li .value").all_inner_texts()]
+    assert sorted(range(12), key=lambda place: places[place]) == sorted(range(12), key=lambda place: shown[place])
+    board.get_by_role("button", name="Show all 40 models").click()
+    expect(first.locator("li")).to_have_count(40)
+
+
+def test_a_models_page_switches_language_and_between_worst_and_best(page: Page, site: Path) -> None:
+    board = open_index(page, site)
+    board.get_by_role("link", name="model 07", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("model 07")
+    assert page.locator("table.scores tbody tr").count() == 6
+    expect(page.locator(".case")).to_have_count(10)
+    first = page.locator(".case").first
+    expect(first.locator(".preference")).to_contain_text("prefers the reference")
+    expect(first.locator(".verdict.right")).to_have_count(2)
+    assert first.locator(".text").first.get_attribute("lang") == "de"
+    expect(first.locator("mark").first).to_contain_text("ganz normaler deutscher Satz")
+    page.get_by_label("Chinese").check()
+    assert first.locator(".text").first.get_attribute("lang") == "zh"
+    expect(first).to_contain_text("这是一个关于天气")
+    page.get_by_label("best", exact=True).check()
+    expect(page.locator(".case").first.locator(".preference")).to_contain_text("prefers the model")
+    assert "language=zho" in page.url
+    page.reload()
+    expect(page.locator("#status")).to_contain_text("Chinese: the 10 best of 24 prompts")
+    link = page.locator("#status a")
+    target = Path(unquote(link.evaluate("node => node.href").removeprefix("file://")))
+    assert target.is_file()
+    page.get_by_role("link", name="All models").click()
+    expect(page.locator(MAIN).first).to_be_visible()
+
+
+def test_text_from_right_to_left_and_passages_in_another_language(page: Page, tmp_path: Path) -> None:
+    arabic, english = SENTENCES["ara"], "This one is a perfectly plain English sentence about the weather."
+    outputs = [f"{arabic} {arabic}\n{english}", english, f"{arabic} {arabic}"]
+    write_annotations(tmp_path / "r", "m", [0.1, 0.2, 0.3], languages=["ara"], outputs=outputs)
+    site = build_site([tmp_path / "r"], tmp_path / "site", resamples=50)
+    page.goto((site.folder / "models" / "m.html").as_uri())
+    mixed, wrong = page.locator(".case").nth(0), page.locator(".case").nth(1)
+    lines = mixed.locator(".answer").first.locator(".text li")
+    directions = lines.evaluate_all("nodes => nodes.map(node => getComputedStyle(node).direction)")
+    assert directions == ["rtl", "ltr"]
+    assert mixed.locator(".text").first.get_attribute("lang") == "ar"
+    expect(mixed.locator(".verdict.mixed")).to_have_count(1)
+    expect(lines.nth(0).locator("mark.own")).to_have_count(1)
+    expect(lines.nth(1).locator("mark.foreign")).to_have_text(english)
+    expect(lines.nth(1).locator(".found")).to_contain_text("English")
+    assert lines.nth(1).locator("mark").get_attribute("lang") == "en"
+    expect(wrong.locator(".verdict.wrong")).to_have_count(1)
+    # Nothing of a text is lost by marking it.
+    shown = (
+        mixed.locator(".text")
+        .first.locator("li")
+        .evaluate_all(
+            """nodes => nodes.map(node => [...node.childNodes]
+        .filter(child => !/found/.test(child.className)).map(child => child.textContent).join(''))"""
+        )
+    )
+    assert "\n".join(shown) == outputs[0]
+
+
+def test_a_model_with_two_judges_shows_either(page: Page, site: Path) -> None:
+    page.goto((site / "models" / "model-03.html").as_uri())
+    page.get_by_label("Judged").select_option(index=1)
+    expect(page.locator("#origin")).to_contain_text("second judge")
+    expect(page.locator(".case .preference").first).to_contain_text("no difference")
+    assert "run=1" in page.url
+
+
+def test_everything_can_be_done_with_the_keyboard(page: Page, site: Path) -> None:
+    board = open_index(page, site)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the tables")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#boards")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(board.locator(".scroller")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # the column of names
+    assert names(board) == sorted(names(board))
+    focused = page.evaluate("document.activeElement.dataset.key")
+    assert focused == "name"
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    heads = board.locator("thead button").count()
+    for _ in range(heads):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("model 00")
+
+
+def test_it_can_be_read_without_eyes(page: Page, site: Path) -> None:
+    board = open_index(page, site)
+    expect(board.get_by_role("table", name="Benchmark not named")).to_have_count(1)
+    assert board.get_by_role("rowheader").count() == 40
+    assert board.locator("thead th:not([scope])").count() == 0
+    unnamed = page.evaluate(
+        """[...document.querySelectorAll('button, a, input, select')]
+        .filter(node => !node.textContent.trim() && !(node.labels && node.labels.length))
+        .map(node => node.outerHTML)"""
+    )
+    assert unnamed == []
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(node => node.id)")
+    assert len(ids) == len(set(ids))
+    page.goto((site / "models" / "model-05.html").as_uri())
+    levels = [
+        int(tag[1])
+        for tag in page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(node => node.tagName)")
+    ]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def contrast(page: Page, selector: str) -> float:
+    return float(
+        page.evaluate(
+            """(selector) => {
+            const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+            const light = (color) => {
+                canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+                const parts = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map(part => part / 255)
+                    .map(part => part <= .03928 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4);
+                return .2126 * parts[0] + .7152 * parts[1] + .0722 * parts[2];
+            };
+            const one = light(getComputedStyle(document.querySelector(selector)).color);
+            const other = light(getComputedStyle(document.body).backgroundColor);
+            return (Math.max(one, other) + .05) / (Math.min(one, other) + .05);
+        }""",
+            selector,
+        )
+    )
+
+
+def test_light_and_dark_follow_the_system_and_the_button(page: Page, site: Path) -> None:
+    colors = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        open_index(page, site)
+        colors.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        for selector in ("body", ".lede", "tbody .rank", "tbody small", "nav a", ".class"):
+            assert contrast(page, selector) >= 4.5, (scheme, selector)
+        page.goto((site / "models" / "model-05.html").as_uri())
+        for selector in (".verdict.right", ".role", ".preference", ".found"):
+            assert contrast(page, selector) >= 4.5, (scheme, selector)
+    assert colors[0] != colors[1]
+    open_index(page, site)
+    button = page.locator("#theme")
+    button.click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == colors[0]
+    button.click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == colors[1]
+    page.emulate_media(color_scheme="light")
+    page.reload()
+    expect(page.locator("#theme")).to_have_text("Theme: dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == colors[1]
+
+
+def test_no_width_breaks_the_page(page: Page, site: Path) -> None:
+    for width in (320, 640, 1000, 2200):
+        page.set_viewport_size({"width": width, "height": 900})
+        open_index(page, site)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.goto((site / "models" / "model-05.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_paper_has_no_controls_and_all_rows(page: Page, site: Path) -> None:
+    board = open_index(page, site)
+    page.emulate_media(media="print", reduced_motion="reduce")
+    expect(page.locator("#controls")).to_be_hidden()
+    assert page.evaluate("getComputedStyle(document.querySelector('.scroller')).overflowY") == "visible"
+    assert len(names(board)) == 40
+    assert page.evaluate("getComputedStyle(document.querySelector('tbody tr > td')).transitionDuration") == "0s"
+
+
+def test_hostile_outputs_do_nothing(page: Page, hostile_site: Path) -> None:
+    board = open_index(page, hostile_site)
+    expect(page.get_by_role("heading", level=1)).to_have_text("<script>window.owned = 1</script>")
+    link = board.locator("tbody a").filter(has_text="onerror")
+    expect(link).to_have_text("\u202e<img src=x onerror=window.owned=1>../../evil")
+    assert link.locator("bdi").evaluate("node => getComputedStyle(node).unicodeBidi").startswith("isolate")
+    link.click()
+    found = set()
+    for code in ("German", "Chinese"):
+        page.get_by_label(code).check()
+        for kind in ("worst", "best"):
+            page.get_by_label(kind, exact=True).check()
+            expect(page.locator(".case")).to_have_count(len(HOSTILE) // 2)
+            found |= set(page.locator(".answer .text").evaluate_all("nodes => nodes.map(node => node.textContent)"))
+    for text in HOSTILE[:6]:
+        plain = text.replace("\n", "")
+        assert any(plain[:40] in re.sub(r"[A-Z][a-z]+ \d+ %", "", shown) for shown in found), text
+    assert page.evaluate("window.owned") is None
+    assert page.title() != "owned"
+    assert page.locator("main img, main iframe, main script, main style, main base, main object").count() == 0
+    assert page.locator("main svg:not(.strip):not(.axis):not(.scale-strip)").count() == 0
+    assert page.evaluate("getComputedStyle(document.body).display") == "block"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1400
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('*')].filter(n => [...n.attributes].some(a => /^on/.test(a.name))).length"
+        )
+        == 0
+    )
+
+
+def test_text_that_turns_around_stays_within_its_line(page: Page, hostile_site: Path) -> None:
+    page.goto(next(iter((hostile_site / "models").glob("*evil*"))).as_uri())
+    lines = page.locator(".text li, .prompt p")
+    modes = set(lines.evaluate_all("nodes => nodes.map(node => getComputedStyle(node).unicodeBidi)"))
+    assert modes == {"isolate"}
+    assert set(lines.evaluate_all("nodes => nodes.map(node => node.dir)")) == {"auto"}
+
+
+def test_the_policy_holds_against_a_script_that_got_in(
+    page: Page, watched: Watched, site: Path, tmp_path: Path
+) -> None:
+    """What the escaping prevents is put into the page by hand: the browser refuses to run or to load it."""
+    text = (site / "index.html").read_text(encoding="utf-8")
+    added = (
+        "<script>window.owned = 1</script><img src='https://example.org/x.png' onerror='window.owned = 1'>"
+        "<link rel='stylesheet' href='https://example.org/x.css'><iframe src='https://example.org/'></iframe>"
+    )
+    path = tmp_path / "index.html"
+    path.write_text(text.replace("<main", added + "<main"), encoding="utf-8")
+    refused: list[str] = []
+    page.on("requestfailed", lambda request: refused.append(request.url))
+    page.goto(path.as_uri())
+    expect(page.locator(MAIN).first.locator("table[data-complete]")).to_be_attached()
+    assert page.evaluate("window.owned") is None
+    assert len([message for message in watched.messages if "Content Security Policy" in message]) >= 4
+    assert {url for url in watched.requests if not url.startswith(("file:", "data:"))} <= set(refused)
+    watched.messages.clear()
+    watched.requests.clear()
