@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from xl_instruct.config_errors import explain
 from xl_instruct.passage_filters import PassageLimits
 from xl_instruct.prompts import load_prompt
 from xl_suite.chat.calls import Sampling
@@ -258,7 +259,7 @@ def parse_config(value: Any, name: str = "config") -> Config:
         wrong = error.errors()
         # A list whose only item is wrong counts as too short for pydantic as well.
         told = [one for one in wrong if one["type"] != "too_short" or len(wrong) == 1]
-        lines = [_explain(one) for one in told or wrong]
+        lines = [explain(one, Config) for one in told or wrong]
         raise BadInput(f"{name}: " + "\n".join(lines)) from error
 
 
@@ -288,37 +289,3 @@ def fingerprint(config: Config, limit: int | None = None) -> str:
     for own, translator in zip(values["translators"], config.translators, strict=True):
         own["model"] = describe_model(translator).key
     return hash_values(values, limit, {name: load_prompt(name).sha256 for name in PROMPTS})
-
-
-def _explain(error: Any) -> str:
-    """One of pydantic's errors as a sentence that names the key, the value and what is valid."""
-    place = ".".join(str(part) for part in error["loc"]) or "the configuration"
-    if error["type"] == "extra_forbidden":
-        section = _find_section(error["loc"][:-1])
-        valid = list(section.model_fields) if section else []
-        near = difflib.get_close_matches(str(error["loc"][-1]), valid, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        return f"{place}: there is no such key.{hint} Valid keys: {', '.join(valid)}."
-    if error["type"] == "missing":
-        return f"{place}: missing."
-    problem = error["msg"].removeprefix("Value error, ").rstrip(".")
-    shown = repr(error["input"])
-    found = f" (found {shown})" if len(shown) < 100 and error["type"] != "value_error" else ""
-    return f"{place}: {problem[0].lower() + problem[1:]}{found}."
-
-
-def _find_section(place: tuple[Any, ...]) -> type[Section] | None:
-    """The section that a place in the configuration is of: ("translators", 0) is of a Translator."""
-    section: type[Section] = Config
-    for part in place:
-        if isinstance(part, int):
-            continue
-        field = section.model_fields.get(str(part))
-        if field is None:
-            return None
-        hints = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        own = [hint for hint in hints if isinstance(hint, type) and issubclass(hint, Section)]
-        if not own:
-            return None
-        section = own[0]
-    return section

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
-from xl_instruct.qe import QualityEstimator
-from xl_instruct.qe.store import ScoreStore, score_pairs
+from xl_instruct.qe import QualityEstimator, load_estimator
+from xl_instruct.qe.store import ScoreJournal, ScoreStore, score_pairs
 from xl_instruct.segments import TRANSLATABLE
+from xl_instruct.stages import StageFile
 
 Row = Mapping[str, Any]
 # Pairs that are scored together: enough for an estimator to sort by length, few enough for memory.
@@ -27,6 +30,22 @@ def score_rows(
         for _, candidate in wanted:
             candidate["score"] = None if candidate["refused"] else next(scores)
         yield from group
+
+
+def write_scores(
+    files: Mapping[str, tuple[StageFile, StageFile]], model: str, options: Mapping[str, Any], journal: Path | None
+) -> None:
+    """Scores each language's translated file into the file beside it. journal: keeps scores, if it exists."""
+    if not files:
+        return
+    estimator = load_estimator(model, **options)
+    about = {"name": estimator.name, "licence": estimator.licence, "range": list(estimator.range)}
+    with ScoreJournal(journal) if journal is not None and journal.exists() else nullcontext() as store:
+        for language, (source, target) in files.items():
+            with target.write() as writer:
+                for row in score_rows(source.rows(), language, estimator, store):
+                    writer.add(row)
+                writer.summary.extra["estimator"] = about
 
 
 def _group(rows: Iterable[Row]) -> Iterator[list[dict[str, Any]]]:

@@ -20,7 +20,7 @@ from xl_instruct.config import (
     hash_values,
     settings_of,
 )
-from xl_instruct.estimation import score_rows
+from xl_instruct.estimation import write_scores
 from xl_instruct.preparing import Preparation, count_units, prepare_rows, read_decontaminator
 from xl_instruct.prompts import load_prompt
 from xl_instruct.stages import FOLDER, LeftOut, Rounds, StageFile, Summary
@@ -215,32 +215,14 @@ class Pipeline:
     def _score(
         self, translated: Mapping[str, StageFile], stage: str, model: str, options: Mapping[str, Any]
     ) -> dict[str, StageFile]:
-        from xl_instruct.qe import load_estimator
-        from xl_instruct.qe.store import ScoreJournal
-
         files = {
             code: self._file(stage, file.key, model, dict(options), language=code)
             for code, file in translated.items()
         }
-        missing = [code for code, file in files.items() if not file.exists()]
-        if missing:
-            estimator = load_estimator(model, **options)
-            journal = self.asker.options.journal
-            store = ScoreJournal(journal) if journal is not None and journal.exists() else None
-            try:
-                for code in missing:
-                    self._begin(files[code])
-                    with files[code].write() as writer:
-                        for row in score_rows(translated[code].rows(), code, estimator, store):
-                            writer.add(row)
-                        writer.summary.extra["estimator"] = {
-                            "name": estimator.name,
-                            "licence": estimator.licence,
-                            "range": list(estimator.range),
-                        }
-            finally:
-                if store is not None:
-                    store.close()
+        missing = {code: (translated[code], file) for code, file in files.items() if not file.exists()}
+        for _, file in missing.values():
+            self._begin(file)
+        write_scores(missing, model, options, self.asker.options.journal)
         for file in files.values():
             self._end(file)
         return files
