@@ -30,8 +30,14 @@ def fail(request: dict[str, Any]) -> str:
 
 def build(benchmark: Path, out: Path, server: Loopback | None, *options: str) -> int:
     command = ["build", "m-alpacaeval", "--benchmark", str(benchmark), "--out", str(out)]
-    model = f"gpt@{server.url}" if server is not None else "gpt@http://127.0.0.1:9/v1"
+    model = f"gpt@{server.url}" if server is not None else "gpt"  # OpenAI's, for which there is no key
     return main([*command, "--model", model, *options])
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "XL_SUITE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def read_review(out: Path) -> list[dict[str, Any]]:

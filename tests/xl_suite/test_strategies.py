@@ -261,3 +261,11 @@ def test_compare_puts_it_beside_the_direct_answers(
     told = json.loads(capsys.readouterr().out)
     assert (told["model_a"], told["model_b"]) == (f"tiny-{ONE}", "tiny")
     assert told["difference"] == pytest.approx(30)
+
+
+def test_some_rows_then_all_has_each_row_once(benchmark: Path, tmp_path: Path) -> None:
+    with serve_loopback(lambda request: "Text") as server:
+        assert run(benchmark, tmp_path, server.url, TWO, "--languages", "deu", "--limit", "2") == 0
+        assert run(benchmark, tmp_path, server.url, TWO) == 0
+        assert server.calls == 2 * 3 + 3
+    assert [row["id"] for row in read(tmp_path / f"tiny-{TWO}" / "deu.json")] == [1, 2, 3]
