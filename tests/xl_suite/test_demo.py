@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import shlex
@@ -138,7 +139,8 @@ def test_a_second_run_into_the_same_folder_gives_the_same_bytes(demo: Demo) -> N
     before = fingerprint(demo.folder)
     # 12 languages, a card, 2 journals, 2 x 11 languages of outputs, 11 of annotations; the pipeline's two inputs;
     # 2 journals, 2 files of ratings, 2 languages of translations with a card and a review file
-    assert sum(not name.startswith("xl-instruct/") for name in before) == 48 + 2 + 8
+    others = [name for name in before if not name.startswith(("xl-instruct/", "leaderboard/"))]
+    assert len(others) == 48 + 2 + 8
     run_demo(demo.folder)
     assert fingerprint(demo.folder) == before
 
@@ -194,7 +196,7 @@ def test_the_commands_by_hand_give_the_demos_files_and_figures(
     demo: Demo, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     before = fingerprint(demo.folder)
-    load, respond, fidelity, score, rubrics = by_hand(demo)
+    load, respond, fidelity, score, rubrics, board = by_hand(demo)
     compile(load[2], "printed", "exec")
     assert load[2].count(str(demo.benchmark)) == 1
 
@@ -211,6 +213,22 @@ def test_the_commands_by_hand_give_the_demos_files_and_figures(
     assert json.loads(capsys.readouterr().out)["overall"] == to_json(demo)["scores"]["overall"]
     assert main([*rubrics[1:], "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == to_json(demo)["ratings"]["demo-good"]
+    assert main([*board[1:], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["index"] == to_json(demo)["leaderboard"]
+    assert fingerprint(demo.folder) == before
+
+
+def test_the_leaderboard_shows_the_judged_model_beside_the_papers(demo: Demo) -> None:
+    with (demo.leaderboard / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    own = {row["language"]: row for row in rows if row["benchmark"] == "xl-alpacaeval-demo"}
+    assert {row["model"] for row in own.values()} == {"demo-good"}
+    assert float(own["avg"]["win_rate"]) == pytest.approx(demo.scores["overall"]["win_rate"], abs=1e-4)
+    assert float(own["avg"]["gated"]) == pytest.approx(demo.scores["overall"]["gated_win_rate"], abs=1e-4)
+    mean = demo.ratings["demo-good"]["average"]["mean"]
+    assert float(own["deu"]["rubric_mean"]) == pytest.approx(mean, abs=1e-4)
+    assert "Aya Expanse 8B" in {row["model"] for row in rows}
+    assert (demo.leaderboard / "models" / "demo-good.html").is_file()
 
 
 def test_the_judges_verdicts_are_those_that_were_written(demo: Demo) -> None:
@@ -229,7 +247,7 @@ def test_the_printed_commands_survive_a_shell(demo: Demo) -> None:
     printed = [
         shlex.split(line) for line in describe(odd).splitlines() if line.startswith(("  python", "  xl-suite"))
     ]
-    assert printed[:5] == by_hand(odd)
+    assert printed[:6] == by_hand(odd)
 
 
 def test_the_pipeline_makes_its_dataset_and_report(demo: Demo, tmp_path: Path) -> None:

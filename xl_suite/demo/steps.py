@@ -61,6 +61,10 @@ class Demo:
         return self.folder / "ratings.jsonl"
 
     @property
+    def leaderboard(self) -> Path:
+        return self.folder / "leaderboard"
+
+    @property
     def rating_folder(self) -> Path:
         return self.folder / "ratings"
 
@@ -179,6 +183,13 @@ def generate(demo: Demo) -> Demo:
     return replace(demo, generated=make_dataset(demo.passages, demo.pipeline_journal, demo.synthetic))
 
 
+def show(demo: Demo) -> Demo:
+    from xl_suite.demo.board import build_page
+
+    build_page(demo.folder, demo.leaderboard)
+    return demo
+
+
 STEPS = (
     Step("build a benchmark of prompts written for this demo", build),
     Step("write the journal of two made-up models' answers", record),
@@ -188,6 +199,7 @@ STEPS = (
     Step("rate both models' answers in one language on rubrics, from 1 to 5", rate),
     Step("translate the prompts into one language, with a made-up translator's mistakes", translate),
     Step("make training data from four passages with XL-Instruct's four stages", generate),
+    Step("build the leaderboard's pages", show),
 )
 
 
@@ -206,6 +218,7 @@ def run_demo(folder: Path, report: Callable[[str], None] = lambda line: None) ->
 
 def check_folder(folder: Path) -> None:
     """Raises BadInput unless `folder` is missing, empty, or holds what a demo wrote there."""
+    from xl_suite.leaderboard.site import check_out
     from xl_suite.publishing.dataset_folder import check_replaceable
 
     demo = Demo(folder)
@@ -225,6 +238,7 @@ def check_folder(folder: Path) -> None:
             demo.passages,
             demo.pipeline_journal,
             demo.synthetic,
+            demo.leaderboard,
         },
         demo.rating_folder: {demo.rating_folder / generator for generator in GENERATORS},
         demo.annotation_folder: {demo.annotation_folder / GENERATORS[0]},
@@ -237,5 +251,6 @@ def check_folder(folder: Path) -> None:
                 f"{place} holds {strange[0].name}, which the demo did not write; nothing was changed. "
                 "Name a new or an empty folder with --out."
             )
+    check_out(demo.leaderboard)
     check_replaceable(demo.benchmark, NAME)
     check_replaceable(demo.translated, TRANSLATED)

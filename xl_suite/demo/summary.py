@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xl_suite.demo.answers import GENERATORS, count_answers, group_languages, read_answers
+from xl_suite.demo.board import TITLE
 from xl_suite.demo.rated import show_scores
 from xl_suite.demo.steps import Demo
 from xl_suite.demo.translated import describe_translation
@@ -40,6 +41,7 @@ def describe(demo: Demo) -> str:
         (demo.pipeline_journal, "what its teacher and translators answered"),
         (demo.synthetic, f"the training data made of them: {_count_generated(demo)}"),
         (demo.synthetic / "report.html", "what the pipeline did, for a browser"),
+        (demo.leaderboard / "index.html", "the leaderboard, for a browser"),
     )
     width = max(len(str(place)) for place, _ in places)
     return "\n".join(
@@ -112,6 +114,7 @@ def by_hand(demo: Demo) -> list[list[str]]:
         ["xl-suite", "fidelity", str(slips), "--benchmark", benchmark],
         ["xl-suite", "score", str(demo.annotation_folder / GENERATORS[0]), "--benchmark", benchmark],
         ["xl-suite", "score", str(demo.rating_folder / GENERATORS[0])],
+        ["xl-suite", "leaderboard", str(demo.folder), "--out", str(demo.leaderboard), "--title", TITLE],
     ]
 
 
@@ -119,6 +122,7 @@ def to_json(demo: Demo) -> dict[str, Any]:
     """The object of `xl-suite demo --json`."""
     return {
         "folder": str(demo.folder),
+        "leaderboard": str(demo.leaderboard / "index.html"),
         "benchmark": str(demo.benchmark),
         "journal": str(demo.journal),
         "generated": None if demo.generated is None else demo.generated.to_dict(),
