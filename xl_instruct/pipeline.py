@@ -27,6 +27,7 @@ from xl_instruct.stages import FOLDER, LeftOut, Rounds, StageFile, Summary
 from xl_instruct.streaming import stream_rows
 from xl_instruct.teaching import refine, write_instruction
 from xl_instruct.translation import Desk, is_unsound, translate_row
+from xl_suite.chat.budget import require_price
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.models import Model
 from xl_suite.chat.settings import ChatOptions
@@ -300,6 +301,11 @@ def open_pipeline(
     config: Config, out: Path, options: ChatOptions, *, limit: int | None = None, say: Say = lambda line: None
 ) -> Pipeline:
     """The stages of `config` in `out`. Reads local models' weights once, for their hash; makes no call."""
+    models = (describe_model(config.teacher), *map(describe_model, config.translators))
+    if options.budget is not None and options.replay is None:
+        for model in models:  # now, not when the models before it have been paid
+            if model.kind != "replay":
+                require_price(model, options.price)
     return Pipeline(
         config,
         out,
@@ -307,7 +313,7 @@ def open_pipeline(
         say,
         limit,
         fingerprint(config, limit),
-        describe_model(config.teacher),
-        tuple(map(describe_model, config.translators)),
+        models[0],
+        models[1:],
         Rounds(out / FOLDER),
     )

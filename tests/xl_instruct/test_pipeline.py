@@ -343,6 +343,8 @@ def test_the_estimate_is_near_and_asks_nothing(passages: Path, tmp_path: Path) -
 def test_the_budget_stops_a_run_and_the_next_goes_on(passages: Path, tmp_path: Path) -> None:
     with serve_loopback(answer) as server:
         config = configure(passages, server)
+        with pytest.raises(BadInput, match="price of 'teacher'"):
+            run(config, tmp_path / "out", budget=0.1)
         with pytest.raises(BudgetReached):
             run(config, tmp_path / "out", budget=0.1, price=(10.0, 30.0))
         spent = server.stats()["calls"]
