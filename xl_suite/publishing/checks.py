@@ -13,6 +13,8 @@ from xl_suite.errors import BadInput
 from xl_suite.publishing.card import check_card, read_metadata
 
 KEY_VARIABLES = ("OPENAI_API_KEY", "XL_SUITE_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "ANTHROPIC_API_KEY")
+# What building a dataset leaves beside it: rows that were set aside, for whoever builds it.
+WORKING = ("review.jsonl", "quarantine.jsonl", "failed.json")
 # Forms of keys as their providers document them; the last is any private key in PEM.
 _KEYS = re.compile(
     r"\bsk-[A-Za-z0-9_-]{20,}|\bhf_[A-Za-z0-9]{30,}|\bgh[pousr]_[A-Za-z0-9]{36,}|\bAKIA[0-9A-Z]{16}\b"
@@ -41,11 +43,13 @@ class Checked:
 
 
 def find_files(folder: Path) -> list[Path]:
-    """What is published: every file but the hidden ones, which hold journals, caches and git's own."""
+    """What is published: every file but WORKING at the top, and the hidden ones, which hold journals and caches."""
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not (path.parent == folder and path.name in WORKING)
     )
 
 

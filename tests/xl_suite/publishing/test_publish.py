@@ -107,7 +107,7 @@ def test_all_of_the_demos_datasets_are_published_and_loaded(hub: Hub, tmp_path: 
     demo = tmp_path / "demo"
     run_demo(demo)
     folders = [card.parent for card in sorted(demo.glob("*/README.md"))]
-    assert demo / "benchmark" in folders
+    assert {"benchmark", "m-alpacaeval", "xl-instruct"} == {folder.name for folder in folders}
     for folder in folders:
         repo = f"org/{folder.name}"
         name = "xl_suite.cli.main"
@@ -378,11 +378,16 @@ def test_a_key_of_the_environment_is_found(folder: Path, monkeypatch: pytest.Mon
     assert "one of your environment's keys" in check_folder(folder).problems[0]
 
 
-def test_hidden_files_stay_here(folder: Path) -> None:
+def test_hidden_and_working_files_stay_here(folder: Path) -> None:
     (folder / ".journal.sqlite").write_text("")
+    (folder / "review.jsonl").write_text("{}")
+    (folder / "data").mkdir()
+    (folder / "data" / "review.jsonl").write_text("{}")
     (folder / ".cache").mkdir()
     (folder / ".cache" / "x.json").write_text("{}")
-    assert not [path for path in find_files(folder) if ".cache" in path.parts or path.name.startswith(".")]
+    found = find_files(folder)
+    assert not [path for path in found if ".cache" in path.parts or path.name.startswith(".")]
+    assert [path for path in found if path.name == "review.jsonl"] == [folder / "data" / "review.jsonl"]
 
 
 def test_an_adapter_is_a_model(hub: Hub, tmp_path: Path) -> None:

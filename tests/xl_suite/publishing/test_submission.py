@@ -159,7 +159,6 @@ def test_the_maintainer_checks_what_was_written(
 
 
 def test_the_leaderboard_reads_what_was_written(demo: Path, accepted: Path) -> None:
-    pytest.importorskip("xl_suite.leaderboard.results")
     from xl_suite.leaderboard.jobs import plan_jobs
     from xl_suite.leaderboard.results import find_results
 
