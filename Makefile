@@ -20,6 +20,10 @@ test: $(VENV)/.full
 test-comet:
 	sh scripts/test_comet.sh
 
+# Needs a Chromium at /usr/bin/chromium or in $$CHROMIUM; it fails without one, since a skipped browser test shows nothing.
+test-browser: $(VENV)/.browser
+	$(BIN)/python -m pytest tests/browser
+
 lint: $(VENV)/.full
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -37,6 +41,10 @@ $(VENV)/.base: setup.cfg constraints.txt
 $(VENV)/.full: $(VENV)/.base
 	@echo "Installing what the tests use (torch, transformers, trl, lm-eval, alpaca-eval): a few minutes, once."
 	$(PIP) --editable ".[$(TEST_EXTRAS)]"
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.base
+	$(PIP) --editable ".[browser,test]"
 	touch $@
 
 clean:
