@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all-languages", action="store_true", help="with --claims: not only the averages")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="write the paper's Figures 2 and 3 as SVG")
     parser.add_argument(
+        "--models-configs", type=Path, metavar="DIR", help="write the paper's models as alpaca_eval's models_configs"
+    )
+    parser.add_argument(
         "--source",
         default="tatsu-lab/alpaca_eval",
         metavar="FILE_OR_HUB_ID",
@@ -59,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
         return _show_claims(args)
     if args.figures is not None:
         return _draw(args)
+    if args.models_configs is not None:
+        return _write_models(args)
     from xl_suite.leaderboard.beside import compare_with_paper, show_beside
     from xl_suite.leaderboard.plan import list_done, plan_tables
     from xl_suite.leaderboard.published import TABLES
@@ -164,4 +169,15 @@ def _draw(args: argparse.Namespace) -> int:
         print_json({"out": str(args.figures), "figures": list(figures)})
     else:
         print(f"{args.figures}: {', '.join(figures)}")
+    return 0
+
+
+def _write_models(args: argparse.Namespace) -> int:
+    from xl_suite.leaderboard.models_configs import write_models_configs
+
+    written = write_models_configs(args.models_configs)
+    if args.json:
+        print_json({"out": str(args.models_configs), "files": [str(path) for path in written]})
+    else:
+        print("\n".join(map(str, written)))
     return 0

@@ -97,6 +97,23 @@ def test_the_verb_prints_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "give --budget" in capsys.readouterr().err
 
 
+def test_models_as_alpaca_eval_reads_them(tmp_path: Path) -> None:
+    import yaml
+
+    assert main(["reproduce", "--models-configs", str(tmp_path / "m")]) == 0
+    files = sorted((tmp_path / "m").glob("*/configs.yaml"))
+    assert len(files) == 9
+    for path in files:
+        (config,) = yaml.safe_load(path.read_text()).values()
+        prompt = Path(config["prompt_template"])
+        assert prompt.is_absolute()
+        assert "{instruction}" in prompt.read_text()
+        assert config["completions_kwargs"]["temperature"] == 0.7
+    completions = pytest.importorskip("alpaca_eval.utils")
+    chat = completions.prompt_to_chatml(prompt.read_text().replace("{instruction}", "Hello"))
+    assert chat == [{"role": "user", "content": "Hello"}]
+
+
 # Running
 
 
