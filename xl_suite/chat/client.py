@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xl_suite.chat.attempts import Sender
@@ -159,7 +159,7 @@ class ChatClient:
         work = self._works[request.key] = _Work(call, request, deliver)
         self._fresh.append(work)
         if self._looking is None:
-            self._looking = asyncio.create_task(self._guard(self._look_up()))
+            self._looking = asyncio.create_task(self._guard(self._look_up))
 
     async def _look_up(self) -> None:
         source = self._source or self._session.journal
@@ -191,12 +191,12 @@ class ChatClient:
             if not idle.done():
                 idle.set_result(None)
         elif len(self._workers) < self._slots:
-            self._workers.append(asyncio.create_task(self._guard(self._serve_slot())))
+            self._workers.append(asyncio.create_task(self._guard(self._serve_slot)))
 
-    async def _guard(self, work: Any) -> None:
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """Runs a task of this client; whatever ends it ends the run, so that nobody waits for ever."""
         try:
-            await work
+            await work()
         except asyncio.CancelledError:
             raise
         except BaseException as error:
