@@ -98,9 +98,9 @@ def test_columns_and_metrics_can_be_chosen(page: Page, site: Path) -> None:
     expect(board.locator("thead").get_by_role("button", name="Cost")).to_have_count(0)
     page.keyboard.press("Escape")
     expect(page.get_by_role("checkbox", name="Cost")).to_be_hidden()
-    page.get_by_label("In the languages").select_option("Fidelity")
+    page.get_by_label("Languages show").select_option("Fidelity")
     assert set(column(board, "German")) == {100.0}
-    page.get_by_label("In the languages").select_option("Rubric")
+    page.get_by_label("Languages show").select_option("Rubric")
     assert sorted(column(board, "German")) == [2.5, 3.0]
 
 
@@ -108,7 +108,7 @@ def test_an_address_holds_the_view(page: Page, site: Path) -> None:
     board = open_index(page, site)
     page.get_by_label("Model").fill("model 2")
     page.get_by_label("Hungarian").uncheck()
-    page.get_by_label("In the languages").select_option("Gated")
+    page.get_by_label("Languages show").select_option("Gated")
     page.get_by_label("Dots", exact=True).check()
     board.locator("thead").get_by_role("button", name="Hindi").click()
     before = names(board)
@@ -119,7 +119,7 @@ def test_an_address_holds_the_view(page: Page, site: Path) -> None:
     assert names(board) == before
     assert page.get_by_label("Dots", exact=True).is_checked()
     assert not page.get_by_label("Hungarian").is_checked()
-    assert page.get_by_label("In the languages").input_value() == "gated"
+    assert page.get_by_label("Languages show").input_value() == "gated"
     # An address that was tampered with shows the page all the same.
     board = open_index(page, site, "#sort=__proto__&languages=<x>&metric=constructor&columns=,,&show=%00&size=9e9")
     assert len(names(board)) == 40

@@ -218,8 +218,15 @@ class BoardView {
     this.table.replaceChildren(el("thead", {}, groupRow, head), this.body);
     const end = ends.get(view.metric) || ends.get("win_rate");
     this.end = end;
-    this.caption.textContent = end && view.show !== "numbers"
-      ? `Dots lie on a scale from 0 to ${end} %${board.paper ? "" : ", the line through a dot is its 95 % interval"}${end > 50 && view.metric !== "fidelity" ? "; the upright line marks 50 %, as good as the reference" : ""}. Bold: best of its column.` : "";
+    const notes = [];
+    if (end && view.show !== "numbers") {
+      notes.push(`Dots lie on a scale from 0 to ${end} %${board.paper ? "" : ", on the band of their 95 % interval"}.`);
+      if (end > 50 && view.metric !== "fidelity") notes.push("The upright line marks 50 %, as good as the reference.");
+    }
+    if (marksBest) notes.push("Bold: best of its column.");
+    const partial = board.rows.some((row) => summaryKeys.some((key) => { const found = summarize(board, row, key); return found.cell && !found.complete; }));
+    if (partial) notes.push("* over fewer languages than are shown, and ranked below the others.");
+    this.caption.textContent = notes.join(" ");
   }
 
   makeRow(row, { codes, metric, summaryKeys, ranks, ends, bestOf, marksBest, sized }) {
@@ -312,20 +319,40 @@ class BoardView {
 
 let boards = [];
 
-function announce(counts) {
-  const shown = counts.reduce((sum, count) => sum + count, 0);
+let turn = 0;
+
+function announce() {
+  const shown = DATA.boards.reduce((sum, board) => sum + board.rows.filter(isShown).length, 0);
   const label = view.sort === "name" ? "model" : view.sort === "size" ? "size" : DATA.languages[view.sort] ? languageName(view.sort) : (metricOf(view.sort) || metricOf("win_rate")).label;
   byId("status").textContent = `${shown} rows, sorted by ${label}, ${view.direction === "asc" ? "ascending" : "descending"}.`;
 }
 
-function reorder() {
-  announce(boards.map((one) => one.order()));
+// What a person sees first is drawn first; the tables below follow when it is on the screen.
+function inTurn(work) {
+  turn += 1;
+  const mine = turn;
+  work(boards[0]);
+  afterPaint(() => {
+    if (mine === turn) boards.slice(1).forEach(work);
+  });
+  announce();
   saveView();
 }
 
+let stale = false; // whether tables wait to be drawn anew
+
+function reorder() {
+  if (stale) return redraw();
+  inTurn((one) => one.order());
+}
+
 function redraw() {
-  for (const one of boards) one.draw();
-  reorder();
+  stale = true;
+  inTurn((one) => {
+    one.draw();
+    one.order();
+    if (one === boards[boards.length - 1]) stale = false;
+  });
 }
 
 function drawControls() {
