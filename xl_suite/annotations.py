@@ -26,8 +26,9 @@ class Annotation:
 
     preference: 1 (the reference is better) to 2 (the model is better); 0 and 1.5 are draws. None, and anything
     else, is a failed judgement. price_per_example: dollars. raw_completion: what the judge's server sent.
-    id: 1-based AlpacaEval ID. language: ISO 639-3. order: how the answers were shown, `12`, `21`, or `both` where
-    a row is the mean of two; rows of one prompt that differ in order are averaged before any statistics.
+    id: 1-based AlpacaEval ID. benchmark: its name, or empty. language: ISO 639-3.
+    order: how the answers were shown, `12`, `21`, or `both` where a row is the mean of two; rows of one prompt that
+    differ in order are averaged before any statistics.
     method: how the verdict was read, `logprobs`, `sampled` or `parsed`. sample: counts a model's several answers.
     """
 
@@ -42,6 +43,7 @@ class Annotation:
     raw_completion: Any = None
     id: int | None = None
     dataset: str = ""
+    benchmark: str = ""
     language: str = ""
     order: str = ""
     method: str = ""
@@ -105,6 +107,11 @@ def find_files(path: Path) -> list[Path]:
         folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
         files = [file for folder in folders for file in _list_files(folder)]
     if not files:
+        generators = sorted(
+            {file.parent.parent.name for file in path.glob("*/*/*.json*") if file in _list_files(file.parent)}
+        )
+        if generators:
+            raise BadInput(f"{path} holds the folders of several generators; name one: {', '.join(generators[:10])}.")
         raise BadInput(
             f"{path}: no annotations. Name a file, an annotator's folder (OUT/<generator>/<annotator>) or a "
             "generator's folder (OUT/<generator>); `xl-suite judge --out OUT` writes them."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xl_suite.cli.fidelity import read_packaged
+from xl_suite.cli.expected import read_packaged
 from xl_suite.cli.main import main
 from xl_suite.records import BenchmarkRow, ModelOutput, write_json, write_parquet
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xl_suite.cli.expected import find_expected
 from xl_suite.cli.options import add_json, print_json
 
 if TYPE_CHECKING:
@@ -25,23 +26,6 @@ examples:
 
 verdicts: right, wrong, mixed (lines in another language beside right ones), undetermined (empty, too short, all code)
 pass rate: right / (right + wrong + mixed)"""
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedLanguage:
-    """A row of XL-AlpacaEval's expected.tsv."""
-
-    id: int
-    expected: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedRow:
-    """What is needed of a benchmark's rows."""
-
-    id: int
-    expected: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,8 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     groups = read_groups(find_files(args.outputs), args.language)
-    marked = read_benchmark(args.benchmark) if args.benchmark else {}
-    scores = dict(_score_groups(groups, marked, given=args.benchmark is not None))
+    benchmarks: dict[str, set[str]] = {}
+    for (_, language), rows in groups.items():
+        benchmarks.setdefault(language, set()).update(row.benchmark for row in rows)
+    scores = dict(_score_groups(groups, find_expected(args.benchmark, benchmarks)))
     if args.details:
         from xl_suite.records import write_json
 
@@ -138,31 +124,8 @@ def read_groups(files: Sequence[Path], language: str | None) -> Groups:
     return groups
 
 
-def read_benchmark(folder: Path) -> dict[int, str]:
-    """`expected` by prompt ID, from any language of a benchmark's dataset folder."""
-    from xl_suite.errors import BadInput
-    from xl_suite.records import read_records
-
-    files = sorted(folder.glob("*/*.parquet"))
-    if not files:
-        raise BadInput(f"{folder} is no dataset folder of a benchmark: it has no <language>/*.parquet.")
-    return {row.id: row.expected for path in files for row in read_records(path, ExpectedRow)}
-
-
-def _has_alpaca_eval_ids(row: ModelOutput) -> bool:
-    """Whether a row is of a benchmark with AlpacaEval's IDs, so that XL-AlpacaEval's own table fits."""
-    return row.benchmark in ("xl-alpacaeval", "m-alpacaeval") or row.benchmark.startswith("xl-alpacaeval-from-")
-
-
-def read_packaged() -> dict[int, str]:
-    """`expected` by prompt ID as XL-AlpacaEval ships it."""
-    from xl_suite.tables import read_table
-
-    return {row.id: row.expected for row in read_table("xl_alpacaeval", "expected.tsv", ExpectedLanguage)}
-
-
 def _score_groups(
-    groups: Groups, marked: Mapping[int, str], *, given: bool
+    groups: Groups, marked: Mapping[str, Mapping[int, str]]
 ) -> Iterator[tuple[tuple[str, str], Fidelity]]:
     from tqdm import tqdm
 
@@ -171,16 +134,13 @@ def _score_groups(
     total = sum(len(rows) for rows in groups.values())
     with tqdm(total=total, desc="fidelity", unit=" outputs", disable=None, file=sys.stderr) as bar:
         for (generator, language), rows in sorted(groups.items()):
-            expected = marked
-            if not given and language != "eng" and any(map(_has_alpaca_eval_ids, rows)):
-                expected = read_packaged()
             if not knows_language(language):
                 print(
                     f"warning: {language} is a language that the identification (py3langid) does not know: "
                     "all its answers are undetermined.",
                     file=sys.stderr,
                 )
-            score = score_fidelity(rows, language, expected=expected)
+            score = score_fidelity(rows, language, expected=marked.get(language))
             if score.is_constant:
                 print(
                     f"warning: {score.constant} of {len(rows)} outputs of {generator} in {language} are one and the "

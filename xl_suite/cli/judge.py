@@ -72,13 +72,14 @@ def run(args: argparse.Namespace) -> int:
     annotator = read_annotator(args.annotator)
     model = parse_model(args.model or annotator.model)
     options = read_chat_options(args, args.out / ".journal.sqlite")
-    pairs = pair_outputs(
+    everything = pair_outputs(
         read_outputs(args.outputs, args.language),
         read_outputs(args.reference, args.language),
         languages=args.languages,
-        limit=args.limit,
         allow_partial=args.allow_partial,
     )
+    pairs = {language: rows[: args.limit] for language, rows in everything.items()}
+    earlier = {} if args.limit is None else {language: rows[args.limit :] for language, rows in everything.items()}
     if args.estimate:
         method = choose_method(annotator, args.method, args.samples, args.max_tokens)
         calls = plan_calls(pairs, annotator, order=args.order, method=method)
@@ -96,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         samples=args.samples,
         max_tokens=args.max_tokens,
     )
-    folder = write_judgement(args.out, judgement)
+    folder = write_judgement(args.out, judgement, earlier)
     for note in judgement.noted:
         print(f"note: {note}", file=sys.stderr)
     print(judgement.describe(folder), file=sys.stderr)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from xl_suite.cli.expected import find_expected
 from xl_suite.cli.options import add_json, add_languages, positive_int, print_json
 
 SUMMARY = "Score a model from its annotations: win rates with intervals, raw, gated and length-controlled."
@@ -36,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--outputs", type=Path, help="the model's outputs, for its truncation rate (one run)")
     parser.add_argument("--reference", type=Path, help="the reference's outputs, for its truncation rate")
     parser.add_argument(
-        "--benchmark", type=Path, metavar="DIR", help="its folder says which prompts expect the target language"
+        "--benchmark",
+        type=Path,
+        metavar="DIR",
+        help="its folder says which prompts expect the target language (default for XL-AlpacaEval and m-AlpacaEval: "
+        "the packaged list)",
     )
     parser.add_argument(
         "--gate",
@@ -55,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from xl_suite.annotations import scale_preference, select_languages
     from xl_suite.languages import parse_languages
     from xl_suite.ratings import find_rating_files
-    from xl_suite.scoring.answers import read_expected, read_reasons
+    from xl_suite.scoring.answers import read_reasons
     from xl_suite.scoring.judges import describe_judges, group_by_judge
     from xl_suite.scoring.runs import read_runs
     from xl_suite.scoring.scores import score_annotations
@@ -66,17 +71,23 @@ def run(args: argparse.Namespace) -> int:
     if args.languages != "all":
         codes = [language.code for language in parse_languages(args.languages, [])]
         annotations = select_languages(annotations, codes)
-    found = sorted({row.language for row in annotations if row.language})
-    expected = read_expected(args.benchmark, found) if args.benchmark else None
-    if expected is None and found and args.gate != "none":
+    benchmarks: dict[str, set[str]] = {}
+    for row in annotations:
+        if row.language:
+            benchmarks.setdefault(row.language, set()).add(row.benchmark)
+    expected = find_expected(args.benchmark, benchmarks)
+    unmarked = sorted(set(benchmarks) - set(expected))
+    if unmarked and args.gate != "none":
         print(
-            "Without --benchmark every prompt is taken to expect an answer in the target language.", file=sys.stderr
+            f"{', '.join(unmarked)}: without --benchmark every prompt is taken to expect an answer in the target "
+            "language.",
+            file=sys.stderr,
         )
     reasons = read_reasons(args.outputs) if args.outputs else None
     reference_reasons = read_reasons(args.reference) if args.reference else None
     judges = group_by_judge(annotations)
     size = sum(len(row.output_1) + len(row.output_2) for row in annotations)
-    many = size > MANY_CHARACTERS and args.gate != "none" and bool(found)
+    many = size > MANY_CHARACTERS and args.gate != "none" and bool(benchmarks)
     if many:
         print(f"Looking at the languages of {2 * len(annotations)} answers ...", file=sys.stderr)
     known: dict[Any, Any] = {}

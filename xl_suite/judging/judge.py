@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 from xl_suite.annotations import Annotation
 from xl_suite.chat.budget import Price, find_price
@@ -19,6 +16,7 @@ from xl_suite.chat.models import Model, serve
 from xl_suite.chat.session import ChatOptions, ChatSession, choose_log
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotator import Annotator
+from xl_suite.judging.judgement import Judgement, write_judgement
 from xl_suite.judging.pairwise import (
     METHODS,
     ORDERS,
@@ -33,78 +31,10 @@ from xl_suite.judging.pairwise import (
     make_calls,
     read_verdict,
 )
-from xl_suite.outputs import FAILED, name_folder
-from xl_suite.records import write_json
-from xl_suite.scoring.order import measure_order
 
+__all__ = ["Judgement", "choose_method", "judge_pairs", "name_annotator", "plan_calls", "write_judgement"]
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What came of judging a generator, by language and in the order of the pairs.
-
-    failures: judgements that have no preference, with the reason; the next run makes only these again.
-    method: how the verdicts were read. noted: what a user should know, such as that the judge gave no logprobs.
-    """
-
-    annotations: Mapping[str, list[Annotation]]
-    failures: Mapping[str, list[FailedCall]]
-    method: str
-    ledger: Ledger
-    noted: tuple[str, ...] = ()
-
-    def to_dict(self, folder: Path) -> dict[str, Any]:
-        """The JSON of the verb's `--json`."""
-        return {
-            "folder": str(folder),
-            "method": self.method,
-            "languages": {
-                language: {"n_total": len(rows), "n_failed": len(self.failures[language]), **_describe_orders(rows)}
-                for language, rows in self.annotations.items()
-            },
-            "ledger": self.ledger.to_dict(),
-        }
-
-    def describe(self, folder: Path) -> str:
-        """A few lines for a person."""
-        lines = []
-        for language, rows in self.annotations.items():
-            parts = [f"{len(rows)} judged ({self.method})"]
-            parts += [f"{len(self.failures[language])} failed"] if self.failures[language] else []
-            orders = _describe_orders(rows)
-            if orders:
-                parts.append(f"flip rate {orders['flip_rate']:.1%}, position bias {orders['position_bias']:+.1%}")
-            lines.append(f"{language or 'outputs'}: {', '.join(parts)}")
-        failures = [row for language in self.failures.values() for row in language]
-        if failures:
-            reasons = Counter(row.reason for row in failures)
-            lines.append(f"{len(failures)} judgements failed ({folder / FAILED}); the same command retries them:")
-            lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(3)]
-        return "\n".join([*lines, self.ledger.describe(), f"annotations: {folder}"])
-
-
-def write_judgement(out: Path, judgement: Judgement) -> Path:
-    """Writes `out/<generator>/<annotator>/<language>.json`, and `failed.json` where judgements failed; the folder.
-
-    Languages that were judged earlier keep their files. Raises BadInput where nothing was judged.
-    """
-    rows = [row for language in judgement.annotations.values() for row in language]
-    if not rows:
-        reasons = {failed.reason for language in judgement.failures.values() for failed in language}
-        raise BadInput(f"no judgement was made: {'; '.join(sorted(reasons)[:3]) or 'there are no pairs'}.")
-    folder = out / name_folder(rows[0].generator_2) / name_folder(rows[0].annotator)
-    for language, judged in judgement.annotations.items():
-        if judged:
-            write_json(folder / f"{language or 'annotations'}.json", judged)
-    failed = [
-        {"row": row.row, "language": language, "reason": row.reason, "attempts": row.attempts}
-        for language, failures in judgement.failures.items()
-        for row in failures
-    ]
-    if failed:
-        write_json(folder / FAILED, failed)
-    else:
-        (folder / FAILED).unlink(missing_ok=True)
-    return folder
+MANY = 5  # answers from which on it is told that most are the reference's own
 
 
 def judge_pairs(
@@ -144,11 +74,11 @@ def judge_pairs(
                 annotations[language] += draw_identical(pair, annotator=name, method=run.method.name, order=order)
                 continue
             for question in ask_questions([pair], order, seed):
-                row = made.get((language, pair.prompt, "21" if question.switched else "12"))
-                if row is not None:
-                    annotations[language].append(row)
+                row = made[language, pair.prompt, "21" if question.switched else "12"]
+                annotations[language].append(row)
         failures[language] = [failed for question, failed in run.failures if question.pair.language == language]
-    return Judgement(annotations, failures, run.method.name, run.ledger, tuple(run.noted))
+    noted = [*run.noted, *_note_identical(pairs)]
+    return Judgement(annotations, failures, run.method.name, run.ledger, tuple(noted), order)
 
 
 def choose_method(annotator: Annotator, method: str, samples: int, max_tokens: int | None) -> Method:
@@ -183,9 +113,17 @@ def plan_calls(
     ]
 
 
-def _describe_orders(rows: Sequence[Annotation]) -> dict[str, float]:
-    effect = measure_order(rows)
-    return {} if effect is None else {"flip_rate": effect.flip_rate, "position_bias": effect.position_bias}
+def _note_identical(pairs: Mapping[str, Sequence[Pair]]) -> list[str]:
+    """What to say of languages in which most answers are the reference's own, to the letter."""
+    notes = []
+    for language, rows in pairs.items():
+        same = sum(pair.output_1 == pair.output_2 for pair in rows)
+        if len(rows) >= MANY and 2 * same > len(rows):
+            notes.append(
+                f"{language or 'outputs'}: {same} of {len(rows)} answers are the same text as the reference's; each "
+                "is a draw without a call. Are outputs and reference the same model's?"
+            )
+    return notes
 
 
 class _Run:
@@ -223,7 +161,7 @@ class _Run:
             asyncio.run(self._run(served, alive))
 
     def annotate(self, annotator: str) -> list[Annotation]:
-        """The rows of the judgements that have a preference; the others go to `failures`."""
+        """The rows of all judgements; those that have no preference stand in `failures` too."""
         rows = []
         for number, question in enumerate(self.questions):
             answers = self.answers.get(number, [])
@@ -233,7 +171,7 @@ class _Run:
                 reason = describe_failure(failed, answers, self.method)
                 attempts = failed.attempts if failed else RETRIES + 1
                 self.failures.append((question, FailedCall(question.pair.row, reason, attempts)))
-                continue
+                answers = [] if failed else answers
             dollars = [self._price.of(a.prompt_tokens, a.completion_tokens) for a in answers] if self._price else None
             rows.append(
                 make_annotation(

@@ -41,6 +41,7 @@ class Pair:
     generator_1: str
     output_2: str
     generator_2: str
+    benchmark: str = ""
 
     @property
     def prompt(self) -> int | str:
@@ -50,7 +51,7 @@ class Pair:
     @property
     def row(self) -> str:
         """How messages name the pair: `deu/17`."""
-        return f"{self.language or 'row'}/{str(self.prompt)[:40]}"
+        return name_row(self.language, self.prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,10 @@ class Method:
         return replace(
             annotator.sampling, temperature=temperature, max_tokens=self.max_tokens, logprobs=False, top_logprobs=None
         )
+
+
+def name_row(language: str, prompt: int | str) -> str:
+    return f"{language or 'row'}/{str(prompt)[:40]}"
 
 
 def join_outputs(
@@ -122,6 +127,7 @@ def join_outputs(
             generator_1=base[key].generator,
             output_2=row.output,
             generator_2=row.generator,
+            benchmark=row.benchmark or base[key].benchmark,
         )
         for key, row in ((key, model[key]) for key in shared)
     ]
@@ -214,6 +220,7 @@ def make_annotation(
         raw_completion=raw[0] if len(raw) == 1 else raw,
         id=pair.id,
         dataset=pair.dataset,
+        benchmark=pair.benchmark,
         language=pair.language,
         order="21" if question.switched else "12",
         method=method,
@@ -275,10 +282,9 @@ def pair_outputs(
     reference: Mapping[str, Sequence[ModelOutput]],
     *,
     languages: str = "all",
-    limit: int | None = None,
     allow_partial: bool = False,
 ) -> dict[str, list[Pair]]:
-    """The pairs of every language that the outputs have, or of `languages`. limit: the first pairs of each.
+    """The pairs of every language that the outputs have, or of `languages`.
 
     Raises BadInput for a language that either side lacks, and as `join_outputs`.
     """
@@ -291,7 +297,4 @@ def pair_outputs(
                 f"the {name} have no {', '.join(code or '(language not named)' for code in missing)}. "
                 f"They have: {', '.join(code or '(language not named)' for code in side)}."
             )
-    return {
-        code: join_outputs(outputs[code], reference[code], code, allow_partial=allow_partial)[:limit]
-        for code in wanted
-    }
+    return {code: join_outputs(outputs[code], reference[code], code, allow_partial=allow_partial) for code in wanted}

@@ -95,14 +95,18 @@ def test_unreadable_verdicts_are_asked_again_then_fail_and_are_counted(tmp_path:
 
     pairs = {"deu": make_pairs(["fine", "bad"])}
     judgement = judge(answer, pairs, method="parsed")
-    assert [row.id for row in judgement.annotations["deu"]] == [1]
+    assert [(row.id, row.preference) for row in judgement.annotations["deu"]] == [(1, 2.0), (2, None)]
     (failed,) = judgement.failures["deu"]
     assert (failed.row, failed.attempts) == ("deu/2", 3)
     assert "no verdict in 'no idea'" in failed.reason
     assert len(asked) == 4
     folder = write_judgement(tmp_path, judgement)
     assert json.loads((folder / "failed.json").read_text())[0]["row"] == "deu/2"
-    assert [row.id for row in read_annotations(folder)] == [1]
+    assert [row.preference for row in read_annotations(folder)] == [2.0, None], "a failure does not vanish"
+    zho = {"zho": make_pairs(["bad", "fine"], "zho")}
+    write_judgement(tmp_path, judge(answer, zho, method="parsed"))
+    assert [row["row"] for row in json.loads((folder / "failed.json").read_text())] == ["deu/2", "zho/1"]
+    write_judgement(tmp_path, judge(lambda request: "M", zho, method="parsed"))
     write_judgement(tmp_path, judge(lambda request: "M", pairs, method="parsed"))
     assert not (folder / "failed.json").exists()
 
@@ -120,6 +124,43 @@ def test_a_second_run_pays_only_for_what_failed(tmp_path: Path) -> None:
     assert (second.ledger.paid, second.ledger.from_journal) == (1, 3)
     assert [len(rows) for rows in second.annotations.values()] == [3, 1]
     assert second.failures == {"deu": [], "zho": []}
+
+
+def test_an_order_that_failed_fails_its_prompt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def answer(request: dict[str, Any]) -> Reply:
+        first = last_message(request).split('name="m">\n')[1]
+        return Reply("", status=400) if first.startswith("bad") else prefer_good(request)
+
+    judgement = judge(answer, {"deu": make_pairs(["good", "bad", "good"])}, order="both")
+    assert [row.row for row in judgement.failures["deu"]] == ["deu/2"]
+    folder = write_judgement(tmp_path, judgement)
+    assert main(["score", str(folder), "--gate", "none", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["n_total"], told["n_failed"], told["order"]) == (2, 1, "both")
+    assert told["win_rate"] == pytest.approx(80)
+
+
+def test_answers_that_are_the_references_own_are_told() -> None:
+    judgement = judge(
+        prefer_good, {"deu": make_pairs(["die Referenz"] * 4 + ["good"]), "zho": make_pairs(["good"], "zho")}
+    )
+    (note,) = judgement.noted
+    assert note.startswith("deu: 4 of 5 answers are the same text as the reference's")
+
+
+@pytest.mark.parametrize("order", ["random", "both"])
+def test_fewer_pairs_keep_the_earlier_judgements_of_the_same_kind(order: str, tmp_path: Path) -> None:
+    pairs = make_pairs(["good", "bad", "worse", "worst"])
+    folder = write_judgement(tmp_path, judge(prefer_good, {"deu": pairs}, order=order))
+    whole = (folder / "deu.json").read_bytes()
+    few = judge(prefer_good, {"deu": pairs[:1]}, order=order)
+    write_judgement(tmp_path, few, {"deu": pairs[1:]})
+    assert (folder / "deu.json").read_bytes() == whole
+    changed = [pairs[1], *make_pairs(["", "", "another", "worst"])[2:]]
+    write_judgement(tmp_path, few, {"deu": changed})
+    assert {row.id for row in read_annotations(folder)} == {1, 2, 4}, "an answer that changed is not kept"
+    write_judgement(tmp_path, judge(lambda request: "M", {"deu": pairs[:1]}, method="parsed"), {"deu": pairs[1:]})
+    assert {row.id for row in read_annotations(folder)} == {1}, "verdicts read otherwise are not mixed in"
 
 
 @pytest.mark.parametrize("name", HOSTILE)

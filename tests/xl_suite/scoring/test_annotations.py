@@ -38,8 +38,11 @@ def test_file_folder_of_a_judge_and_folder_of_a_model(tmp_path: Path) -> None:
     assert found == [("one", "deu"), ("one", "zho"), ("two", "deu")]
     assert [r.language for r in read_annotations(tmp_path / "model" / "one")] == ["deu", "zho"]
     assert len(read_annotations(tmp_path / "model" / "one" / "deu.json")) == 1
-    with pytest.raises(BadInput, match="generator's folder"):
+    with pytest.raises(BadInput, match="several generators; name one: model"):
         read_annotations(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="generator's folder"):
+        read_annotations(tmp_path / "empty")
 
 
 def test_foreign_rows(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,14 @@ def test_gate_fidelity_benchmark_and_truncation(tmp_path: Path, capsys: pytest.C
     write_parquet(tmp_path / "bench" / "deu" / "test-00000-of-00001.parquet", benchmark)
     answer = run_json([*arguments, "--benchmark", tmp_path / "bench"], capsys)
     assert answer["gated_win_rate"] == pytest.approx((1 + 1 + 0.5 + 0.2 + 1) / 5 * 100)
+    assert answer["gate"]["n_not_expected"] == 1
+    # Without the folder, XL-AlpacaEval's prompts have its packaged marks.
+    from xl_suite.cli.expected import read_packaged
+
+    free = min(number for number, one in read_packaged().items() if one == "any")
+    named = [replace(row, id=free if row.id == 1 else row.id, benchmark="xl-alpacaeval") for row in rows]
+    write_json(tmp_path / "named" / "judge" / "deu.json", named)
+    answer = run_json(["score", tmp_path / "named", "--json"], capsys)
     assert answer["gate"]["n_not_expected"] == 1
     model_alone = run_json([*arguments, "--gate", "model"], capsys)
     assert model_alone["gated_win_rate"] == pytest.approx((0 + 0 + 0 + 0.2 + 1) / 5 * 100)

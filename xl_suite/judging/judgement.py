@@ -1,0 +1,140 @@
+"""What a judge said of a generator's outputs, and its files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xl_suite.annotations import Annotation, read_file
+from xl_suite.chat.calls import FailedCall
+from xl_suite.chat.ledger import Ledger
+from xl_suite.errors import BadInput
+from xl_suite.judging.pairwise import Pair, name_row
+from xl_suite.judging.verdicts import draw_order
+from xl_suite.outputs import FAILED, name_folder
+from xl_suite.records import read_raw, write_json
+from xl_suite.scoring.order import measure_order
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What came of judging a generator, by language and in the order of the pairs.
+
+    annotations: a row each judgement; one that failed has no preference, so that it is counted and never vanishes.
+    failures: the failed ones with their reasons; the next run makes only these again.
+    method: how the verdicts were read. noted: what a user should know, such as that the judge gave no logprobs.
+    """
+
+    annotations: Mapping[str, list[Annotation]]
+    failures: Mapping[str, list[FailedCall]]
+    method: str
+    ledger: Ledger
+    noted: tuple[str, ...] = ()
+    order: str = "random"
+
+    def to_dict(self, folder: Path) -> dict[str, Any]:
+        """The JSON of the verb's `--json`."""
+        return {
+            "folder": str(folder),
+            "method": self.method,
+            "languages": {
+                language: {
+                    "n_total": len(rows) - len(self.failures[language]),
+                    "n_failed": len(self.failures[language]),
+                    **_describe_orders(rows),
+                }
+                for language, rows in self.annotations.items()
+            },
+            "ledger": self.ledger.to_dict(),
+        }
+
+    def describe(self, folder: Path) -> str:
+        """A few lines for a person."""
+        lines = []
+        for language, rows in self.annotations.items():
+            parts = [f"{len(rows) - len(self.failures[language])} judged ({self.method})"]
+            parts += [f"{len(self.failures[language])} failed"] if self.failures[language] else []
+            orders = _describe_orders(rows)
+            if orders:
+                parts.append(f"flip rate {orders['flip_rate']:.1%}, position bias {orders['position_bias']:+.1%}")
+            lines.append(f"{language or 'outputs'}: {', '.join(parts)}")
+        failures = [row for language in self.failures.values() for row in language]
+        if failures:
+            reasons = Counter(row.reason for row in failures)
+            lines.append(f"{len(failures)} judgements failed ({folder / FAILED}); the same command retries them:")
+            lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(3)]
+        return "\n".join([*lines, self.ledger.describe(), f"annotations: {folder}"])
+
+
+def write_judgement(out: Path, judgement: Judgement, earlier: Mapping[str, Sequence[Pair]] | None = None) -> Path:
+    """Writes `out/<generator>/<annotator>/<language>.json`, and `failed.json` where judgements failed; the folder.
+
+    Languages that were judged earlier keep their files. earlier: pairs that this run left alone (`--limit`); what
+    the files hold of them stays where it was judged in the same way. Raises BadInput where nothing was judged.
+    """
+    rows = [row for language in judgement.annotations.values() for row in language]
+    if all(row.preference is None for row in rows):
+        reasons = {failed.reason for language in judgement.failures.values() for failed in language}
+        raise BadInput(f"no judgement was made: {'; '.join(sorted(reasons)[:3]) or 'there are no pairs'}.")
+    folder = out / name_folder(rows[0].generator_2) / name_folder(rows[0].annotator)
+    kept: dict[str, list[Annotation]] = {}
+    for language, judged in judgement.annotations.items():
+        if judged:
+            path = folder / f"{language or 'annotations'}.json"
+            kept[language] = _keep_earlier(path, judged[0], judgement, (earlier or {}).get(language, ()))
+            write_json(path, [*judged, *kept[language]])
+    _write_failed(folder / FAILED, judgement, kept)
+    return folder
+
+
+def _keep_earlier(path: Path, like: Annotation, judgement: Judgement, pairs: Sequence[Pair]) -> list[Annotation]:
+    """The rows of a file on `pairs` that were judged as this run judges: by the same judge, method and order."""
+    if not pairs or not path.exists():
+        return []
+    found = {(row.prompt, row.order): row for row in read_file(path)}
+    kept = []
+    for pair in pairs:
+        orders = ["12", "21"] if judgement.order == "both" else ["21" if draw_order(pair.instruction) else "12"]
+        rows = [found[pair.prompt, order] for order in orders if (pair.prompt, order) in found]
+        same = all(
+            (row.annotator, row.method, row.instruction, row.output_1, row.generator_1, row.output_2, row.generator_2)
+            == (
+                *(like.annotator, judgement.method, pair.instruction),
+                *(pair.output_1, pair.generator_1, pair.output_2, pair.generator_2),
+            )
+            for row in rows
+        )
+        if same and len(rows) == len(orders):
+            kept += rows
+    return kept
+
+
+def _write_failed(path: Path, judgement: Judgement, kept: Mapping[str, Sequence[Annotation]]) -> None:
+    """Brings `failed.json` up to date; what it says of languages and rows that this run left alone stays."""
+    left = {(language, name_row(language, row.prompt)) for language, rows in kept.items() for row in rows}
+    try:
+        before = [row for row in read_raw(path) if isinstance(row, dict)] if path.exists() else []
+    except BadInput:  # an empty or broken list is made anew
+        before = []
+    failed = [
+        row
+        for row in before
+        if row.get("language") not in judgement.annotations or (row.get("language"), row.get("row")) in left
+    ]
+    failed += [
+        {"row": row.row, "language": language, "reason": row.reason, "attempts": row.attempts}
+        for language, failures in judgement.failures.items()
+        for row in failures
+    ]
+    if failed:
+        write_json(path, failed)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _describe_orders(rows: Sequence[Annotation]) -> dict[str, float]:
+    effect = measure_order(rows)
+    return {} if effect is None else {"flip_rate": effect.flip_rate, "position_bias": effect.position_bias}
