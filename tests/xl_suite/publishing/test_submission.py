@@ -13,6 +13,7 @@ import yaml
 
 from xl_suite.cli.main import main
 from xl_suite.demo.steps import run_demo
+from xl_suite.publishing.journal_evidence import fingerprint, read_journals
 from xl_suite.records import dump_json
 
 NAME = Path("pull-request", "xl-alpacaeval-demo", "demo-good")
@@ -198,6 +199,28 @@ def break_file(folder: Path) -> None:
     (folder / "outputs/demo-good/deu.json").write_text('[{"instruction": "x", "output": 1}]')
 
 
+def name_benchmark(folder: Path) -> None:
+    edit(folder / "outputs/demo-good/deu.json", lambda rows: [row | {"benchmark": "other"} for row in rows])
+
+
+def name_language(folder: Path) -> None:
+    edit(folder / "outputs/demo-good/deu.json", lambda rows: [row | {"language": "por"} for row in rows])
+
+
+def add_prompt(folder: Path) -> None:
+    edit(folder / "outputs/demo-good/deu.json", lambda rows: [*rows, rows[0] | {"id": 999}])
+
+
+def judge_one_twice(folder: Path) -> None:
+    """Portuguese in both orders, as the first of which the demo's are taken; the others in one."""
+
+    def turn(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"order": "21" if row["order"] == "12" else "12", "preference": 3 - row["preference"]}
+
+    path = folder / f"annotations/demo-good/{JUDGE}/por.json"
+    edit(path, lambda rows: [one for row in rows for one in (row, turn(row))])
+
+
 def edit_output(folder: Path) -> None:
     edit(folder / "outputs/demo-good/deu.json", lambda rows: [rows[0] | {"output": "Nein."}, *rows[1:]])
 
@@ -274,6 +297,10 @@ def write_long(folder: Path) -> None:
         (raise_preference, "deu: 8 preferences are not what the judge said"),
         (double_output, "deu: 1 prompts have several outputs (1)"),
         (break_file, "deu.json, record 1, field 'output': expected str"),
+        (name_benchmark, "deu: the outputs are on other, and the benchmark is xl-alpacaeval-demo"),
+        (name_language, "deu: rows say that they are in por"),
+        (add_prompt, "deu: 1 outputs are of prompts that the benchmark does not have (999)"),
+        (judge_one_twice, "deu: 8 prompts are judged in one order only"),
         (edit_output, "deu: 1 annotations judge other texts than the outputs have (1)"),
         (edit_instruction, "deu: 1 outputs have another instruction than the benchmark (1)"),
         (swap_reference, "por: 8 annotations judge other texts than the reference have"),
@@ -368,6 +395,37 @@ def test_folders_named_one_by_one(demo: Path, tmp_path: Path) -> None:
     own += ["--annotations", str(demo / "annotations/demo-good" / JUDGE)]
     assert main(["submit", *own, "--languages", "lit,gle", "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / NAME / "outputs" / "gle.json").is_file()
+
+
+def test_fewer_prompts_are_cut_from_more(demo: Path, tmp_path: Path) -> None:
+    assert submit(demo, demo, "--languages", "deu", "--limit", "3", "--out", str(tmp_path / "out")) == 0
+    rows = json.loads((tmp_path / "out" / NAME / "outputs" / "deu.json").read_text())
+    whole = json.loads((demo / "outputs/demo-good/deu.json").read_text())
+    assert rows == whole[:3]
+    judged = json.loads((tmp_path / "out" / NAME / "annotations" / JUDGE / "deu.json").read_text())
+    assert [row["id"] for row in judged] == [row["id"] for row in rows]
+
+
+def test_a_file_that_is_too_large(
+    demo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("xl_suite.publishing.submission.MOST_BYTES", 5_000)
+    assert submit(demo, demo) == 2
+    assert "at most 5,000 can be submitted" in capsys.readouterr().err
+
+
+def test_the_fingerprint_does_not_depend_on_the_order(demo: Path) -> None:
+    calls = list(read_journals([demo / "journal.jsonl"]))
+    assert fingerprint(calls) == fingerprint(calls[::-1])
+    assert fingerprint(calls) != fingerprint(calls[1:])
+
+
+def test_a_manifest_of_something_else_is_kept(demo: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "pull-request" / "a" / "b" / "manifest.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("{}")
+    assert submit(demo, demo, "--out", str(tmp_path)) == 2
+    assert theirs.read_text() == "{}"
 
 
 def test_nothing_else_is_overwritten(demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
