@@ -17,7 +17,7 @@ SENTENCES = {
 ENGLISH = "This is a perfectly ordinary English sentence about the weather and the long winter."
 # What a model might write to attack a page that shows it.
 HOSTILE = (
-    "</script><script>document.title = 'owned'; window.owned = 1</script>",
+    "</script x='y'><!--<script></script><script>document.title = 'owned'; window.owned = 1</script>",
     "<img src=x onerror=\"window.owned = 1\"><svg onload='window.owned = 1'>",
     "<style>body { display: none }</style><iframe src='https://example.org/'></iframe><base href='https://example.org/'>",
     "--><!-- ]]> {{script}} {{data}} \u2028 \u2029 \\u003c/script\\u003e",

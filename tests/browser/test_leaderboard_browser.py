@@ -194,6 +194,7 @@ def test_text_from_right_to_left_and_passages_in_another_language(page: Page, tm
     expect(mixed.locator(".verdict.mixed")).to_have_count(1)
     expect(lines.nth(0).locator("mark.own")).to_have_count(1)
     expect(lines.nth(1).locator("mark.foreign")).to_have_text(english)
+    assert lines.nth(0).locator("mark").inner_text().endswith(".")  # to the end of its sentence
     expect(lines.nth(1).locator(".found")).to_contain_text("English")
     assert lines.nth(1).locator("mark").get_attribute("lang") == "en"
     expect(wrong.locator(".verdict.wrong")).to_have_count(1)

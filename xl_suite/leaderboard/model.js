@@ -62,6 +62,18 @@ function drawVerdict(verdict) {
   return el("span", { class: `verdict ${VERDICTS[verdict.verdict] ? verdict.verdict : ""}` }, VERDICTS[verdict.verdict] || "", verdict.note ? el("bdi", {}, ` (${verdict.note})`) : null);
 }
 
+const LONGEST_EXCERPT = 120; // characters; longer passages come cut
+
+// Where a marked passage ends in its line: with its sentence, if it was cut, and with the sign that closes it.
+function findEnd(line, end, cut) {
+  if (cut) {
+    const rest = line.slice(end).search(/[.!?。！？।…]/);
+    end = rest < 0 ? line.length : end + rest;
+  }
+  while (/[.!?。！？।…"»”]/.test(line.charAt(end))) end += 1;
+  return end;
+}
+
 // A text line by line; the passages that the verdict rests on are marked with the language that was found.
 function drawText(text, verdict, tag) {
   const marks = new Map();
@@ -79,7 +91,7 @@ function drawText(text, verdict, tag) {
     for (const { code, probability, excerpt, foreign, start } of places) {
       if (start >= 0 && start < written) continue; // within what is marked already
       const from = start >= 0 ? start : written;
-      const to = start >= 0 ? start + excerpt.length : line.length;
+      const to = start >= 0 ? findEnd(line, start + excerpt.length, excerpt.length >= LONGEST_EXCERPT) : line.length;
       if (from === to) continue;
       const kind = foreign ? "foreign" : "own";
       item.append(line.slice(written, from), el("mark", { class: kind, lang: languageTag(code) }, line.slice(from, to)),
