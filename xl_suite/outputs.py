@@ -64,6 +64,11 @@ def name_folder(generator: str) -> str:
     return slug
 
 
+def locate_sample(out: Path, sample: int) -> Path:
+    """The folder for a model's further answers to the same prompts: OUT itself for the first, OUT/sample-2 ..."""
+    return out / f"sample-{sample + 1}" if sample else out
+
+
 def check_outputs(out: Path, generator: str, benchmark: str) -> Path:
     """The folder of a generator's outputs in `out`, which need not exist yet.
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xl_suite.outputs import FailedRow
+from xl_suite.outputs import FailedRow, locate_sample
 
 if TYPE_CHECKING:
     from xl_suite.chat.ledger import Ledger
@@ -18,6 +18,8 @@ class LanguageCount:
     """n_rows: rows answered. n_truncated: of these, cut off by max_tokens. n_empty: without any text.
 
     n_without_final: answers without the final part that the strategy asks for, which are empty; None for `direct`.
+    n_kept: rows beyond `--limit` that earlier runs asked in the same way, which stay. n_dropped: those that were
+    asked in another way, and left the file. Several samples of a row count as so many rows.
     """
 
     n_rows: int
@@ -25,6 +27,8 @@ class LanguageCount:
     n_empty: int
     n_failed: int
     n_without_final: int | None = None
+    n_kept: int | None = None
+    n_dropped: int | None = None
 
     def to_dict(self) -> dict[str, int]:
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -40,6 +44,7 @@ class Report:
     languages: dict[str, LanguageCount]
     failed: tuple[FailedRow, ...]
     ledger: Ledger
+    samples: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of the verb's `--json`."""
@@ -57,15 +62,25 @@ class Report:
         lines = []
         for language, count in self.languages.items():
             parts = [f"{count.n_rows} rows"]
+            parts += [f"{count.n_kept} of them kept from earlier runs"] if count.n_kept else []
             parts += [f"{count.n_truncated} truncated"] if count.n_truncated else []
             parts += [f"{count.n_empty} empty"] if count.n_empty else []
             parts += [f"{count.n_without_final} without a final answer"] if count.n_without_final else []
             parts += [f"{count.n_failed} failed"] if count.n_failed else []
             lines.append(f"{language}: {', '.join(parts)}")
+            if count.n_dropped:
+                lines.append(
+                    f"{language}: {count.n_dropped} rows of earlier runs, asked in another way, are no longer in the "
+                    "file; the journal has them"
+                )
         if self.failed:
             reasons = Counter(row.reason for row in self.failed)
-            lines.append(
-                f"{len(self.failed)} rows failed ({self.folder / 'failed.json'}); the same command retries them:"
-            )
+            place = str(self.folder / "failed.json") + (" and those of the samples" if self.samples > 1 else "")
+            lines.append(f"{len(self.failed)} rows failed ({place}); the same command retries them:")
             lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(3)]
-        return "\n".join([*lines, self.ledger.describe(), f"outputs: {self.folder}"])
+        lines += [self.ledger.describe(), f"outputs: {self.folder}"]
+        lines += [
+            f"outputs, sample {sample + 1}: {locate_sample(self.folder.parent, sample) / self.folder.name}"
+            for sample in range(1, self.samples)
+        ]
+        return "\n".join(lines)

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -30,6 +31,7 @@ from xl_suite.errors import BadInput, ModelUnavailable, UnknownLanguage
 from xl_suite.outputs import name_folder
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records, write_parquet
 from xl_suite.respond import Plan, Prompting, Report, derive_seed, name_benchmark, plan_responses, respond
+from xl_suite.strategies import find_strategy
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = ["id", "dataset", "instruction", "output", "generator", "language", "benchmark", "finish_reason"]
@@ -149,6 +151,51 @@ def test_limit_then_all_pays_once(benchmark: Path, tmp_path: Path) -> None:
         report = run(benchmark, tmp_path, server, languages="deu")
     assert (server.calls, report.ledger.from_journal) == (8, 4)
     assert read_ids(tmp_path / "tiny" / "zho.json") == sorted(IDS), "another language's file stays"
+
+
+@pytest.mark.parametrize("strategy", ["direct", "reason-then-translate-2-calls"])
+def test_a_limit_keeps_the_rows_that_were_asked_in_the_same_way(
+    benchmark: Path, tmp_path: Path, strategy: str
+) -> None:
+    options = {"strategy": find_strategy(strategy)}
+    with serve_loopback(answer) as server:
+        folder = run(benchmark, tmp_path, server, **options).folder
+        whole, calls = (folder / "deu.json").read_bytes(), server.calls
+        report = run(benchmark, tmp_path, server, limit=1, **options)
+        assert (folder / "deu.json").read_bytes() == whole
+        assert server.calls == calls
+        assert report.languages["deu"].to_dict()["n_kept"] == 3
+        assert "3 of them kept" in report.describe()
+        report = run(benchmark, tmp_path, server, limit=1, sampling=Sampling(temperature=0.1), **options)
+    assert read_ids(folder / "deu.json") == [1], "answers to other calls are not mixed in"
+    assert report.languages["deu"].to_dict()["n_dropped"] == 3
+    assert "deu: 3 rows of earlier runs, asked in another way" in report.describe()
+
+
+def test_further_samples_have_folders_of_their_own(benchmark: Path, tmp_path: Path) -> None:
+    counts: Counter[str] = Counter()
+
+    def differ(request: dict[str, Any]) -> str | Reply:
+        text = last_message(request)
+        counts[text] += 1
+        return (
+            Reply("no", status=400) if "7? Answer in zho" in text and counts[text] == 3 else f"{counts[text]} {text}"
+        )
+
+    with serve_loopback(differ, keep_requests=True) as server:
+        report = run(benchmark, tmp_path, server, samples=3, seed=1, chat={"slots": 1})
+        assert len({request["seed"] for request in server.requests}) == 24
+        assert run(benchmark, tmp_path, server, seed=1).ledger.from_journal == 8, "the first is what one run gives"
+    assert report.folder == tmp_path / "tiny"
+    found = [tmp_path / "tiny", tmp_path / "sample-2" / "tiny", tmp_path / "sample-3" / "tiny"]
+    outputs = [read_records(folder / "deu.json", ModelOutput)[0].output for folder in found]
+    assert [text.partition(" ")[0] for text in outputs] == ["1", "2", "3"]
+    assert [(folder / "failed.json").exists() for folder in found] == [False, False, True]
+    assert read_ids(found[2] / "zho.json") == [1, 2, 11]
+    assert report.languages["deu"].n_rows == 12
+    assert f"sample 3: {found[2]}" in report.describe()
+    with pytest.raises(BadInput, match="temperature 0"):
+        plan_responses(benchmark, samples=2, sampling=Sampling(temperature=0))
 
 
 def test_same_bytes_whatever_the_order_and_from_a_replay(benchmark: Path, tmp_path: Path) -> None:

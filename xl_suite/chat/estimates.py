@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xl_suite.chat.budget import find_price
 from xl_suite.chat.calls import Call
@@ -16,6 +16,9 @@ from xl_suite.chat.models import Model
 from xl_suite.chat.replay import choose_model, open_replay
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.chat.wire import build_request
+
+if TYPE_CHECKING:
+    from xl_suite.chat.client import AnswerSource
 
 # OpenAI's o200k tokenizer takes about 4 bytes of UTF-8 per token in most languages of the benchmarks.
 BYTES_PER_TOKEN = 4
@@ -61,15 +64,8 @@ def estimate(model: Model, calls: Iterable[Call], options: ChatOptions) -> Estim
     total = new = most_prompt = most_completion = 0
     mean: float | None = None
     with ExitStack() as stack:
-        source = None
-        if options.replay is not None or model.kind == "replay":
-            source, close, models = open_replay(options.replay or Path(model.source))
-            stack.callback(close)
-            if model.kind == "replay":
-                name, model_key = choose_model(Path(model.source), models, model.name)
-                model = Model(name, model_key, (), "replay", None, model.source)
-        elif options.journal is not None and options.journal.exists() and options.journal.stat().st_size:
-            source = stack.enter_context(Journal(options.journal, read_only=True))
+        source, model = _open_source(model, options, stack)
+        if isinstance(source, Journal) and options.replay is None and model.kind != "replay":
             mean = source.mean_completion(model.name)
         for part in _batches(calls, 500):
             requests = {}
@@ -99,6 +95,34 @@ def estimate(model: Model, calls: Iterable[Call], options: ChatOptions) -> Estim
         None if price is None else price.of(most_prompt, most_completion),
         "bytes / 4; max_tokens" if mean is None else "bytes / 4; mean of the journal's answers",
     )
+
+
+def find_answered(model: Model, calls: Iterable[Call], options: ChatOptions) -> set[str]:
+    """The rows of those `calls` that the journal, or what is replayed, answers; makes no call."""
+    answered: set[str] = set()
+    with ExitStack() as stack:
+        source, model = _open_source(model, options, stack)
+        if source is None:
+            return answered
+        for part in _batches(calls, 500):
+            keys = {call.row: build_request(call, model.name, model.key).key for call in part}
+            found = set(source.look_up(list(keys.values())))
+            answered.update(row for row, key in keys.items() if key in found)
+    return answered
+
+
+def _open_source(model: Model, options: ChatOptions, stack: ExitStack) -> tuple[AnswerSource | Journal | None, Model]:
+    """Where answers are known already, if anywhere, and the model as it is called there."""
+    if options.replay is not None or model.kind == "replay":
+        source, close, models = open_replay(options.replay or Path(model.source))
+        stack.callback(close)
+        if model.kind == "replay":
+            name, key = choose_model(Path(model.source), models, model.name)
+            model = Model(name, key, (), "replay", None, model.source)
+        return source, model
+    if options.journal is not None and options.journal.exists() and options.journal.stat().st_size:
+        return stack.enter_context(Journal(options.journal, read_only=True)), model
+    return None, model
 
 
 def _batches(calls: Iterable[Call], size: int) -> Iterator[list[Call]]:

@@ -32,10 +32,12 @@ examples:
   xl-suite respond xl-alpacaeval --model Qwen/Qwen2.5-7B@http://localhost:8000/v1 --languages deu,zho --out outputs
   xl-suite respond xl-alpacaeval --model vllm:my-model --system @system.txt --name my-model-brief --out outputs
   xl-suite respond xl-alpacaeval --model transformers:my-model --limit 5 --out tried
+  xl-suite respond xl-alpacaeval --model vllm:my-model --samples 3 --out outputs
   xl-suite respond xl-alpacaeval --model vllm:my-model --strategy reason-then-translate --out outputs
 
 Outputs are OUT/<generator>/<language>.json, in AlpacaEval's format. The same command again pays only for what the
-journal (OUT/.journal.sqlite) lacks; rows that failed are listed in failed.json and tried again."""
+journal (OUT/.journal.sqlite) lacks; rows that failed are listed in failed.json and tried again. With --limit, rows
+that earlier runs asked in the same way stay in the files."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser)
     add_languages(parser)
     add_limit(parser)
+    parser.add_argument(
+        "--samples",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="answers to each prompt (default: 1); further ones go to OUT/sample-2/<generator> and so on, and show "
+        "the model's own spread in `score`",
+    )
     parser.add_argument("--name", default="", metavar="GENERATOR", help="of the outputs (default: the model's name)")
     parser.add_argument(
         "--strategy",
@@ -91,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
         sampling=sampling,
         seed=args.seed,
         strategy=find_strategy(args.strategy),
+        samples=args.samples,
     )
     model = parse_model(args.model)
     options = read_chat_options(args, args.out / ".journal.sqlite")
