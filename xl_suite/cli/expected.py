@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xl_suite.annotations import Annotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,15 @@ def find_expected(folder: Path | None, benchmarks: Mapping[str, Set[str]]) -> di
         return dict(read_expected(folder, sorted(benchmarks)))
     known = [language for language, names in benchmarks.items() if all(map(has_alpaca_eval_ids, names))]
     return dict.fromkeys(known, read_packaged()) if known else {}
+
+
+def list_benchmarks(annotations: Iterable[Annotation]) -> dict[str, set[str]]:
+    """What annotations name as their benchmark, by language; those whose language is not named are left out."""
+    found: dict[str, set[str]] = {}
+    for row in annotations:
+        if row.language:
+            found.setdefault(row.language, set()).add(row.benchmark)
+    return found
 
 
 def has_alpaca_eval_ids(benchmark: str) -> bool:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from xl_suite.cli.expected import find_expected
+from xl_suite.cli.expected import find_expected, list_benchmarks
 from xl_suite.cli.options import add_json, add_languages, positive_int, print_json
 
 SUMMARY = "Score a model from its annotations: win rates with intervals, raw, gated and length-controlled."
@@ -71,10 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.languages != "all":
         codes = [language.code for language in parse_languages(args.languages, [])]
         annotations = select_languages(annotations, codes)
-    benchmarks: dict[str, set[str]] = {}
-    for row in annotations:
-        if row.language:
-            benchmarks.setdefault(row.language, set()).add(row.benchmark)
+    benchmarks = list_benchmarks(annotations)
     expected = find_expected(args.benchmark, benchmarks)
     unmarked = sorted(set(benchmarks) - set(expected))
     if unmarked and args.gate != "none":

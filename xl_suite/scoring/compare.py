@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from xl_suite.annotations import Annotation
 from xl_suite.errors import BadInput
+from xl_suite.scoring.answers import Expected, collect_answers, gate_language, look_at_languages
 from xl_suite.scoring.bootstrap import resample_means
+from xl_suite.scoring.gating import Gate
 from xl_suite.scoring.intervals import standard_error_of_macro
 from xl_suite.scoring.preferences import Array, Preferences, average, macro_average, tabulate_preferences
-from xl_suite.scoring.scores import INTERVAL, NOT_AVERAGED, Provenance, find_provenance
+from xl_suite.scoring.scores import INTERVAL, NOT_AVERAGED, Provenance, find_provenance, stack_gated
 
 # Standard errors between no difference and one that is found 80 % of the time at the two-sided 5 % level.
 POWER_FACTOR = 1.959964 + 0.841621
@@ -44,7 +46,8 @@ class Difference:
 class Comparison:
     """Model A against model B by language and over all (`eng` left out; None for one language).
 
-    n_only_a, n_only_b: judgements of prompts that only one of them has, which are left out.
+    n_only_a, n_only_b: judgements of prompts that only one of them has, which are left out. gate: whose answers had
+    to be in the target language for the rates that are compared, or `none` for raw win rates.
     """
 
     model_a: str
@@ -54,6 +57,7 @@ class Comparison:
     overall: Difference | None
     n_only_a: int
     n_only_b: int
+    gate: Gate = "none"
 
     def to_json(self) -> dict[str, Any]:
         head = {
@@ -65,6 +69,7 @@ class Comparison:
             "reference": self.provenance.reference,
             "n_only_a": self.n_only_a,
             "n_only_b": self.n_only_b,
+            "gate": self.gate,
             "interval": INTERVAL,
         }
         if self.overall is None:
@@ -75,9 +80,18 @@ class Comparison:
 
 
 def compare_models(
-    a: Sequence[Annotation], b: Sequence[Annotation], *, resamples: int = 10_000, seed: int = 0
+    a: Sequence[Annotation],
+    b: Sequence[Annotation],
+    *,
+    gate: Gate = "none",
+    expected: Expected | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
 ) -> Comparison:
-    """Compares two models prompt by prompt. Raises BadInput unless judge, method, order and reference are equal."""
+    """Compares two models prompt by prompt. Raises BadInput unless judge, method, order and reference are equal.
+
+    gate: other than `none`, the gated win rates are compared. expected: see `score_annotations`.
+    """
     tables = tabulate_preferences(a), tabulate_preferences(b)
     provenance = _require_same(a, b)
     languages = [language for language in tables[0].languages if language in tables[1].languages]
@@ -89,6 +103,8 @@ def compare_models(
             f"{', '.join(tables[0].languages)} and {', '.join(tables[1].languages)}."
         )
     _require_same_texts(tables, prompts, languages)
+    if gate != "none":
+        tables = _gate(tables[0], gate, expected), _gate(tables[1], gate, expected)
     values = [_select(table, prompts, languages) for table in tables]
     both = ~np.isnan(values[0]) & ~np.isnan(values[1])
     left_out = [int((~np.isnan(table.by_prompt)).sum() - both.sum()) for table in tables]
@@ -106,7 +122,7 @@ def compare_models(
     overall = None
     if len(languages) > 1:
         overall = compare_values(values[0][:, others], values[1][:, others], resamples=resamples, seed=seed)
-    return Comparison(a[0].generator_2, b[0].generator_2, provenance, found, overall, left_out[0], left_out[1])
+    return Comparison(a[0].generator_2, b[0].generator_2, provenance, found, overall, left_out[0], left_out[1], gate)
 
 
 def compare_values(a: Array, b: Array, *, resamples: int = 10_000, seed: int = 0) -> Difference:
@@ -173,6 +189,18 @@ def correct_holm(p_values: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, min(1.0, p * (len(tested) - rank)))
         corrected[place] = largest
     return corrected
+
+
+def _gate(table: Preferences, gate: Gate, expected: Expected | None) -> Preferences:
+    """The table with gated preferences; a language that is not named keeps its raw ones."""
+    answers = {language: collect_answers(table, language, expected=expected) for language in table.languages}
+    answers = look_at_languages(answers, expected)
+    gated = {
+        language: gate_language(table, column, answers[language], gate)
+        for column, language in enumerate(table.languages)
+    }
+    values = stack_gated(table, gated)
+    return table if values is None else replace(table, values=values)
 
 
 def _require_same(a: Sequence[Annotation], b: Sequence[Annotation]) -> Provenance:

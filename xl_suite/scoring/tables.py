@@ -53,6 +53,7 @@ def show_comparison(answer: Mapping[str, Any]) -> str:
     head = [
         f"A: {answer['model_a']}   B: {answer['model_b']}",
         f"judge: {answer['annotator']} ({answer['method'] or 'method not named'})   reference: {answer['reference']}",
+        *([] if answer["gate"] == "none" else [f"gated win rates (gate: {answer['gate']})"]),
         "",
     ]
     note = (

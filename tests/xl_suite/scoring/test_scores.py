@@ -244,6 +244,22 @@ def test_compare_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "A: a   B: b" in capsys.readouterr().out
 
 
+def test_gated_rates_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    slips = annotate("deu", [1.9] * 12)
+    good = [replace(row, generator_2="good", output_2=f"{GERMAN} {row.id}", preference=1.5) for row in slips]
+    write_json(tmp_path / "a" / "judge" / "deu.json", slips)
+    write_json(tmp_path / "b" / "judge" / "deu.json", good)
+    arguments: list[str | Path] = ["compare", tmp_path / "a", tmp_path / "b"]
+    raw = run_json([*arguments, "--json"], capsys)
+    assert (raw["gate"], raw["win_rate_a"], raw["win_rate_b"]) == ("none", pytest.approx(90), pytest.approx(50))
+    gated = run_json([*arguments, "--gate", "both", "--json"], capsys)
+    # Of twelve prompts a loses 1 and draws 3, where b wins 3; the reference alone is wrong in 2.
+    assert gated["win_rate_a"] == pytest.approx((0 + 1 + 0.5 + 9 * 0.9) / 12 * 100)
+    assert gated["win_rate_b"] == pytest.approx((0.5 + 1 + 1 + 9 * 0.5) / 12 * 100)
+    assert main([str(argument) for argument in arguments] + ["--gate", "model"]) == 0
+    assert "gated win rates (gate: model)" in capsys.readouterr().out
+
+
 def test_nothing_judged_is_null_and_not_zero() -> None:
     answer = score_annotations(annotate("deu", [None, -1.0]), gate="none").to_json()
     assert (answer["win_rate"], answer["n_total"], answer["n_failed"]) == (None, 0, 2)
