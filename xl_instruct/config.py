@@ -40,7 +40,9 @@ class Passages(Section):
     """Stage 0: where the English passages come from, and which of them are taken.
 
     source: a file or folder of Parquet, JSONL or text, or a Hub dataset's ID. subset, split, revision: of a Hub
-    dataset. text, id: names of the columns; without `id` a row's number is its ID. count: passages to sample.
+    dataset. text, id: names of the columns; without `id` a row's number is its ID. count: passages to sample. read:
+    rows of the corpus to sample them from, at most; those of a Hub dataset then come from files in a drawn order, so
+    that a corpus of terabytes need not be read to its end. None reads all.
     limits: which passages are taken (`passage_filters.PassageLimits`). licence: of the corpus, for the card.
     """
 
@@ -51,6 +53,7 @@ class Passages(Section):
     text: Text = "text"
     id: str = ""
     count: Count = 1000
+    read: Count | None = None
     seed: int = 1
     limits: PassageLimits = PassageLimits()
     licence: Text = "unknown"
@@ -114,6 +117,15 @@ class Splitting(Section):
 
     name: Text = "sentencex"
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        from xl_instruct.splitters import list_splitters
+
+        if value not in list_splitters():
+            raise ValueError(f"{value!r} is no sentence splitter. Valid: {', '.join(list_splitters())}")
+        return value
 
 
 class Translation(Section):
@@ -238,7 +250,8 @@ def read_config(path: Path | str) -> Config:
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
-            own = sorted(entry.name[:-5] for entry in files("xl_instruct").joinpath("configs").iterdir())
+            names = (entry.name[:-5] for entry in files("xl_instruct").joinpath("configs").iterdir())
+            own = sorted(name for name in names if not name.startswith("train_"))
             raise BadInput(
                 f"{path}: cannot be read: {error}. Name a YAML file, or one of ours: {', '.join(own)}."
             ) from error

@@ -54,12 +54,14 @@ def read_passages(
     config: str | None = None,
     split: str = "train",
     revision: str | None = None,
+    shuffle: int | None = None,
 ) -> Iterator[Passage]:
     """The rows of a corpus, one at a time.
 
     corpus: a .parquet, .jsonl or .jsonl.gz file, a folder of such or of .txt and .md files (one passage each), or
     else a Hub dataset, which is streamed. text, id: names of the columns; without `id` a row's number in its file is
-    its ID. A text that is no string comes as "", to be counted and dropped.
+    its ID. A text that is no string comes as "", to be counted and dropped. shuffle: a seed, for a Hub dataset of
+    which only the beginning will be read: its files come in an order drawn with it.
     Raises BadInput for what is no corpus, BadRecord for a row without the columns.
     """
     path = Path(corpus)
@@ -69,8 +71,8 @@ def read_passages(
         files = sorted(
             file for file in path.rglob("*") if file.is_file() and file.name.endswith((*TEXT_FILES, *_DATA_FILES))
         )
-    elif _HUB_ID.fullmatch(corpus):
-        yield from _read_hub(corpus, text, id, config, split, revision)
+    elif _HUB_ID.fullmatch(corpus) and not corpus.endswith((*TEXT_FILES, *_DATA_FILES, ".json")):
+        yield from _read_hub(corpus, text, id, config, split, revision, shuffle)
         return
     else:
         raise BadInput(f"{corpus}: no such file or folder, and no name of a Hub dataset (ORG/NAME).")
@@ -193,12 +195,14 @@ def _read_parquet(file: Path, columns: list[str]) -> Iterator[Mapping[str, Any]]
 
 
 def _read_hub(
-    corpus: str, text: str, id: str, config: str | None, split: str, revision: str | None
+    corpus: str, text: str, id: str, config: str | None, split: str, revision: str | None, shuffle: int | None
 ) -> Iterator[Passage]:
     import datasets
 
     try:
         rows = datasets.load_dataset(corpus, config, split=split, revision=revision, streaming=True)
+        if shuffle is not None:
+            rows = rows.shuffle(seed=shuffle, buffer_size=1000)
     except (OSError, ValueError, RuntimeError) as error:
         raise BadInput(
             f"{corpus!r} could not be streamed from the Hub (config {config}, split {split}): {error} It is no local "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from xl_instruct.config import Passages
@@ -23,8 +24,9 @@ def sample_rows(settings: Passages, limit: int | None, summary: Summary) -> Iter
         config=settings.subset,
         split=settings.split,
         revision=settings.revision,
+        shuffle=None if settings.read is None else settings.seed,
     )
-    sample = sample_passages(passages, settings.count, settings.seed, settings.limits)
+    sample = sample_passages(islice(passages, settings.read), settings.count, settings.seed, settings.limits)
     counts = dict(sample.counts)
     summary.extra["read"] = counts.pop("read")
     kept = counts.pop("kept")

@@ -201,3 +201,44 @@ def test_a_hub_dataset_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == {"name": "org/corpus", "config": "en", "split": "train", "revision": "abc", "streaming": True}
     with pytest.raises(BadInput, match=r"'org/absent' could not be streamed.*not on the Hub"):
         next(read_passages("org/absent"))
+
+
+def test_a_file_that_is_not_there_is_not_looked_for_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    monkeypatch.setattr(datasets, "load_dataset", lambda *args, **options: pytest.fail("asked the Hub"))
+    for name in ("passages.jsonl", "data/passages.parquet", "notes.txt", "rows.json"):
+        with pytest.raises(BadInput, match="no such file or folder"):
+            next(read_passages(name))
+
+
+HARBOUR = """the harbour of this town was built by people who came over the sea and paid for it with fish and wood
+while others kept the lights on through long winters until a new road made the boats less needed than before"""
+
+
+def test_only_so_many_rows_of_a_hub_dataset_are_read_from_files_in_a_drawn_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import datasets
+
+    from xl_instruct.config import Passages
+    from xl_instruct.sampling import sample_rows
+    from xl_instruct.stages import Summary
+
+    asked = []
+
+    class Stream:
+        def shuffle(self, *, seed: int, buffer_size: int) -> Stream:
+            asked.append(seed)
+            return self
+
+        def __iter__(self) -> Iterator[dict[str, str]]:
+            for number in range(10**9):
+                yield {"text": f"Number {number} tells how the old harbour was built and who paid for it. " * 12}
+
+    monkeypatch.setattr(datasets, "load_dataset", lambda *args, **options: Stream())
+    summary = Summary("passages")
+    rows = list(sample_rows(Passages(source="org/corpus", count=5, read=40, seed=3), None, summary))
+    assert asked == [3]
+    assert summary.extra["read"] == 40
+    assert rows
