@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xl_suite.chat.calls import Call
+from xl_suite.errors import BadInput
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records
 
 if TYPE_CHECKING:
     from xl_suite.chat.models import Model
     from xl_suite.chat.settings import ChatOptions
+    from xl_suite.response_plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """kept: rows beyond the limit that the files hold and the journal answers, with their calls. lost: by language,
-    how many rows the files held that were asked in another way, or that no journal at hand has."""
+    how many rows the files held that will not be in them: asked in another way, or of no prompt of this benchmark."""
 
     kept: tuple[tuple[BenchmarkRow, Call], ...]
     lost: Counter[str]
@@ -28,23 +30,28 @@ class Earlier:
         return Counter(row.language for row, _ in self.kept)
 
 
-def find_earlier(
-    later: Sequence[tuple[BenchmarkRow, Call]],
-    locate: Callable[[int, str], Path],
-    model: Model,
-    options: ChatOptions,
-) -> Earlier:
-    """Of `later`, the rows beyond the limit, those to write again. locate: the file of a sample and language."""
+def find_earlier(plan: Plan, folders: Sequence[Path], model: Model, options: ChatOptions) -> Earlier:
+    """What the files of a plan's languages hold beyond its rows. folders: of each sample."""
     from xl_suite.chat.estimates import find_answered
 
-    held: dict[tuple[int, str], set[int | None]] = {}
-    for row, call in later:
-        path = locate(call.sample, row.language)
-        if (call.sample, row.language) not in held:
-            rows = read_records(path, ModelOutput) if path.exists() else []
-            held[call.sample, row.language] = {one.id for one in rows}
-    known = [(row, call) for row, call in later if row.id in held[call.sample, row.language]]
+    held = {
+        (sample, language): _read_ids(folder / f"{language}.json")
+        for sample, folder in enumerate(folders)
+        for language in plan.languages
+    }
+    known = [(row, call) for row, call in plan.later if row.id in held[call.sample, row.language]]
     answered = find_answered(model, [call for _, call in known], options) if known else set()
     kept = tuple((row, call) for row, call in known if call.row in answered)
-    lost = Counter(row.language for row, call in known if call.row not in answered)
+    for row, call in (*zip(plan.rows, plan.calls, strict=True), *kept):
+        held[call.sample, row.language].discard(row.id)
+    lost: Counter[str] = Counter()
+    for (_, language), ids in held.items():
+        lost[language] += len(ids)
     return Earlier(kept, lost)
+
+
+def _read_ids(path: Path) -> set[int | None]:
+    try:
+        return {row.id for row in read_records(path, ModelOutput)} if path.exists() else set()
+    except BadInput:  # a broken file is made anew
+        return set()

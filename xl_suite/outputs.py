@@ -141,11 +141,20 @@ def read_outputs(path: Path, language: str = "") -> dict[str, list[ModelOutput]]
 
     language: that of rows which name none, as in AlpacaEval's own files. lm-eval's samples are the files
     `samples_*.jsonl` that `lm_eval --log_samples` writes, of tasks of `harness_tasks`; their folder works as well.
-    Raises BadInput where there are none, or where several generators lie in one folder.
+    Raises BadInput where there are none, where several generators lie in one folder, and for what is no language.
     """
+    from xl_suite.languages import find_language
+
+    if language:
+        find_language(language)
     by_language: dict[str, list[ModelOutput]] = {}
     for file in find_output_files(path):
-        for row in _read_output_file(file):
+        for number, row in enumerate(_read_output_file(file), start=1):
+            if row.language and row.language not in by_language:  # it will name a file
+                try:
+                    find_language(row.language)
+                except BadInput as error:
+                    raise BadRecord(file, str(error), row=number, field="language") from error
             by_language.setdefault(row.language or language, []).append(row)
     generators = {row.generator for rows in by_language.values() for row in rows}
     if len(generators) > 1:

@@ -60,7 +60,7 @@ def respond(plan: Plan, model: Model, out: Path, *, options: ChatOptions, name: 
 
     generator = plan.strategy.name_generator(name or name_model(model))
     folders = [check_outputs(locate_sample(out, sample), generator, plan.benchmark) for sample in range(plan.samples)]
-    earlier = find_earlier(plan.later, lambda sample, language: folders[sample] / f"{language}.json", model, options)
+    earlier = find_earlier(plan, folders, model, options)
     kept = tuple(zip(*earlier.kept, strict=True)) or ((), ())
     plan = replace(plan, rows=plan.rows + kept[0], calls=plan.calls + kept[1], later=())
     if plan.strategy.follow is None and _is_paid_for(plan, model, options):

@@ -19,7 +19,7 @@ class LanguageCount:
 
     n_without_final: answers without the final part that the strategy asks for, which are empty; None for `direct`.
     n_kept: rows beyond `--limit` that earlier runs asked in the same way, which stay. n_dropped: those that were
-    asked in another way, and left the file. Several samples of a row count as so many rows.
+    asked in another way, or are not in this benchmark, and left the file. Samples of a row count as so many rows.
     """
 
     n_rows: int
@@ -70,8 +70,8 @@ class Report:
             lines.append(f"{language}: {', '.join(parts)}")
             if count.n_dropped:
                 lines.append(
-                    f"{language}: {count.n_dropped} rows of earlier runs, asked in another way, are no longer in the "
-                    "file; the journal has them"
+                    f"{language}: {count.n_dropped} rows of earlier runs, asked in another way or of another "
+                    "variant of the benchmark, are no longer in the file; the journal has them"
                 )
         if self.failed:
             reasons = Counter(row.reason for row in self.failed)

@@ -167,8 +167,12 @@ def test_a_limit_keeps_the_rows_that_were_asked_in_the_same_way(
         assert report.languages["deu"].to_dict()["n_kept"] == 3
         assert "3 of them kept" in report.describe()
         report = run(benchmark, tmp_path, server, limit=1, sampling=Sampling(temperature=0.1), **options)
-    assert read_ids(folder / "deu.json") == [1], "answers to other calls are not mixed in"
-    assert report.languages["deu"].to_dict()["n_dropped"] == 3
+        assert read_ids(folder / "deu.json") == [1], "answers to other calls are not mixed in"
+        assert report.languages["deu"].to_dict()["n_dropped"] == 3
+        run(benchmark, tmp_path, server, **options)
+        make_benchmark(benchmark, ids=IDS[:3])
+        again = run(benchmark, tmp_path, server, **options)
+    assert again.languages["deu"].to_dict()["n_dropped"] == 1, "a prompt that the benchmark lacks"
     assert "deu: 3 rows of earlier runs, asked in another way" in report.describe()
 
 

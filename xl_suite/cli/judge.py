@@ -15,6 +15,7 @@ from xl_suite.cli.options import (
     positive_int,
     print_json,
 )
+from xl_suite.errors import BadInput
 
 SUMMARY = "Have a judge compare outputs with reference outputs, prompt by prompt."
 EXAMPLES = """\
@@ -69,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     from xl_suite.judging.pairwise import pair_outputs
     from xl_suite.outputs import read_outputs
 
+    if args.out.exists() and not args.out.is_dir():
+        raise BadInput(f"{args.out} is a file. Name a folder with --out.")
     annotator = read_annotator(args.annotator)
     model = parse_model(args.model or annotator.model)
     options = read_chat_options(args, args.out / ".journal.sqlite")
@@ -100,6 +103,8 @@ def run(args: argparse.Namespace) -> int:
     folder = write_judgement(args.out, judgement, earlier)
     for note in judgement.noted:
         print(f"note: {note}", file=sys.stderr)
+    if any(earlier.values()):
+        print("note: rows beyond --limit that were judged in the same way before stay in the files.", file=sys.stderr)
     print(judgement.describe(folder), file=sys.stderr)
     if args.json:
         print_json(judgement.to_dict(folder))

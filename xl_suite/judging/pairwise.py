@@ -293,8 +293,10 @@ def pair_outputs(
     for name, side in (("outputs", outputs), ("reference", reference)):
         missing = [code for code in wanted if code not in side]
         if missing:
+            found = ", ".join(code or "(language not named)" for code in side)
+            hint = " Name the language of rows that name none: --language CODE." if "" in side else ""
             raise BadInput(
-                f"the {name} have no {', '.join(code or '(language not named)' for code in missing)}. "
-                f"They have: {', '.join(code or '(language not named)' for code in side)}."
+                f"no {', '.join(code or '(language not named)' for code in missing)} in the {name}, which "
+                f"{'have' if name == 'outputs' else 'has'}: {found}.{hint}"
             )
     return {code: join_outputs(outputs[code], reference[code], code, allow_partial=allow_partial) for code in wanted}

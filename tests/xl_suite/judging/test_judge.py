@@ -187,7 +187,7 @@ def test_the_verb_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert main([*command, "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
         assert main([*command, "--languages", "fra"]) == 2
-        assert "have no fra" in capsys.readouterr().err
+        assert "no fra in the outputs" in capsys.readouterr().err
     folder = tmp_path / "ann" / "mine" / "xl_local-judge"
     assert told["folder"] == str(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["deu.json", "zho.json"]
@@ -195,6 +195,23 @@ def test_the_verb_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     replay = [*command[:-2], "--out", str(tmp_path / "again"), "--replay", str(tmp_path / "ann/.journal.sqlite")]
     assert main(replay) == 0
     assert (tmp_path / "again/mine/xl_local-judge/deu.json").read_bytes() == before
+
+
+def test_a_language_is_never_a_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [ModelOutput("F", "a", "mine", 1, "", "../../deu")]
+    write_json(tmp_path / "rows.json", rows)
+    write_json(tmp_path / "none.json", [ModelOutput("F", "a", "mine", 1)])
+    command = ["judge", str(tmp_path / "rows.json"), "--reference", str(tmp_path / "none.json")]
+    command += ["--annotator", "xl_local", "--model", "judge@http://127.0.0.1:9/v1", "--out", str(tmp_path / "a")]
+    assert main(command) == 2
+    assert "record 1, field 'language'" in capsys.readouterr().err
+    write_json(tmp_path / "rows.json", [ModelOutput("F", "a", "mine", 1, "", "deu")])
+    assert main(command) == 2
+    assert "in the reference, which has: (language not named). Name the language" in capsys.readouterr().err
+    assert main([*command, "--language", "german"]) == 2
+    assert "Did you mean 'deu'" in capsys.readouterr().err
+    assert main([*command[:-1], str(tmp_path / "rows.json"), "--language", "deu"]) == 2
+    assert "is a file. Name a folder with --out" in capsys.readouterr().err
 
 
 def test_the_judge_is_part_of_the_annotators_name() -> None:
