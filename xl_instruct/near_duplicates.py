@@ -8,6 +8,9 @@ from heapq import nsmallest
 
 _SIZE = 64  # hashes a sketch; the similarity is estimated to about ± 0.06
 _KEYS = 12  # of these, under which a text is found: two texts of similarity .8 share none in 1 of 10^8 pairs
+# A run of words that so many texts hold (a cookie notice) finds no further one: near duplicates share other runs too,
+# and a corpus full of one phrase would cost the square of its size.
+_MOST_TEXTS = 100
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -25,10 +28,16 @@ class NearDuplicates:
         keys = sketch[:_KEYS]
         held = frozenset(sketch)
         candidates = {number for key in keys for number in self._index.get(key, ())}
-        if any(estimate_similarity(held, self._sketches[number]) >= self._similarity for number in candidates):
-            return False
+        for number in candidates:
+            other = self._sketches[number]
+            # What both hold bounds the estimate from above, and is found much faster.
+            most = len(held & other) / min(_SIZE, max(len(held), len(other)))
+            if most >= self._similarity and estimate_similarity(held, other) >= self._similarity:
+                return False
         for key in keys:
-            self._index.setdefault(key, []).append(len(self._sketches))
+            found = self._index.setdefault(key, [])
+            if len(found) < _MOST_TEXTS:
+                found.append(len(self._sketches))
         self._sketches.append(held)
         return True
 

@@ -242,3 +242,16 @@ def test_only_so_many_rows_of_a_hub_dataset_are_read_from_files_in_a_drawn_order
     assert asked == [3]
     assert summary.extra["read"] == 40
     assert rows
+
+
+def test_a_phrase_that_every_text_holds_costs_no_square_and_hides_no_near_duplicate() -> None:
+    draw = random.Random(5)
+    words = HARBOUR.split()
+    notice = "this site uses cookies to give you the best experience on our pages"
+    texts = [
+        f"{notice} " + " ".join(f"{draw.choice(words)}{draw.randint(0, 999)}" for _ in range(80)) for _ in range(400)
+    ]
+    near = NearDuplicates(0.8)
+    assert all(near.add(text) for text in texts)
+    assert max(map(len, near._index.values())) == 100
+    assert not any(near.add(f"{text} the end") for text in texts[-5:])
