@@ -6,9 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import NoReturn
 
 import xl_suite.cli
 from xl_suite.errors import XLSuiteError
@@ -31,8 +33,28 @@ def find_verbs() -> dict[str, ModuleType]:
     return {module.__name__.rpartition(".")[2]: module for module in modules if hasattr(module, "SUMMARY")}
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that names the option that was probably meant by one that it does not know."""
+
+    given: Sequence[str] = ()
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        self.given = sys.argv[1:] if args is None else list(args)
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and self._subparsers is None:  # here and not in the parser of all verbs, for the verb's usage
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
+    def error(self, message: str) -> NoReturn:
+        known = [] if self._subparsers else list(self._option_string_actions)
+        for option in (text.partition("=")[0] for text in self.given if text.startswith("--")):
+            meant = [] if any(one.startswith(option) for one in known) else get_close_matches(option, known, 1)
+            message += f"\n{option} is no option of `{self.prog}`. Did you mean {meant[0]}?" if meant else ""
+        super().error(message)
+
+
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="xl-suite",
         description="Data, training and evaluation for cross-lingual open-ended generation.",
         epilog=EPILOG,
