@@ -4,9 +4,13 @@
 # prints the versions that pip would choose, or pip's explanation of the conflict (exit status 1).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-python="${1:-python3}"
-report="$(mktemp)"
-trap 'rm -f "$report"' EXIT
+scratch="$(mktemp -d)"
+trap 'rm -rf "$scratch"' EXIT
+# A pip of its own: the resolver of an older one can take hours over this.
+"${1:-python3}" -m venv "$scratch/venv"
+python="$scratch/venv/bin/python"
+report="$scratch/report.json"
+"$python" -m pip install --quiet --upgrade pip
 "$python" -m pip install --quiet --dry-run --ignore-installed --constraint constraints.txt --report "$report" \
     ".[hf,alpaca-eval,lm-eval,sat,comet,train,scale,test,dev]"
 "$python" - "$report" <<'PYTHON'
