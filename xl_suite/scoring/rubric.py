@@ -69,9 +69,10 @@ def show_ratings(answer: dict[str, Any]) -> str:
     from xl_suite.scoring.tables import align_columns
 
     names = [AVERAGE, *answer["criteria"]]
-    rows = [(answer["language"] or "all", answer)]
     if "languages" in answer:
         rows = [*answer["languages"].items(), ("overall", answer["overall"])]
+    else:
+        rows = [(answer["language"] or "all", answer)]
     table = [["language", "n", *names]]
     for language, keys in rows:
         counts = [keys[name]["n"] for name in names if keys[name] is not None]
