@@ -134,6 +134,10 @@ def test_the_verb_writes_what_trl_and_datasets_read(
     assert main([*arguments[:3], "4", *arguments[4:]]) == 0  # a subset is replaced, and only that
     assert main(arguments[:-1]) == 0
     assert (out / "README.md").read_bytes() == before
+    for wrong in ("abc", "0", "K"):
+        with pytest.raises(SystemExit):
+            main([*arguments[:3], wrong, *arguments[4:]])
+        assert "argument --size: " in capsys.readouterr().err
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("x")
     assert main(["subset", str(folder), "--out", str(tmp_path / "mine")]) == 2
