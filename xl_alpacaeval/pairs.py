@@ -55,6 +55,11 @@ def build_pairs(language: str, targets: Sequence[str] | None, folder: Path, *, s
         raise BadInput(f"From {language} to {language} is m-AlpacaEval itself: {folder} has it.")
     for target in targets:
         find_phrase(language, target)
+    if not folder.is_dir():
+        raise BadInput(
+            f"{folder}: no such folder. The prompts in {language} are m-AlpacaEval's: `xl-suite build m-alpacaeval "
+            f"--languages {language} --out {folder}` makes it; --m-alpacaeval names another one."
+        )
     prompts = read_benchmark(folder, [language])
     if any(row.template for row in prompts):
         raise BadInput(f"{folder} has templates in its rows: it is no m-AlpacaEval. `xl-suite build m-alpacaeval`.")

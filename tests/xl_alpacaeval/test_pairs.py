@@ -158,6 +158,8 @@ def test_what_cannot_be_asked_for_is_told(m_alpacaeval: Path, tmp_path: Path) ->
         build_pairs("deu", ["swe"], m_alpacaeval)
     with pytest.raises(BadInput, match="no templates in 'swe'"):
         build_pairs("swe", ["deu"], m_alpacaeval)
+    with pytest.raises(BadInput, match=r"no such folder.*build m-alpacaeval --languages deu --out .*absent"):
+        build_pairs("deu", ["hin"], tmp_path / "absent")
     with pytest.raises(BadInput, match="has no fra"):
         build_pairs("fra", ["deu"], m_alpacaeval)
     assert build(m_alpacaeval, tmp_path / "out", "--languages", "hin", "--variant", "strict") == 2
