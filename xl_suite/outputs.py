@@ -140,7 +140,8 @@ def read_outputs(path: Path, language: str = "") -> dict[str, list[ModelOutput]]
     """One generator's outputs by language: of its folder `OUT/<generator>`, of a file, or of lm-eval's samples.
 
     language: that of rows which name none, as in AlpacaEval's own files. lm-eval's samples are the files
-    `samples_*.jsonl` that `lm_eval --log_samples` writes, of tasks of `harness_tasks`; their folder works as well.
+    `samples_*.jsonl` that `lm_eval --log_samples` writes, of tasks of `harness_tasks`; their folder works as well,
+    and of a task that was run several times the last run counts.
     Raises BadInput where there are none, where several generators lie in one folder, and for what is no language.
     """
     from xl_suite.languages import find_language
@@ -149,7 +150,7 @@ def read_outputs(path: Path, language: str = "") -> dict[str, list[ModelOutput]]
         find_language(language)
     by_language: dict[str, list[ModelOutput]] = {}
     for file in find_output_files(path):
-        for number, row in enumerate(_read_output_file(file), start=1):
+        for number, row in enumerate(read_output_file(file), start=1):
             if row.language and row.language not in by_language:  # it will name a file
                 try:
                     find_language(row.language)
@@ -168,8 +169,9 @@ def find_output_files(path: Path) -> list[Path]:
     """The files of outputs that a path names: itself, or those in the folder of one generator."""
     if not path.is_dir():
         return [path]
-    files = [file for file in sorted(path.glob("*.json")) if file.name != FAILED and not file.name.startswith(".")]
-    files = files or sorted(path.rglob("samples_*.jsonl"))
+    files = find_samples(path) or [
+        file for file in sorted(path.glob("*.json")) if file.name != FAILED and not file.name.startswith(".")
+    ]
     if files:
         return files
     generators = sorted({file.parent.name for file in path.glob("*/*.json") if not file.parent.name.startswith(".")})
@@ -178,15 +180,26 @@ def find_output_files(path: Path) -> list[Path]:
     raise BadInput(f"{path} holds no outputs. `xl-suite respond --out OUT` writes them to OUT/<generator>.")
 
 
-def _read_output_file(path: Path) -> list[ModelOutput]:
+def find_samples(folder: Path) -> list[Path]:
+    """lm-eval's files of samples anywhere in a folder, of each task the last: `samples_TASK_TIME.jsonl`."""
+    newest = {(file.parent, file.name.rpartition("_")[0]): file for file in sorted(folder.rglob("samples_*.jsonl"))}
+    return sorted(newest.values())
+
+
+def read_output_file(path: Path) -> list[ModelOutput]:
+    """The outputs of one file; of lm-eval's samples the generator is the model, as their folder names it."""
     if not path.name.startswith("samples_"):
         return read_records(path, ModelOutput)
+    # lm-eval's folder of Qwen/Qwen2.5-7B is Qwen__Qwen2.5-7B, and that of a path has its parts likewise.
+    model = path.absolute().parent.name
+    generator = model.rpartition("__")[2] if model.startswith("__") else model.replace("__", "/")
+    task = re.match("samples_(xl|m)_alpacaeval_", path.name)
+    benchmark = f"{task[1]}-alpacaeval" if task else ""
     rows = []
     for number, sample in enumerate(read_raw(path), start=1):
         document, answers = sample.get("doc"), sample.get("filtered_resps")
         if not isinstance(document, dict) or not isinstance(answers, list) or not answers:
             raise BadRecord(path, "no sample of lm-eval: doc or filtered_resps is missing.", row=number)
-        rows.append(
-            parse_record({**document, "output": answers[0], "generator": "lm-eval"}, ModelOutput, path, number)
-        )
+        values = {"benchmark": benchmark, **document, "output": answers[0], "generator": generator}
+        rows.append(parse_record(values, ModelOutput, path, number))
     return rows

@@ -28,7 +28,7 @@ from xl_suite.chat.models import parse_model
 from xl_suite.chat.session import ChatOptions
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput, ModelUnavailable, UnknownLanguage
-from xl_suite.outputs import name_folder
+from xl_suite.outputs import name_folder, read_outputs
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records, write_parquet
 from xl_suite.respond import Plan, Prompting, Report, derive_seed, name_benchmark, plan_responses, respond
 from xl_suite.strategies import find_strategy
@@ -545,3 +545,28 @@ def read_ids(path: Path) -> list[int]:
 
 def read_tree(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_samples_of_lm_eval_are_outputs_of_their_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "results" / "org__tiny"
+
+    def log(time: str, output: str) -> None:
+        document = {"id": 1, "dataset": "d", "instruction": "F", "language": "deu", "expected": "target"}
+        folder.mkdir(parents=True, exist_ok=True)
+        line = json.dumps({"doc": document, "filtered_resps": [output]})
+        (folder / f"samples_xl_alpacaeval_deu_{time}.jsonl").write_text(line + "\n", encoding="utf-8")
+
+    log("2026-01-02T00-00-00.1", "new")
+    log("2026-01-01T00-00-00.1", "old")
+    (folder / "results_2026-01-02T00-00-00.1.json").write_text('{"results": {}}')
+    for place in (folder, folder.parent):
+        ((row,),) = read_outputs(place).values()
+        assert (row.output, row.generator, row.language) == ("new", "org/tiny", "deu")
+        assert row.benchmark == "xl-alpacaeval"
+    assert main(["fidelity", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_undetermined"] == 1
+    folder = tmp_path / "results" / "__home__me__my-model"
+    log("2026-01-02T00-00-00.1", "mine")
+    assert read_outputs(folder)["deu"][0].generator == "my-model"
+    with pytest.raises(BadInput, match="several generators: my-model, org/tiny"):
+        read_outputs(folder.parent)

@@ -30,7 +30,10 @@ pass rate: right / (right + wrong + mixed)"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "outputs", type=Path, metavar="OUTPUTS", help="a file of outputs, a generator's folder, or a folder of those"
+        "outputs",
+        type=Path,
+        metavar="OUTPUTS",
+        help="a file of outputs, a generator's folder, or a folder of those; or lm-eval's samples",
     )
     parser.add_argument(
         "--language", metavar="CODE", help="ISO 639-3 code, for rows that name no language themselves"
@@ -71,12 +74,13 @@ Groups = dict[tuple[str, str], "list[ModelOutput]"]  # by generator and language
 def find_files(outputs: Path) -> list[Path]:
     """The files of outputs at a path: itself, those of a generator's folder, or those of each folder in it."""
     from xl_suite.errors import BadInput
+    from xl_suite.outputs import find_samples
 
     if outputs.is_file():
         return [outputs]
     if not outputs.exists():
         raise BadInput(f"{outputs}: no such file or folder.")
-    found = [
+    found = find_samples(outputs) or [
         path
         for pattern in ("*.json", "*/*.json")
         for path in sorted(outputs.glob(pattern))
@@ -87,7 +91,7 @@ def find_files(outputs: Path) -> list[Path]:
     if not found:
         raise BadInput(
             f"{outputs} holds no outputs. Valid are a .json file, a generator's folder with <language>.json files "
-            "(as `xl-suite respond` writes them), or a folder of such folders."
+            "(as `xl-suite respond` writes them), a folder of such folders, or one with lm-eval's samples_*.jsonl."
         )
     return found
 
@@ -96,13 +100,13 @@ def read_groups(files: Sequence[Path], language: str | None) -> Groups:
     """All outputs by generator and language. Raises BadInput where a row's language is not to be known."""
     from xl_suite.errors import BadInput, BadRecord
     from xl_suite.languages import find_language
-    from xl_suite.records import ModelOutput, read_records
+    from xl_suite.outputs import read_output_file
 
     if language is not None:
         find_language(language)
     groups: Groups = {}
     for path in files:
-        for number, row in enumerate(read_records(path, ModelOutput), start=1):
+        for number, row in enumerate(read_output_file(path), start=1):
             code = row.language or language
             if not code:
                 raise BadRecord(
