@@ -111,7 +111,7 @@ def find_files(path: Path) -> list[Path]:
             {file.parent.parent.name for file in path.glob("*/*/*.json*") if file in _list_files(file.parent)}
         )
         if generators:
-            raise BadInput(f"{path} holds the folders of several generators; name one: {', '.join(generators[:10])}.")
+            raise BadInput(f"{path} holds the folders of generators; name one: {', '.join(generators[:10])}.")
         raise BadInput(
             f"{path}: no annotations. Name a file, an annotator's folder (OUT/<generator>/<annotator>) or a "
             "generator's folder (OUT/<generator>); `xl-suite judge --out OUT` writes them."

@@ -38,7 +38,7 @@ def test_file_folder_of_a_judge_and_folder_of_a_model(tmp_path: Path) -> None:
     assert found == [("one", "deu"), ("one", "zho"), ("two", "deu")]
     assert [r.language for r in read_annotations(tmp_path / "model" / "one")] == ["deu", "zho"]
     assert len(read_annotations(tmp_path / "model" / "one" / "deu.json")) == 1
-    with pytest.raises(BadInput, match="several generators; name one: model"):
+    with pytest.raises(BadInput, match="folders of generators; name one: model"):
         read_annotations(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="generator's folder"):
