@@ -65,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
     if args.models_configs is not None:
         return _write_models(args)
     from xl_suite.leaderboard.beside import compare_with_paper, show_beside
-    from xl_suite.leaderboard.plan import list_done, plan_tables
+    from xl_suite.leaderboard.plan import list_done
+    from xl_suite.leaderboard.planning import plan_tables
     from xl_suite.leaderboard.published import TABLES
     from xl_suite.leaderboard.running import run_cells
 
@@ -98,7 +99,7 @@ def _setting(args: argparse.Namespace) -> Any:
     from importlib.resources import files
 
     from xl_instruct.training_data import PLAIN_TEMPLATE
-    from xl_suite.leaderboard.plan import Setting
+    from xl_suite.leaderboard.planning import Setting
 
     three = ""
     paper = files("xl_instruct").joinpath("configs", "paper.yaml")
@@ -121,7 +122,7 @@ def _say(line: str) -> None:
 
 
 def _show_plan(plan: Any, done: Any) -> str:
-    from xl_suite.leaderboard.plan import ASSUMPTIONS, sum_costs
+    from xl_suite.leaderboard.plan import sum_costs
 
     lines = []
     for cell in plan.cells:
@@ -144,7 +145,8 @@ def _show_plan(plan: Any, done: Any) -> str:
         f"To do: {sum(not one for one in done.values())} of {len(done)} commands, {total.calls:,} calls, {dollars}",
     ]
     lines[-1] += f", GPU hours {hours}. Token means are assumed; --estimate of a verb counts."
-    return "\n".join([*lines, "Assumed:", *(f"- {text}" for text in ASSUMPTIONS)])
+    assumed = [f"- {text}" for text in plan.assumptions]
+    return "\n".join([*lines, *(["Assumed:", *assumed] if assumed else [])])
 
 
 def _show_claims(args: argparse.Namespace) -> int:

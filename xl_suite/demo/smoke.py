@@ -12,7 +12,8 @@ from xl_suite.demo.answers import read_answers
 from xl_suite.demo.benchmark import build_demo_rows, write_demo_benchmark
 from xl_suite.demo.tiny import JUDGE, REFERENCE, make_tiny_model, serve_tiny
 from xl_suite.errors import BadInput
-from xl_suite.leaderboard.plan import Plan, Setting, name_run, plan_tables
+from xl_suite.leaderboard.plan import Plan
+from xl_suite.leaderboard.planning import Setting, name_run, plan_tables
 from xl_suite.leaderboard.published import find_model, paper_models
 from xl_suite.leaderboard.running import Execute, Result, run_cells
 

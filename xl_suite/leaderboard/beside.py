@@ -160,5 +160,6 @@ def show_beside(rows: Sequence[Beside]) -> str:
         )  # fmt: skip
     missing = len(rows) - len(known)
     agreeing = sum(bool(row.agree) for row in known)
-    note = f"{agreeing} of {len(known)} agree; {missing} of {len(rows)} numbers have no score of ours yet."
+    note = f"{missing} of {len(rows)} numbers have no score of ours yet."
+    note = f"{agreeing} of {len(known)} agree; {note}" if known else note
     return "\n".join([*(align_columns(lines) if known else []), *([""] if known else []), note])

@@ -14,7 +14,8 @@ from xl_suite.cli.main import build_parser, main
 from xl_suite.errors import BadInput
 from xl_suite.leaderboard.beside import compare_with_paper
 from xl_suite.leaderboard.costs import cost_of
-from xl_suite.leaderboard.plan import Plan, Setting, is_done, list_done, plan_tables, sum_costs
+from xl_suite.leaderboard.plan import Plan, is_done, list_done, sum_costs
+from xl_suite.leaderboard.planning import Setting, plan_tables
 from xl_suite.leaderboard.published import TABLES, published_scores
 from xl_suite.leaderboard.running import run_cells
 
@@ -93,6 +94,12 @@ def test_the_verb_prints_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[
     text = capsys.readouterr().out
     assert "[ ] generate/xl-instruct-3" in text
     assert "GPU hours unknown" in text
+    assert "Table 9: the 40,000" in text
+    assert "Table 10's random arm" not in text  # what another table leaves open
+    assert "of 0 agree" not in text
+    assert text.endswith("16 of 16 numbers have no score of ours yet.\n")
+    assert main(["reproduce", "--table", "1", "--out", str(tmp_path / "r")]) == 0
+    assert "Assumed:" not in capsys.readouterr().out
     assert main(["reproduce", "--table", "1", "--out", str(tmp_path / "r"), "--run"]) == 2
     assert "give --budget" in capsys.readouterr().err
 
