@@ -7,43 +7,21 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from xl_instruct import chunked_loss, varlen
 from xl_instruct.training_config import TrainingConfig
 from xl_instruct.training_data import Tokenized, TrainingData, choose_format, count_tokens
+from xl_instruct.training_memory import GIB, Memory, measure_free
 from xl_suite import extras
 from xl_suite.errors import BadInput
 
-GIB = 2**30
 # More parameters than this on a CPU would take days for what a GPU does in minutes.
 MOST_CPU_PARAMETERS = 1.5e9
 # Share of the free memory that may be planned for; the rest is for the allocator and what is not in the formula.
 USABLE = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Bytes that training takes, by rule of thumb: about a fifth off in either direction.
-
-    weights: frozen. adapter: with gradients and Adam's two moments, 16 bytes a parameter. fast, checkpoint:
-    activations of the largest batch when they are kept, and when they are computed again. logits: of one chunk.
-    free: on the device, now.
-    """
-
-    weights: int
-    adapter: int
-    fast: int
-    checkpoint: int
-    logits: int
-    free: int
-
-    def total(self, mode: str) -> int:
-        return self.weights + self.adapter + self.logits + (self.fast if mode == "fast" else self.checkpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +230,7 @@ def estimate_memory(skeleton: Skeleton, config: TrainingConfig, trainable: int, 
         fast=layers * layer,
         checkpoint=layers * tokens * 2 * width * wide + layer,
         logits=logits,
-        free=_measure_free(gpu),
+        free=measure_free(gpu),
     )
 
 
@@ -286,18 +264,3 @@ def _name_device(gpu: bool) -> str:
     import torch
 
     return f"cuda ({torch.cuda.get_device_name(0)})" if gpu else "cpu"
-
-
-def _measure_free(gpu: bool) -> int:
-    """Bytes free on the device: the GPU's memory, or what the system can give without swapping."""
-    if gpu:
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    try:
-        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
-    except OSError:
-        found = None
-    if found is not None:
-        return int(found[1]) * 1024
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -450,7 +450,7 @@ def test_a_large_model_without_a_gpu_is_refused(subset: Path, tmp_path: Path, ti
 def test_too_little_memory_is_refused(tiny_model: Path, subset: Path, tmp_path: Path, monkeypatch: Any) -> None:
     from xl_instruct import training, training_plan
 
-    monkeypatch.setattr(training_plan, "_measure_free", lambda gpu: 10_000)
+    monkeypatch.setattr(training_plan, "measure_free", lambda gpu: 10_000)
     config = TrainingConfig(model=str(tiny_model))
     with pytest.raises(BadInput, match=r"does not fit.*smaller micro_batch_size"):
         training.train(config, subset, tmp_path / "out", say=lambda line: None)
