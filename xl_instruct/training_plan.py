@@ -150,9 +150,15 @@ def plan_training(
     rows = len(sizes)
     per_epoch = math.ceil(rows / config.batch_size)
     steps = config.max_steps or max(1, math.ceil(per_epoch * config.epochs))
+    warmup_steps = math.ceil(steps * config.warmup_share)
     gpu = _has_gpu()
     obstacle = varlen.find_obstacle(skeleton.config, gpu=gpu)
     notes = []
+    if steps <= warmup_steps:
+        notes.append(
+            "No step is left after the warm-up, whose first step has a learning rate of 0: the model hardly changes, "
+            "with a single step not at all. Take more examples, a smaller batch_size, or warmup_share: 0."
+        )
     if config.attention == "varlen" and obstacle:
         raise BadInput(f"attention: varlen cannot be used: {obstacle}. Set attention: auto or sdpa.")
     attention = "sdpa" if obstacle or config.attention == "sdpa" or config.method == "dpo" else varlen.NAME
@@ -185,7 +191,7 @@ def plan_training(
         tokens=sum(sizes),
         exact=tokens is not None,
         steps=steps,
-        warmup_steps=math.ceil(steps * config.warmup_share),
+        warmup_steps=warmup_steps,
         device=_name_device(gpu),
         memory=memory,
         checkpointing=mode == "checkpoint",

@@ -435,6 +435,15 @@ def test_an_estimate_needs_no_weights(subset: Path, tmp_path: Path, capsys: pyte
     assert not (tmp_path / "o").exists()
 
 
+def test_a_run_of_warm_up_alone_is_told(tiny_model: Path, subset: Path) -> None:
+    from xl_instruct.training import estimate_training
+
+    for batch_size, warmup_share, told in ((32, 0.03, True), (32, 0.0, False), (16, 0.03, False)):
+        changes = {"model": str(tiny_model), "batch_size": batch_size, "warmup_share": warmup_share}
+        plan = estimate_training(read_training_config("train_paper", changes), subset)
+        assert any("learning rate of 0" in note for note in plan.notes) is told, plan.notes
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_large_model_without_a_gpu_is_refused(subset: Path, tmp_path: Path, tiny_model: Path) -> None:
     from xl_instruct.training import train
