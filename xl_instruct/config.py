@@ -241,25 +241,28 @@ def read_config(path: Path | str) -> Config:
     """
     import yaml
 
-    path = Path(path)
-    packaged = files("xl_instruct").joinpath("configs", f"{path}.yaml")
-    if not path.exists() and len(path.parts) == 1 and packaged.is_file():
-        text, name = packaged.read_text(encoding="utf-8"), f"{path}.yaml"
-    else:
-        name = str(path)
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, ValueError) as error:
-            names = (entry.name[:-5] for entry in files("xl_instruct").joinpath("configs").iterdir())
-            own = sorted(name for name in names if not name.startswith("train_"))
-            raise BadInput(
-                f"{path}: cannot be read: {error}. Name a YAML file, or one of ours: {', '.join(own)}."
-            ) from error
+    text, name = read_text(path)
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise BadInput(f"{name}: not YAML: {error}") from error
     return parse_config(value, name)
+
+
+def read_text(path: Path | str) -> tuple[str, str]:
+    """(text, name) of a configuration, with its comments. Raises BadInput where it cannot be read."""
+    path = Path(path)
+    packaged = files("xl_instruct").joinpath("configs", f"{path}.yaml")
+    if not path.exists() and len(path.parts) == 1 and packaged.is_file():
+        return packaged.read_text(encoding="utf-8"), f"{path}.yaml"
+    try:
+        return path.read_text(encoding="utf-8-sig"), str(path)
+    except (OSError, ValueError) as error:
+        names = (entry.name[:-5] for entry in files("xl_instruct").joinpath("configs").iterdir())
+        own = sorted(name for name in names if not name.startswith("train_"))
+        raise BadInput(
+            f"{path}: cannot be read: {error}. Name a YAML file, or one of ours: {', '.join(own)}."
+        ) from error
 
 
 def parse_config(value: Any, name: str = "config") -> Config:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from xl_instruct.config import PAPER_LANGUAGES, Config, fingerprint, parse_config, read_config
+from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
 
 LEAST: dict[str, Any] = {
@@ -109,3 +110,12 @@ def test_the_fingerprint_covers_what_determines_the_result_and_no_url(monkeypatc
 
     monkeypatch.setattr("xl_instruct.config.load_prompt", lambda name: PromptText(name, "another"))
     assert fingerprint(make()) != base
+
+
+def test_a_configuration_can_be_shown_and_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "smoke", "--show"]) == 0
+    (tmp_path / "mine.yaml").write_text(shown := capsys.readouterr().out)
+    assert shown.startswith("# A small run")
+    assert read_config(tmp_path / "mine.yaml") == read_config("smoke")
+    assert main(["generate", "smoke"]) == 2
+    assert "--out is missing" in capsys.readouterr().err

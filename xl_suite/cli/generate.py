@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from xl_suite.cli.options import add_chat_options, add_json, add_out, positive_int, print_json, read_chat_options
+from xl_suite.cli.options import add_chat_options, add_json, positive_int, print_json, read_chat_options
+from xl_suite.errors import BadInput
 
 SUMMARY = "Make cross-lingual training data from English passages: XL-Instruct's four stages."
 EXAMPLES = """\
 examples:
+  xl-suite generate smoke --show > my-run.yaml             # then put your own names in
   xl-suite generate my-run.yaml --out xl-instruct --estimate
   xl-suite generate my-run.yaml --out xl-instruct
   xl-suite generate my-run.yaml --out tried --limit 20
@@ -22,15 +25,22 @@ same command goes on after Ctrl-C, kill -9 or a budget's end; a changed configur
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help="a YAML file, or: paper, permissive, smoke")
-    add_out(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder to write")
+    parser.add_argument("--show", action="store_true", help="print CONFIG with its comments, and do nothing else")
     parser.add_argument("--limit", type=positive_int, metavar="N", help="only the first N passages of the sample")
     add_chat_options(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from xl_instruct.config import read_config
+    from xl_instruct.config import read_config, read_text
     from xl_instruct.generate import check_out, generate
+
+    if args.show:
+        print(read_text(args.config)[0], end="")
+        return 0
+    if args.out is None:
+        raise BadInput("--out is missing: name the folder to write.")
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)
