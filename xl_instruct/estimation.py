@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from xl_instruct.qe import QualityEstimator, load_estimator
+from xl_instruct.qe.settling import Settler
 from xl_instruct.qe.store import ScoreJournal, ScoreStore, score_pairs
 from xl_instruct.segments import TRANSLATABLE
 from xl_instruct.stages import StageFile
@@ -22,13 +22,16 @@ def score_rows(
     rows: Iterable[Row], language: str, estimator: QualityEstimator, store: ScoreStore | None
 ) -> Iterator[dict[str, Any]]:
     """The rows with `score` in every candidate; None where guards refused it and a sound one stands beside it or
-    the row has none at all. Rows are taken and given in their order, in groups that depend on the rows alone."""
+    the row has none at all. Rows are taken and given in their order, in groups that depend on the rows alone.
+    Where the estimator has a `precise`, that one's scores stand in close contests."""
+    settle = Settler(estimator, store)
     for group in _group(rows):
         wanted = [candidate for row in group for candidate in _candidates(row)]
         pairs = [(source, candidate["text"]) for source, candidate in wanted if not candidate["refused"]]
         scores = iter(score_pairs(estimator, pairs, language, store))
         for _, candidate in wanted:
             candidate["score"] = None if candidate["refused"] else next(scores)
+        settle(((segment["text"], segment["candidates"]) for row in group for segment in _segments(row)), language)
         yield from group
 
 
@@ -62,8 +65,8 @@ def _group(rows: Iterable[Row]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _candidates(row: Row) -> Iterator[tuple[str, dict[str, Any]]]:
-    return chain.from_iterable(
-        ((segment["text"], candidate) for candidate in segment["candidates"])
-        for segment in row["segments"]
-        if segment["kind"] in TRANSLATABLE
-    )
+    return ((segment["text"], candidate) for segment in _segments(row) for candidate in segment["candidates"])
+
+
+def _segments(row: Row) -> Iterator[Row]:
+    return (segment for segment in row["segments"] if segment["kind"] in TRANSLATABLE)

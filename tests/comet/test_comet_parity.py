@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from xl_instruct.qe import load_estimator
+from xl_instruct.qe.settling import Settler
 
 Pairs = list[tuple[str, str]]
 
@@ -61,23 +63,33 @@ def test_the_patched_transformation_is_softmax(pairs: Pairs, make_checkpoint: Ca
     assert widest(score(f"cometkiwi:{folder}", pairs[:200], device="cpu"), theirs) <= 1e-4
 
 
-# In low precision the nearest ties fall the other way. Random networks have more of those than trained ones ought
-# to, and bf16 has eight times the rounding error of fp16: it does not reach 99.5 % on them.
+# In low precision the nearest ties fall the other way on these networks in up to 2 % of the contests with bf16, and
+# in up to half a percent with fp16; `Settler` decides those in fp32, as the pipeline does.
 @pytest.mark.parametrize("encoder", ["XLM-RoBERTa", "XLM-RoBERTa-XL"])
-@pytest.mark.parametrize(("precision", "agreement"), [("fp32", 1.0), ("fp16", 0.995), ("bf16", 0.98)])
+@pytest.mark.parametrize(("precision", "agreement"), [("fp32", 1.0), ("fp16", 0.995), ("bf16", 0.995)])
 def test_winners_of_best_of_three_are_the_same(
     precision: str, agreement: float, encoder: str, pairs: Pairs, make_checkpoint: Callable[..., Path]
 ) -> None:
     folder = make_checkpoint(encoder, spread=0.5)
-    groups: dict[str, list[int]] = {}
-    for index, (source, _) in enumerate(pairs):
-        groups.setdefault(source, []).append(index)
-    groups = {source: members for source, members in groups.items() if len(members) == 3}
+    groups: dict[str, list[str]] = {}
+    for source, translation in pairs:
+        groups.setdefault(source, []).append(translation)
+    groups = {source: translations for source, translations in groups.items() if len(translations) == 3}
     assert len(groups) > 600
 
-    def winners(scores: list[float]) -> list[int]:
-        return [max(members, key=lambda index: scores[index]) for members in groups.values()]
+    def compete(name: str, **options: object) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Each source with its candidates and their scores, close contests settled."""
+        estimator = load_estimator(name, **options)
+        todo = [(source, translation) for source, three in groups.items() for translation in three]
+        scores = iter(estimator([source for source, _ in todo], [mt for _, mt in todo], "deu"))
+        contests = [(source, [{"text": t, "score": next(scores)} for t in three]) for source, three in groups.items()]
+        settled = Settler(estimator, None)(contests, "deu")
+        assert settled < 0.15 * len(todo), "nearly all of it was scored twice"
+        return contests
 
-    theirs = winners(score(f"comet:{folder}", pairs))
-    ours = winners(score(f"cometkiwi:{folder}", pairs, precision=precision, device="cpu"))
+    def winners(contests: list[tuple[str, list[dict[str, Any]]]]) -> list[str]:
+        return [max(candidates, key=lambda one: one["score"])["text"] for _, candidates in contests]
+
+    theirs = winners(compete(f"comet:{folder}"))
+    ours = winners(compete(f"cometkiwi:{folder}", precision=precision, device="cpu"))
     assert sum(a == b for a, b in zip(ours, theirs, strict=True)) / len(groups) >= agreement

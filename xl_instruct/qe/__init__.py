@@ -24,7 +24,8 @@ class QualityEstimator(Protocol):
     """Scores translations without references; higher is better.
 
     An estimator may also have `fingerprint: str`, which changes whenever its scores could: only the scores of
-    such a one are kept from run to run (see `store.score_pairs`).
+    such a one are kept from run to run (see `store.score_pairs`). And it may have `precise: QualityEstimator | None`,
+    one on the same scale, slower and without its rounding, which decides close contests (see `settling`).
     """
 
     @property

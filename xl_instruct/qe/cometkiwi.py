@@ -7,7 +7,8 @@ scored once, batches hold equally long pairs, and only what the score depends on
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ LICENCES = {
 # macrolanguages that data sets name either way. Maltese is not among them.
 XLMR_LANGUAGES = frozenset(files("xl_instruct.qe").joinpath("xlmr_languages.txt").read_text("utf-8").split())
 _TOKENS = {"cpu": 1024, "cuda": 32768}  # a batch; larger ones fall out of a CPU's cache
+_ESTIMATED_AT_ONCE = 4096  # pairs
 _WINDOW = {"cpu": 256, "cuda": 16384}  # pairs whose scores are written to the journal together
 
 
@@ -66,13 +68,20 @@ class CometKiwi:
         fingerprint: str = "",
         batch_tokens: int | None = None,
         progress: bool = False,
+        make_precise: Callable[[], CometKiwi] | None = None,
     ):
+        self._make_precise = make_precise
         self.name, self.licence, self.fingerprint = name, licence, fingerprint
         self.window = _WINDOW.get(network.device.type, _WINDOW["cpu"])
         self._network, self._tokenizer, self._progress = network, tokenizer, progress
         self._batch_tokens = batch_tokens or _TOKENS.get(network.device.type, _TOKENS["cpu"])
         self._begin, self._end, self._pad = (_find_token(tokenizer, text) for text in ("<s>", "</s>", "<pad>"))
         self._positions = network.shape.positions - 2
+
+    @cached_property
+    def precise(self) -> CometKiwi | None:
+        """The same checkpoint in fp32, which decides between scores that are too close; None where this is it."""
+        return self._make_precise() if self._make_precise else None
 
     def __call__(self, sources: Sequence[str], translations: Sequence[str], language: str = "") -> list[float]:
         """Scores, about 0 to 1, in the order of the pairs; equal pairs are scored once. language: not used.
@@ -91,9 +100,12 @@ class CometKiwi:
         with self._bar(len(unique)) as bar:
             for batch in plan_batches([len(sequences[index]) for index in order], self._batch_tokens):
                 rows = [sequences[order[place]] for place in batch]
-                parts.extend(self._score(rows))
+                parts.extend(self._read(rows))
                 bar.update(len(rows))
-            values = torch.cat(parts).tolist()  # the one wait for the device
+            mixed = torch.cat(parts)
+            starts = range(0, len(mixed), _ESTIMATED_AT_ONCE)
+            scores = [self._network.estimate(mixed[start : start + _ESTIMATED_AT_ONCE]) for start in starts]
+            values = torch.cat(scores).tolist()  # the one wait for the device
         if not all(map(math.isfinite, values)):
             raise ModelUnavailable(
                 f"{self.name}: some scores are no finite numbers. In fp16 large values overflow: "
@@ -124,8 +136,8 @@ class CometKiwi:
             for translation, source in pairs
         ]
 
-    def _score(self, rows: Sequence[Tokens]) -> list[torch.Tensor]:
-        """The scores of one batch, on the device; where its memory does not suffice, in halves."""
+    def _read(self, rows: Sequence[Tokens]) -> list[torch.Tensor]:
+        """What one batch's scores are estimated from, on the device; where its memory does not suffice, in halves."""
         import torch
 
         try:
@@ -134,7 +146,7 @@ class CometKiwi:
             if len(rows) == 1:
                 raise
         middle = len(rows) // 2
-        return self._score(rows[:middle]) + self._score(rows[middle:])
+        return self._read(rows[:middle]) + self._read(rows[middle:])
 
     def _pack(self, rows: Sequence[Tokens]) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Token IDs, int[rows, longest], and the rows' lengths, None where all are equal; on the device."""
@@ -170,6 +182,7 @@ def load(
     batch_tokens: int | None = None,
     progress: bool = False,
     fuse: bool = False,
+    settle: bool = True,
 ) -> CometKiwi:
     """The scorer of a checkpoint.
 
@@ -177,7 +190,8 @@ def load(
     the matrix products; fp16 is about eight times closer to fp32 than bf16, but can overflow, which is an error.
     device: auto (a GPU where there is one), cpu, cuda, cuda:1. encoder: a folder or Hub ID with the encoder's
     config.json and tokenizer, in place of the one that hparams.yaml names. batch_tokens: tokens in a batch,
-    padding included. fuse: see `Network`.
+    padding included. fuse: see `Network`. settle: in bf16 and fp16, whether fp32 decides close contests (`settling`);
+    its weights are loaded beside the others when the first such contest comes.
     Raises MissingExtra without torch and transformers, BadInput for what does not fit together.
     """
     torch = load_extra("torch", extra="hf", why="cometkiwi runs on it.")
@@ -198,16 +212,21 @@ def load(
     check_state(state, shape, path)
     tokenizer = read_tokenizer(encoder_folder)
     content = hash_file(path)
-    return CometKiwi(
-        Network(shape, state, target, getattr(torch, PRECISIONS[precision]), fuse=fuse),
-        tokenizer,
-        # A folder's path says nothing to others and may tell too much of this machine.
-        name=f"{folder.resolve().name}@{content[:12]}" if Path(model).expanduser().is_dir() else model,
-        licence=LICENCES.get(model) or read_licence(folder),
-        fingerprint=hash_values("cometkiwi", content, repr(shape), hash_values(tokenizer.to_str()), precision),
-        batch_tokens=batch_tokens,
-        progress=progress,
-    )
+
+    def build(kind: str, make_precise: Callable[[], CometKiwi] | None = None) -> CometKiwi:
+        return CometKiwi(
+            Network(shape, state, target, getattr(torch, PRECISIONS[kind]), fuse=fuse),
+            tokenizer,
+            # A folder's path says nothing to others and may tell too much of this machine.
+            name=f"{folder.resolve().name}@{content[:12]}" if Path(model).expanduser().is_dir() else model,
+            licence=LICENCES.get(model) or read_licence(folder),
+            fingerprint=hash_values("cometkiwi-2", content, repr(shape), hash_values(tokenizer.to_str()), kind),
+            batch_tokens=batch_tokens,
+            progress=progress,
+            make_precise=make_precise,
+        )
+
+    return build(precision, (lambda: build("fp32")) if settle and precision != "fp32" else None)
 
 
 def plan_batches(lengths: Sequence[int], budget: int) -> Iterator[range]:

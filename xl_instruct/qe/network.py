@@ -1,8 +1,8 @@
 """The network of COMET's UnifiedMetric, for inference alone: XLM-R or XLM-R-XL, a mix of its layers, an MLP.
 
 Only the first token's state is scored, and this is used throughout: no layer's states are kept, the last layer
-that counts is computed for the first token alone, and layers above it, to which sparsemax gave no weight, not at
-all. The results are those of the plain computation, to rounding.
+that counts is computed for the first token alone, without keys and values of the others, and layers above it, to
+which sparsemax gave no weight, not at all. The results are those of the plain computation, to rounding.
 """
 
 from __future__ import annotations
@@ -25,21 +25,44 @@ _ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBac
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
-    """One encoder layer: its affine maps, and (weight, bias) of its two norms.
+class _FirstToken:
+    """The first token's attention to its sentence, without a key or a value for each token.
 
-    attention gives query, key and value side by side; query and key_value give them apart and are there in the
-    last layer alone, where attention is not.
+    A key meets one query only, so the query takes the keys' weights upon itself (a key's bias adds the same to every
+    logit and falls out), and the values' weights apply to the tokens' weighted sum: one product a sentence each
+    instead of one a token. query: (weight, bias). keys, values: float[heads, width, hidden]. bias: the values'.
+    """
+
+    query: tuple[Tensor, Tensor]
+    keys: Tensor
+    values: Tensor
+    bias: Tensor
+
+    def __call__(self, x: Tensor, within: Tensor | None) -> Tensor:
+        heads, width, _ = self.keys.shape
+        query = functional.linear(x[:, 0], *self.query).view(len(x), heads, width) * width**-0.5
+        logits = torch.einsum("rnw,nwh->rnh", query, self.keys) @ x.transpose(1, 2)
+        if within is not None:
+            logits.masked_fill_(~within[:, None], -torch.inf)
+        seen = logits.softmax(-1) @ x
+        return (torch.einsum("rnh,nwh->rnw", seen, self.values).flatten(1) + self.bias)[:, None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One encoder layer: its affine maps, (weight, bias) of its two norms, and the type that its products take.
+
+    attention gives query, key and value side by side; the last layer has `first` instead where no more is read.
     """
 
     attention: Map | None
-    query: Map | None
-    key_value: Map | None
+    first: _FirstToken | None
     output: Map
     up: Map
     down: Map
     norm1: tuple[Tensor, Tensor]
     norm2: tuple[Tensor, Tensor]
+    dtype: torch.dtype
 
 
 class Network:
@@ -48,7 +71,7 @@ class Network:
     weights: every parameter of `shape.parameters()`; they are copied to device and dtype one by one, so a
     memory-mapped checkpoint never lies in memory twice. fuse: compile the sums and norms between the matrix
     products into one kernel each (on a GPU; needs Triton). Matrix products and attention run in dtype; the sum that
-    goes from layer to layer, the layer mix and the MLP stay in float32.
+    goes from layer to layer, a last layer of the first token alone, the layer mix and the MLP stay in float32.
     """
 
     def __init__(
@@ -80,14 +103,24 @@ class Network:
 
     @torch.inference_mode()
     def __call__(self, ids: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Scores, float32[rows], of `ids`, int[rows, tokens], on the network's device.
+        """What `estimate` scores, float32[rows, hidden], of `ids`, int[rows, tokens], on the network's device.
 
         lengths: int[rows], the tokens that count in each row, at its left; None where all do.
         """
         with sdpa_kernel(_ATTENTION):
-            return self._score(ids, lengths)
+            return self._mix_layers(ids, lengths)
 
-    def _score(self, ids: Tensor, lengths: Tensor | None) -> Tensor:
+    @torch.inference_mode()
+    def estimate(self, x: Tensor) -> Tensor:
+        """Scores, float32[rows]; best called with the rows of many batches, since each call reads all weights."""
+        *hidden, (weight, bias) = self._head
+        activation = _module(self.shape.activation)
+        for layer in hidden:
+            x = activation(functional.linear(x, *layer))
+        x = functional.linear(x, weight, bias).view(-1)
+        return x if self.shape.final_activation is None else _module(self.shape.final_activation)(x)
+
+    def _mix_layers(self, ids: Tensor, lengths: Tensor | None) -> Tensor:
         rows, width = ids.shape
         pre, start = self.shape.pre_norm, self.shape.pad + 1
         x = functional.embedding(ids, self._words).float()
@@ -97,35 +130,36 @@ class Network:
         within = None if lengths is None else torch.arange(width, device=ids.device) < lengths[:, None]
         mixed = torch.zeros(rows, self.shape.hidden, device=ids.device)
         self._add(mixed, 0, x, within)
-        # x goes from layer to layer in float32; inner is what the next matrix product reads, normalised, in dtype.
-        inner = (self._normalise(x, self._layers[0].norm1) if pre and self._layers else x).to(self.dtype)
+        if not self._layers:
+            return mixed
+        # x goes from layer to layer in float32; inner is what the next matrix product reads, normalised, in its type.
+        inner = (self._normalise(x, self._layers[0].norm1) if pre else x).to(self._layers[0].dtype)
         for number, layer in enumerate(self._layers, start=1):
             last = number == self._depth
-            y = layer.output(self._attend(layer, inner, within))
-            x, inner = self._join(x if layer.attention else x[:, :1], y, layer.norm2 if pre else layer.norm1)
+            attended = layer.first(inner, within) if layer.first else self._attend(layer, inner, within)
+            # A last layer of the first token alone goes on with that one.
+            x, inner = self._join(
+                x[:, : attended.shape[1]], layer.output(attended), layer.norm2 if pre else layer.norm1, layer.dtype
+            )
             y = layer.down(layer.up(inner))
             if pre and last:
                 x = x + y
                 if number == self.shape.layers:
                     x = self._normalise(x, self._norm)
             else:
-                x, inner = self._join(x, y, self._layers[number].norm1 if pre else layer.norm2)
+                following = layer if last else self._layers[number]
+                x, inner = self._join(x, y, following.norm1 if pre else layer.norm2, following.dtype)
             self._add(mixed, number, x, within)
-        return self._estimate(mixed)
+        return mixed
 
-    def _join(self, x: Tensor, y: Tensor, norm: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        return self._joined(x, y, *norm, self.shape.norm_epsilon, self.shape.pre_norm)
+    def _join(self, x: Tensor, y: Tensor, norm: tuple[Tensor, Tensor], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        return self._joined(x, y, *norm, self.shape.norm_epsilon, self.shape.pre_norm, dtype)
 
     def _attend(self, layer: _Layer, x: Tensor, within: Tensor | None) -> Tensor:
+        assert layer.attention
         rows, _, hidden = x.shape
         split = (rows, -1, self.shape.heads, hidden // self.shape.heads)
-        if layer.attention:
-            query, key, value = layer.attention(x).chunk(3, dim=-1)
-        else:
-            assert layer.query
-            assert layer.key_value
-            query = layer.query(x[:, :1].contiguous())
-            key, value = layer.key_value(x).chunk(2, dim=-1)
+        query, key, value = layer.attention(x).chunk(3, dim=-1)
         attended = functional.scaled_dot_product_attention(
             query.view(split).transpose(1, 2),
             key.view(split).transpose(1, 2),
@@ -146,30 +180,29 @@ class Network:
             first = _normalise_sentences(x, within)
         mixed.add_(first, alpha=share)
 
-    def _estimate(self, x: Tensor) -> Tensor:
-        *hidden, (weight, bias) = self._head
-        activation = _module(self.shape.activation)
-        for layer in hidden:
-            x = activation(functional.linear(x, *layer))
-        x = functional.linear(x, weight, bias).view(-1)
-        return x if self.shape.final_activation is None else _module(self.shape.final_activation)(x)
-
     def _layer(self, index: int, low: Get, full: Get) -> _Layer:
         at = f"encoder.model.encoder.layer.{index}"
-        parts = [_pair(f"{at}.attention.self.{part}", low) for part in ("query", "key", "value")]
-        # Where only the first token's state is read, the last layer's queries for the others are not needed.
+        # Where only the first token's state is read, the last layer has little to compute, and float32 costs nothing.
         first_only = index == self._depth - 1 and not self.shape.mix_norm
+        get = full if first_only else low
+        parts = [_pair(f"{at}.attention.self.{part}", get) for part in ("query", "key", "value")]
         norm1, norm2 = self.shape.norms()
         return _Layer(
             attention=None if first_only else _affine(parts),
-            query=_affine(parts[:1]) if first_only else None,
-            key_value=_affine(parts[1:]) if first_only else None,
-            output=_affine([_pair(f"{at}.attention.output.dense", low)]),
-            up=_affine([_pair(f"{at}.intermediate.dense", low)], self.shape.encoder_activation),
-            down=_affine([_pair(f"{at}.output.dense", low)]),
+            first=self._first(*parts) if first_only else None,
+            output=_affine([_pair(f"{at}.attention.output.dense", get)]),
+            up=_affine([_pair(f"{at}.intermediate.dense", get)], self.shape.encoder_activation),
+            down=_affine([_pair(f"{at}.output.dense", get)]),
             norm1=_pair(f"{at}.{norm1}", full),
             norm2=_pair(f"{at}.{norm2}", full),
+            dtype=torch.float32 if first_only else self.dtype,
         )
+
+    def _first(
+        self, query: tuple[Tensor, Tensor], key: tuple[Tensor, Tensor], value: tuple[Tensor, Tensor]
+    ) -> _FirstToken:
+        split = (self.shape.heads, -1, self.shape.hidden)
+        return _FirstToken(query, key[0].view(split), value[0].view(split), value[1])
 
     def _mixture(self, weights: Mapping[str, Tensor]) -> tuple[list[float], int]:
         """Each layer's share, the embeddings first, and the number of layers to compute."""
@@ -185,23 +218,23 @@ class Network:
 
 
 def _join_in_place(
-    x: Tensor, y: Tensor, weight: Tensor, bias: Tensor, epsilon: float, keep_sum: bool
+    x: Tensor, y: Tensor, weight: Tensor, bias: Tensor, epsilon: float, keep_sum: bool, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """x + y for the next layer, and that normalised and in y's dtype for the next product; x is overwritten.
+    """x + y for the next layer, and that normalised and in `dtype` for the next product; x is overwritten.
 
     keep_sum: pass the sum itself on (XLM-R-XL) or the normalised sum (XLM-R).
     """
     total = x.add_(y)
     normal = functional.layer_norm(total, total.shape[-1:], weight, bias, epsilon)
-    return (total if keep_sum else normal), normal.to(y.dtype)
+    return (total if keep_sum else normal), normal.to(dtype)
 
 
 def _join_pure(
-    x: Tensor, y: Tensor, weight: Tensor, bias: Tensor, epsilon: float, keep_sum: bool
+    x: Tensor, y: Tensor, weight: Tensor, bias: Tensor, epsilon: float, keep_sum: bool, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     total = x + y
     normal = functional.layer_norm(total, total.shape[-1:], weight, bias, epsilon)
-    return (total if keep_sum else normal), normal.to(y.dtype)
+    return (total if keep_sum else normal), normal.to(dtype)
 
 
 def softmax(values: Tensor) -> Tensor:

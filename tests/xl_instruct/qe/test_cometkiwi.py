@@ -113,7 +113,7 @@ def test_a_pair_is_scored_once_and_a_text_is_tokenised_once(pairs: Pairs, make_c
     seen: list[str] = []
 
     class Counted:
-        device, shape = network.device, network.shape
+        device, shape, estimate = network.device, network.shape, network.estimate
 
         def __call__(self, ids: Any, lengths: Any) -> Any:
             rows.append(len(ids))
@@ -143,7 +143,7 @@ def test_memory_that_does_not_suffice_halves_the_batch(pairs: Pairs, make_checkp
     network = estimator._network
 
     class Small:
-        device, shape = network.device, network.shape
+        device, shape, estimate = network.device, network.shape, network.estimate
 
         def __call__(self, ids: Any, lengths: Any) -> Any:
             if len(ids) > 2:
