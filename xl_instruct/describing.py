@@ -128,8 +128,10 @@ def _values(
         "translators": "; ".join(
             _describe_model(name, own) for name, own in zip(common.translators, config.translators, strict=True)
         ),
-        "estimator": f"`{inline(common.qe_model)}`",
-        "report_with": f"`{inline(common.report_model)}`" if reported else "none",
+        "estimator": _describe_estimator(common.qe_model, config.estimation.options),
+        "report_with": _describe_estimator(common.report_model, config.estimation.report_options)
+        if reported
+        else "none",
         "splitter": f"`{inline(config.splitter.name)}` {inline(str(dict(config.splitter.options) or ''))}".strip(),
         "unit_and_mix": f"{config.translation.unit}; best of each {config.translation.mix}",
         "cut": _describe_cut(settings.drop, settings.scope, settings.stratify),
@@ -215,6 +217,12 @@ def _draw_histogram(measured: Measured) -> Iterator[str]:
                 bar = "#" * max(1, round(40 * count / most))
                 yield f"  {low:.2f} to {low + 1 / _SHOWN_BINS:.2f} {count:>9,} {bar}"
     yield "```"
+
+
+def _describe_estimator(name: str, options: Mapping[str, Any]) -> str:
+    """The estimator and the options that change its scores; the others say something of the machine only."""
+    told = {key: options[key] for key in ("precision", "settle") if key in options}
+    return f"`{inline(name)}` {inline(str(told or ''))}".strip()
 
 
 def _find_estimator(summaries: Sequence[Summary], stage: str) -> Mapping[str, Any]:

@@ -2,13 +2,18 @@
 
     python scripts/benchmarks/qe.py    # one CPU thread
     python scripts/benchmarks/qe.py --kind XLM-RoBERTa --layers 12 --hidden 768 --pairs 400
+    python scripts/benchmarks/qe.py --outputs ../shared/data/alpaca_eval/results/gpt4_1106_preview/model_outputs.json
     python scripts/benchmarks/qe.py --device cuda --dtype bf16 --kind XLM-RoBERTa-XL --layers 36 --hidden 2560 \\
         --pairs 60000 --baseline-pairs 2000
 
 Needs torch, transformers and tokenizers; no network, no checkpoint: weights, tokenizer and pairs are made on the
 spot. `plain` is what one would write with transformers: batches of 16 sorted by the source's characters, padded,
 all hidden states kept and mixed. On the CPU time is that of the process, on a GPU that of the clock.
-unbabel-comet, where it is installed (`make test-comet` builds its environment), scores the same checkpoint.
+unbabel-comet, where it is installed (`make test-comet` builds its environment), scores the same checkpoint. With
+--outputs, sources have the lengths and the repetitions of the segments of real outputs (an AlpacaEval array), drawn
+as whole outputs, a candidate standing wherever its source does; their words are made up as the others are.
+
+The last lines say what the processor's own product of matrices reaches, which bounds any scorer in that precision.
 """
 
 from __future__ import annotations
@@ -17,23 +22,24 @@ import argparse
 import json
 import random
 import sys
-import tempfile
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
+from qe_baselines import Pairs, encode, plain, unbabel_comet
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import XLMRobertaConfig, XLMRobertaModel, XLMRobertaXLConfig, XLMRobertaXLModel
 
 from xl_instruct.qe.cometkiwi import PRECISIONS, CometKiwi
-from xl_instruct.qe.network import Network
+from xl_instruct.qe.network import Network, _affine
+from xl_instruct.qe.settling import Settler
 from xl_instruct.qe.shape import Shape
+from xl_instruct.segments import TRANSLATABLE
+from xl_instruct.segments import segment as segment_text
 
-Pairs = list[tuple[str, str]]
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 
 
@@ -43,7 +49,10 @@ def main() -> None:
         torch.set_num_threads(1)
     shape = make_shape(options)
     tokenizer, words = make_tokenizer(options.vocabulary)
-    pairs = make_pairs(words, options.pairs, options.repeated, options.runaway)
+    if options.outputs:
+        pairs = make_pairs_of_outputs(words, options.pairs, options.outputs)
+    else:
+        pairs = make_pairs(words, options.pairs, options.repeated, options.runaway)
     device, dtype = torch.device(options.device), getattr(torch, PRECISIONS[options.dtype])
     state = make_state(shape, device, dtype if device.type == "cuda" else torch.float32)
     counts = [len(ids) for ids in encode(tokenizer, pairs)]
@@ -54,12 +63,35 @@ def main() -> None:
         f"{len(pairs)} pairs ({len(set(pairs))} different), {sum(counts) / len(counts):.1f} tokens each "
         f"(longest {max(counts)}).\n"
     )
-    bench = Bench(device, shape, tokenizer, pairs)
+    bench = Bench(device, shape, tokenizer, pairs, options.rounds)
+
+    def load(precision: str, fuse: bool = False, settle: bool = False) -> CometKiwi:
+        network = Network(shape, state, device, getattr(torch, PRECISIONS[precision]), fuse=fuse)
+        return CometKiwi(
+            network,
+            tokenizer,
+            name="bench",
+            batch_tokens=options.batch_tokens,
+            make_precise=(lambda: load("fp32")) if settle else None,
+        )
 
     def ours(precision: str, fuse: bool = False) -> Callable[[Pairs], list[float]]:
-        network = Network(shape, state, device, getattr(torch, PRECISIONS[precision]), fuse=fuse)
-        scorer = CometKiwi(network, tokenizer, name="bench", batch_tokens=options.batch_tokens)
+        scorer = load(precision, fuse)
         return lambda some: scorer([source for source, _ in some], [translation for _, translation in some])
+
+    def settled(precision: str) -> Callable[[Pairs], list[float]]:
+        """Best of three as the pipeline scores it: close contests again in fp32."""
+        scorer = load(precision, settle=True)
+        settle = Settler(scorer, None)
+
+        def score(some: Pairs) -> list[float]:
+            values = scorer([source for source, _ in some], [translation for _, translation in some])
+            candidates = [{"text": text, "score": value} for (_, text), value in zip(some, values, strict=True)]
+            contests = [(some[at][0], candidates[at : at + 3]) for at in range(0, len(some), 3)]
+            settle(contests, "")
+            return [one["score"] for one in candidates]
+
+        return score
 
     few = pairs[: options.baseline_pairs]
     expected = bench.row("plain, fp32, batches of 16", plain(shape, options, state, tokenizer, torch.float32), few)
@@ -72,16 +104,22 @@ def main() -> None:
         bench.row("cometkiwi, fp32", ours("fp32"), pairs)
     if options.dtype != "fp32":
         bench.row(f"cometkiwi, {options.dtype}", ours(options.dtype), pairs)
+        bench.row(f"cometkiwi, {options.dtype}, close contests in fp32", settled(options.dtype), pairs)
         if options.fuse:
             bench.row(f"cometkiwi, {options.dtype}, fused", ours(options.dtype, fuse=True), pairs)
     bench.print(expected)
+    if device.type == "cpu":
+        for precision in dict.fromkeys(["fp32", options.dtype]):
+            print(
+                f"{precision}: the product of matrices alone reaches {measure_product(shape, precision):.3f} TFLOP/s."
+            )
 
 
 class Bench:
-    """Times scorers on pairs and prints the table."""
+    """Times scorers on pairs, the best of `rounds` each, and prints the table."""
 
-    def __init__(self, device: torch.device, shape: Shape, tokenizer: Tokenizer, pairs: Pairs):
-        self.device, self.tokenizer, self.rows = device, tokenizer, []
+    def __init__(self, device: torch.device, shape: Shape, tokenizer: Tokenizer, pairs: Pairs, rounds: int):
+        self.device, self.tokenizer, self.pairs, self.rounds, self.rows = device, tokenizer, pairs, rounds, []
         # Matrix products of the whole network, and attention's two; two FLOP each.
         self.per_token = 2 * shape.layers * (4 * shape.hidden**2 + 2 * shape.hidden * shape.intermediate)
         self.per_square = 4 * shape.layers * shape.hidden
@@ -93,9 +131,11 @@ class Bench:
             torch.cuda.synchronize()
             torch.cuda.reset_peak_memory_stats()
         clock = time.perf_counter if on_gpu else time.process_time
-        start = clock()
-        values = score(pairs)
-        seconds = clock() - start
+        seconds = float("inf")
+        for _ in range(self.rounds):
+            start = clock()
+            values = score(pairs)
+            seconds = min(seconds, clock() - start)
         lengths = [len(ids) for ids in encode(self.tokenizer, pairs)]
         flop = sum(self.per_token * n + self.per_square * n * n for n in lengths)
         peak = torch.cuda.max_memory_allocated() / 2**30 if on_gpu else None
@@ -107,17 +147,30 @@ class Bench:
         unit = "s" if self.device.type == "cuda" else "CPU s"
         first = self.rows[0][1] / self.rows[0][2]
         print(
-            f"| scorer | pairs | pairs/{unit} | times | tokens/{unit} | TFLOP/{unit} | peak GiB | widest difference |"
+            f"| scorer | pairs | pairs/{unit} | times | tokens/{unit} | TFLOP/{unit} | peak GiB "
+            "| widest difference | same winners |"
         )
-        print("| --- " * 8 + "|")
+        print("| --- " * 9 + "|")
         for label, count, seconds, tokens, flop, peak, values in self.rows:
             apart = max(abs(a - b) for a, b in zip(expected, values, strict=False))
+            wins = [find_winners(some[: len(values)], self.pairs) for some in (expected, values)]
+            same = sum(a == b for a, b in zip(*wins, strict=False)) / len(wins[1])
             memory = "–" if peak is None else f"{peak:.1f}"
             print(
                 f"| {label} | {count} | {count / seconds:.1f} | {count / seconds / first:.2f} "
-                f"| {tokens / seconds:.0f} | {flop / seconds / 1e12:.3f} | {memory} | {apart:.1e} |"
+                f"| {tokens / seconds:.0f} | {flop / seconds / 1e12:.3f} | {memory} "
+                f"| {apart:.1e} | {100 * same:.2f} % |"
             )
-        print("\nTFLOP count every layer at the pairs' own lengths, also where a scorer did less or padded more.")
+        print("\nWinners are those of best of three. TFLOP count every layer at the pairs' own lengths, also where a")
+        print("scorer did less or padded more.")
+
+
+def find_winners(values: list[float], pairs: Pairs) -> list[str]:
+    """The best of each source's three translations."""
+    return [
+        max(zip(values[at : at + 3], (text for _, text in pairs[at : at + 3]), strict=True))[1]
+        for at in range(0, len(values) - 2, 3)
+    ]
 
 
 def parse_options() -> argparse.Namespace:
@@ -129,10 +182,12 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--vocabulary", type=int, help="250002 on a GPU and 20000 on a CPU")
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--baseline-pairs", type=int, help="how many of them the others score; all of them")
-    parser.add_argument("--repeated", type=float, default=0.0, help="share of pairs that occurred before")
+    parser.add_argument("--repeated", type=float, default=0.0, help="share of sources that occurred before")
     parser.add_argument("--runaway", type=float, default=0.0, help="share of translations that do not stop")
+    parser.add_argument("--outputs", metavar="FILE", help="draw lengths and repetitions from real outputs")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=list(PRECISIONS), default="fp32")
+    parser.add_argument("--rounds", type=int, default=3, help="each scorer's best counts; default 3")
     parser.add_argument("--batch-tokens", type=int)
     parser.add_argument("--fuse", action="store_true", help="also with compiled sums and norms (GPU)")
     parser.add_argument("--fp32", action="store_true", help="also ours in fp32 on the GPU")
@@ -199,122 +254,55 @@ def make_tokenizer(size: int) -> tuple[Tokenizer, list[str]]:
 
 
 def make_pairs(words: list[str], count: int, repeated: float = 0.0, runaway: float = 0.0) -> Pairs:
-    """Three candidates for each source, of lengths like those of sentences (log-normal, about 18 words)."""
+    """Three candidates for each source, of lengths like those of sentences (log-normal, about 18 words).
+
+    repeated: share of sources that occurred before, with their candidates.
+    """
     draw = random.Random(9)
-    made: Pairs = []
-    while len(made) < count:
+    made: list[Pairs] = []
+    while 3 * len(made) < count:
         length = min(120, max(2, round(draw.lognormvariate(2.9, 0.55))))
         source = " ".join(draw.choices(words, k=length))
-        for _ in range(3):
-            target = 400 if draw.random() < runaway else max(1, round(length * draw.uniform(0.8, 1.3)))
-            new = (source, " ".join(draw.choices(words, k=target)))
-            made.append(draw.choice(made) if made and draw.random() < repeated else new)
+        targets = (400 if draw.random() < runaway else max(1, round(length * draw.uniform(0.8, 1.3))) for _ in "abc")
+        new = [(source, " ".join(draw.choices(words, k=target))) for target in targets]
+        made.append(draw.choice(made) if made and draw.random() < repeated else new)
+    return [pair for three in made for pair in three][:count]
+
+
+def make_pairs_of_outputs(words: list[str], count: int, path: str) -> Pairs:
+    """Three candidates for each segment of outputs drawn at random, equal ones for equal segments."""
+    draw = random.Random(9)
+    outputs = [row["output"] for row in json.loads(Path(path).read_text("utf-8"))]
+    draw.shuffle(outputs)
+    made: Pairs = []
+    for output in outputs:
+        for segment in segment_text(output):
+            if segment.kind in TRANSLATABLE:
+                own = random.Random(segment.text)
+                source = " ".join(words[zlib.crc32(word.encode()) % len(words)] for word in segment.text.split())
+                length = len(source.split())
+                for _ in range(3):
+                    target = max(1, round(length * own.uniform(0.8, 1.3)))
+                    made.append((source, " ".join(own.choices(words, k=target))))
+        if len(made) >= count:
+            break
     return made[:count]
 
 
-def encode(tokenizer: Tokenizer, pairs: Pairs) -> list[list[int]]:
-    sides = zip(*pairs, strict=True)
-    sources, targets = ([e.ids[:508] for e in tokenizer.encode_batch(s, add_special_tokens=False)] for s in sides)
-    return [[0, *target, 2, 2, *source, 2][:512] for source, target in zip(sources, targets, strict=True)]
-
-
-def plain(
-    shape: Shape,
-    options: argparse.Namespace,
-    state: dict[str, torch.Tensor],
-    tokenizer: Tokenizer,
-    dtype: torch.dtype,
-) -> Callable[[Pairs], list[float]]:
-    """transformers' encoder over the same weights, batches of 16, every hidden state kept and mixed."""
-    device = torch.device(options.device)
-    with torch.device("meta"):
-        model_class = XLMRobertaXLModel if shape.pre_norm else XLMRobertaModel
-        encoder = model_class(make_config(shape, options), add_pooling_layer=False)
-    encoder.to_empty(device=device)
-    encoder.to(dtype).eval()
-    prefix = "encoder.model."
-    encoder.load_state_dict({k.removeprefix(prefix): v.to(dtype) for k, v in state.items() if k.startswith(prefix)})
-    for buffer, value in (
-        ("position_ids", torch.arange(shape.positions)),
-        ("token_type_ids", torch.zeros(514).long()),
-    ):
-        setattr(encoder.embeddings, buffer, value[None].to(device))  # the meta device leaves them unset
-    scalars = torch.cat([state[f"layerwise_attention.scalar_parameters.{i}"] for i in range(shape.layers + 1)])
-    weights = (scalars.float().softmax(0) * state["layerwise_attention.gamma"].float()).tolist()
-    head = [(state[f"estimator.ff.{i}.weight"].float(), state[f"estimator.ff.{i}.bias"].float()) for i in (0, 3, 6)]
-
-    @torch.inference_mode()
-    def score(pairs: Pairs) -> list[float]:
-        order = sorted(range(len(pairs)), key=lambda index: len(pairs[index][0]))
-        values = [0.0] * len(pairs)
-        for start in range(0, len(order), 16):
-            part = order[start : start + 16]
-            rows = encode(tokenizer, [pairs[index] for index in part])
-            longest = max(map(len, rows))
-            ids = torch.tensor([row + [1] * (longest - len(row)) for row in rows], device=device)
-            states = encoder(ids, attention_mask=(ids != 1).long(), output_hidden_states=True).hidden_states
-            x = sum(weight * state for weight, state in zip(weights, states, strict=True))[:, 0].float()
-            for index, (weight, bias) in enumerate(head):
-                x = torch.nn.functional.linear(x, weight, bias)
-                x = x.tanh() if index < 2 else x
-            for index, value in zip(part, x.view(-1).tolist(), strict=True):
-                values[index] = value
-        return values
-
-    return score
-
-
-def make_config(shape: Shape, options: argparse.Namespace) -> Any:
-    return (XLMRobertaXLConfig if shape.pre_norm else XLMRobertaConfig)(
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.hidden,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=shape.intermediate,
-        max_position_embeddings=shape.positions,
-        type_vocab_size=1,
-        layer_norm_eps=shape.norm_epsilon,
+def measure_product(shape: Shape, precision: str) -> float:
+    """TFLOP/s of the wider of a layer's products, 1,024 tokens at once, weights packed; the best of many."""
+    dtype = getattr(torch, PRECISIONS[precision])
+    x = torch.randn(1024, shape.hidden).to(dtype)
+    apply = _affine(
+        [(torch.randn(shape.intermediate, shape.hidden).to(dtype), torch.zeros(shape.intermediate).to(dtype))]
     )
-
-
-def unbabel_comet(
-    shape: Shape, options: argparse.Namespace, state: dict[str, torch.Tensor], tokenizer: Tokenizer
-) -> Callable[[int], Callable[[Pairs], list[float]]] | None:
-    """unbabel-comet over the same weights; None where it is not installed."""
-    try:
-        from comet.models import UnifiedMetric
-    except ImportError:
-        return None
-    import logging
-
-    for name in ("pytorch_lightning", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as folder:
-        make_config(shape, options).save_pretrained(folder)
-        tokenizer.save(f"{folder}/tokenizer.json")
-        (Path(folder) / "tokenizer_config.json").write_text(
-            json.dumps({"tokenizer_class": "XLMRobertaTokenizerFast", "model_max_length": 512})
-        )
-        metric = UnifiedMetric(
-            encoder_model=options.kind,
-            pretrained_model=folder,
-            input_segments=["mt", "src"],
-            layer_transformation="softmax",
-            layer_norm=False,
-            hidden_sizes=list(shape.head),
-            load_pretrained_weights=False,
-            local_files_only=True,
-        )
-    metric.load_state_dict(state, strict=False)
-
-    def of_size(size: int) -> Callable[[Pairs], list[float]]:
-        def score(pairs: Pairs) -> list[float]:
-            samples = [{"src": source, "mt": translation} for source, translation in pairs]
-            return list(metric.predict(samples, batch_size=size, gpus=0, progress_bar=False)["scores"])
-
-        return score
-
-    return of_size
+    best = float("inf")
+    with torch.inference_mode():
+        for _ in range(50):
+            start = time.perf_counter()
+            apply(x)
+            best = min(best, time.perf_counter() - start)
+    return 2 * 1024 * shape.hidden * shape.intermediate / best / 1e12
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ LICENCES = {
 # macrolanguages that data sets name either way. Maltese is not among them.
 XLMR_LANGUAGES = frozenset(files("xl_instruct.qe").joinpath("xlmr_languages.txt").read_text("utf-8").split())
 _TOKENS = {"cpu": 1024, "cuda": 32768}  # a batch; larger ones fall out of a CPU's cache
-_ESTIMATED_AT_ONCE = 4096  # pairs
+_ESTIMATED_AT_ONCE = {"cpu": 256, "cuda": 16384}  # pairs; as with tokens, few enough for a CPU's cache
 _WINDOW = {"cpu": 256, "cuda": 16384}  # pairs whose scores are written to the journal together
 
 
@@ -103,8 +103,8 @@ class CometKiwi:
                 parts.extend(self._read(rows))
                 bar.update(len(rows))
             mixed = torch.cat(parts)
-            starts = range(0, len(mixed), _ESTIMATED_AT_ONCE)
-            scores = [self._network.estimate(mixed[start : start + _ESTIMATED_AT_ONCE]) for start in starts]
+            size = _ESTIMATED_AT_ONCE.get(self._network.device.type, 256)
+            scores = [self._network.estimate(mixed[at : at + size]) for at in range(0, len(mixed), size)]
             values = torch.cat(scores).tolist()  # the one wait for the device
         if not all(map(math.isfinite, values)):
             raise ModelUnavailable(
