@@ -34,7 +34,7 @@ from qe_baselines import Pairs, encode, plain, unbabel_comet
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from xl_instruct.qe.cometkiwi import PRECISIONS, CometKiwi
-from xl_instruct.qe.network import Network, _affine
+from xl_instruct.qe.network import Network
 from xl_instruct.qe.settling import Settler
 from xl_instruct.qe.shape import Shape
 from xl_instruct.segments import TRANSLATABLE
@@ -293,7 +293,7 @@ def measure_product(shape: Shape, precision: str) -> float:
     """TFLOP/s of the wider of a layer's products, 1,024 tokens at once, weights packed; the best of many."""
     dtype = getattr(torch, PRECISIONS[precision])
     x = torch.randn(1024, shape.hidden).to(dtype)
-    apply = _affine(
+    apply = make_affine(
         [(torch.randn(shape.intermediate, shape.hidden).to(dtype), torch.zeros(shape.intermediate).to(dtype))]
     )
     best = float("inf")

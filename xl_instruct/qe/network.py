@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from xl_instruct.qe.affine import Map, make_affine
 from xl_instruct.qe.shape import Shape
 
 Get = Callable[[str], Tensor]
-Map = Callable[[Tensor], Tensor]
 # Not cuDNN's, which prepares itself anew for every shape, and most batches here have one of their own.
 _ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
@@ -188,11 +187,11 @@ class Network:
         parts = [_pair(f"{at}.attention.self.{part}", get) for part in ("query", "key", "value")]
         norm1, norm2 = self.shape.norms()
         return _Layer(
-            attention=None if first_only else _affine(parts),
+            attention=None if first_only else make_affine(parts),
             first=self._first(*parts) if first_only else None,
-            output=_affine([_pair(f"{at}.attention.output.dense", get)]),
-            up=_affine([_pair(f"{at}.intermediate.dense", get)], self.shape.encoder_activation),
-            down=_affine([_pair(f"{at}.output.dense", get)]),
+            output=make_affine([_pair(f"{at}.attention.output.dense", get)]),
+            up=make_affine([_pair(f"{at}.intermediate.dense", get)], self.shape.encoder_activation),
+            down=make_affine([_pair(f"{at}.output.dense", get)]),
             norm1=_pair(f"{at}.{norm1}", full),
             norm2=_pair(f"{at}.{norm2}", full),
             dtype=torch.float32 if first_only else self.dtype,
@@ -270,43 +269,3 @@ def _pair(name: str, get: Get) -> tuple[Tensor, Tensor]:
 def _module(name: str) -> Callable[[Tensor], Tensor]:
     module: Callable[[Tensor], Tensor] = getattr(torch.nn, name.title())()
     return module
-
-
-def _affine(parts: list[tuple[Tensor, Tensor]], activation: str | None = None) -> Map:
-    """x -> activation(x W' + b) for the parts' weights and biases, one below the other.
-
-    On a CPU oneDNN's packed weights are used where PyTorch has them: a quarter faster than its plain product.
-    """
-    weight, bias = (torch.cat(tensors) if len(parts) > 1 else tensors[0] for tensors in zip(*parts, strict=True))
-    packed = _pack(weight)
-    if packed is not None:
-        apply: Any = torch.ops.mkldnn._linear_pointwise
-        if activation in (None, "gelu"):
-            return lambda x: apply(x, packed, bias, activation or "none", [], "none")
-        act = _activation(activation)
-        return lambda x: act(apply(x, packed, bias, "none", [], ""))
-    if activation is None:
-        return lambda x: functional.linear(x, weight, bias)
-    act = _activation(activation)
-    return lambda x: act(functional.linear(x, weight, bias))
-
-
-def _pack(weight: Tensor) -> Tensor | None:
-    if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16):
-        return None
-    try:
-        packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), 1024)
-    except (AttributeError, RuntimeError):  # built without oneDNN, or a processor that it has no such kernels for
-        return None
-    return packed
-
-
-def _activation(name: str) -> Callable[[Tensor], Tensor]:
-    if name == "gelu":
-        # In place: a fresh block of that size can cost more than the function itself.
-        in_place: Any = torch.ops.aten.gelu_
-        return lambda x: in_place(x)
-    from transformers.activations import ACT2FN
-
-    found: Callable[[Tensor], Tensor] = ACT2FN[name]
-    return found
