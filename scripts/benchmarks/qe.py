@@ -33,6 +33,7 @@ import torch
 from qe_baselines import Pairs, encode, plain, unbabel_comet
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from xl_instruct.qe.affine import make_affine
 from xl_instruct.qe.cometkiwi import PRECISIONS, CometKiwi
 from xl_instruct.qe.network import Network
 from xl_instruct.qe.settling import Settler

@@ -6,15 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from xl_suite.cli.options import (
-    add_chat_options,
-    add_json,
-    add_languages,
-    add_limit,
-    add_out,
-    positive_int,
-    print_json,
-)
+from xl_suite.cli.options import add_judging_options, print_json
 from xl_suite.errors import BadInput
 
 SUMMARY = "Have a judge compare outputs with reference outputs, prompt by prompt."
@@ -29,14 +21,10 @@ then: xl-suite score annotations/my-model/xl_gpt4o"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "outputs", type=Path, metavar="OUTPUTS", help="a generator's folder, a file, or lm-eval samples"
-    )
     parser.add_argument("--reference", type=Path, required=True, metavar="OUTPUTS", help="outputs to compare with")
     parser.add_argument(
         "--annotator", required=True, metavar="NAME_OR_DIR", help="see `xl-suite annotators`; the paper's is xl_gpt4o"
     )
-    add_out(parser)
     parser.add_argument("--model", metavar="MODEL", help="another judge than the annotator's own")
     parser.add_argument(
         "--order",
@@ -44,20 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["random", "both"],
         help="random: one order a prompt, AlpacaEval's draw (default); both: twice the calls, shows position bias",
     )
-    parser.add_argument(
-        "--method",
-        default="auto",
-        choices=["auto", "logprobs", "sampled", "parsed"],
-        help="how verdicts are read; auto (default): by logprobs where the judge gives them",
-    )
-    parser.add_argument("--samples", type=positive_int, default=1, metavar="N", help="verdicts a row where sampled")
-    parser.add_argument("--max-tokens", type=positive_int, metavar="N", help="of a verdict in text; default 4096")
-    parser.add_argument("--language", default="", metavar="CODE", help="of outputs that name none")
     parser.add_argument("--allow-partial", action="store_true", help="judge the rows that both sides have")
-    add_languages(parser)
-    add_limit(parser)
-    add_chat_options(parser)
-    add_json(parser)
+    add_judging_options(parser, read="verdict", auto="by logprobs where the judge gives them")
 
 
 def run(args: argparse.Namespace) -> int:

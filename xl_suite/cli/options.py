@@ -81,6 +81,27 @@ def add_chat_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_judging_options(parser: argparse.ArgumentParser, *, read: str, auto: str) -> None:
+    """OUTPUTS and what every judge of them takes. read: what is read of its answers, in the singular. auto: how."""
+    parser.add_argument(
+        "outputs", type=Path, metavar="OUTPUTS", help="a generator's folder, a file, or lm-eval samples"
+    )
+    add_out(parser)
+    parser.add_argument(
+        "--method",
+        default="auto",
+        choices=["auto", "logprobs", "sampled", "parsed"],
+        help=f"how a {read} is read; auto (default): {auto}",
+    )
+    parser.add_argument("--samples", type=positive_int, default=1, metavar="N", help=f"{read}s a row where sampled")
+    parser.add_argument("--max-tokens", type=positive_int, metavar="N", help=f"of a {read} in text; default 4096")
+    parser.add_argument("--language", default="", metavar="CODE", help="of outputs that name none")
+    add_languages(parser)
+    add_limit(parser)
+    add_chat_options(parser)
+    add_json(parser)
+
+
 def read_chat_options(args: argparse.Namespace, journal: Path | None = None) -> ChatOptions:
     """How calls are made, as the arguments say; `journal` is the default of --journal."""
     from xl_suite.chat.settings import ChatOptions

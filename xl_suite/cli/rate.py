@@ -6,15 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from xl_suite.cli.options import (
-    add_chat_options,
-    add_json,
-    add_languages,
-    add_limit,
-    add_out,
-    positive_int,
-    print_json,
-)
+from xl_suite.cli.options import add_judging_options, print_json
 
 SUMMARY = "Have a judge rate outputs from 1 to 5 on precision, informativeness, naturalness and objectivity."
 EXAMPLES = """\
@@ -28,26 +20,10 @@ then: xl-suite score ratings/my-model/gpt-4o-2024-08-06"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "outputs", type=Path, metavar="OUTPUTS", help="a generator's folder, a file, or lm-eval samples"
-    )
-    parser.add_argument(
         "--model", default="gpt-4o-2024-08-06", metavar="MODEL", help="the judge (default: gpt-4o-2024-08-06)"
     )
-    add_out(parser)
     parser.add_argument("--rubrics", type=Path, metavar="DIR", help="other rubrics than those that ship")
-    parser.add_argument(
-        "--method",
-        default="auto",
-        choices=["auto", "logprobs", "sampled", "parsed"],
-        help="how scores are read; auto (default): weighed by probability where the judge gives log probabilities",
-    )
-    parser.add_argument("--samples", type=positive_int, default=1, metavar="N", help="scores a row where sampled")
-    parser.add_argument("--max-tokens", type=positive_int, metavar="N", help="of a score in text; default 4096")
-    parser.add_argument("--language", default="", metavar="CODE", help="of outputs that name none")
-    add_languages(parser)
-    add_limit(parser)
-    add_chat_options(parser)
-    add_json(parser)
+    add_judging_options(parser, read="score", auto="weighed by probability where the judge gives log probabilities")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -25,8 +25,8 @@ _TEMPLATE = (
 _WORDS = "Der Fluss zählt seine Steine langsam, und die Brücken warten. A folyó lassan számolja a köveit. " * 4
 
 
-def make_tiny_model(folder: Path, *, seed: int, chat: bool) -> Path:
-    """Writes a Llama of about 0.1 million random weights with a byte-level tokenizer; `chat`: with a template."""
+def make_tiny_model(folder: Path, *, seed: int, chat: bool, hidden: int = 32) -> Path:
+    """Writes a Llama of random weights, about 0.1 million, with a byte-level tokenizer; `chat`: with a template."""
     torch = extras.load("torch", extra="train")
     transformers = extras.load("transformers", extra="train")
     tokenizers = extras.load("tokenizers", extra="train")
@@ -50,8 +50,8 @@ def make_tiny_model(folder: Path, *, seed: int, chat: bool) -> Path:
         model = transformers.LlamaForCausalLM(
             transformers.LlamaConfig(
                 vocab_size=len(tokenizer),
-                hidden_size=32,
-                intermediate_size=64,
+                hidden_size=hidden,
+                intermediate_size=2 * hidden,
                 num_hidden_layers=2,
                 num_attention_heads=4,
                 num_key_value_heads=2,

@@ -32,8 +32,9 @@ def render_page(template: str, scripts: tuple[str, ...], *, title: str, data: st
         "script": script,
         "data": data,
     }
+    whole = read_part(template).replace("{{head}}", read_part("head.html"))
     # One pass: what a value holds is never taken for a placeholder.
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], read_part(template))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], whole)
 
 
 @cache
