@@ -191,7 +191,7 @@ def load(
     device: auto (a GPU where there is one), cpu, cuda, cuda:1. encoder: a folder or Hub ID with the encoder's
     config.json and tokenizer, in place of the one that hparams.yaml names. batch_tokens: tokens in a batch,
     padding included. fuse: see `Network`. settle: in bf16 and fp16, whether fp32 decides close contests (`settling`);
-    its weights are loaded beside the others when the first such contest comes.
+    its weights are loaded beside the others once candidates compete.
     Raises MissingExtra without torch and transformers, BadInput for what does not fit together.
     """
     torch = load_extra("torch", extra="hf", why="cometkiwi runs on it.")

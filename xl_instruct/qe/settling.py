@@ -26,21 +26,23 @@ class Settler:
 
     def __init__(self, estimator: QualityEstimator, store: ScoreStore | None):
         self._estimator, self._store = estimator, store
-        self._precise: QualityEstimator | None = getattr(estimator, "precise", None)
         self._margin: float | None = None
 
     def __call__(self, contests: Iterable[tuple[str, Sequence[dict[str, Any]]]], language: str) -> int:
         """Puts precise scores in the place of those that are too close to call; returns how many.
 
         contests: a segment's text and its candidates, which have `text` and `score` (None: not in the contest).
+        Without candidates that compete, as with one translator, the precise estimator is not even loaded.
         """
-        if self._precise is None:
+        open_ones = [contest for contest in contests if find_close(contest[1], math.inf)]
+        precise: QualityEstimator | None = getattr(self._estimator, "precise", None) if open_ones else None
+        if precise is None:
             return 0
         if self._margin is None:
-            self._margin = measure_margin(self._estimator, self._precise, self._store)
-        close = [(source, one) for source, candidates in contests for one in find_close(candidates, self._margin)]
+            self._margin = measure_margin(self._estimator, precise, self._store)
+        close = [(source, one) for source, candidates in open_ones for one in find_close(candidates, self._margin)]
         pairs = [(source, one["text"]) for source, one in close]
-        for (_, one), score in zip(close, score_pairs(self._precise, pairs, language, self._store), strict=True):
+        for (_, one), score in zip(close, score_pairs(precise, pairs, language, self._store), strict=True):
             one["score"] = score
         return len(close)
 

@@ -125,6 +125,15 @@ def test_an_estimator_without_rounding_settles_nothing() -> None:
     assert Settler(Exact(), None)(contest, "deu") == 0
 
 
+def test_one_translator_does_not_load_the_precise_estimator() -> None:
+    class Alone(Exact):
+        @property
+        def precise(self) -> Exact:
+            raise AssertionError("loaded for nothing")
+
+    assert len(list(score_rows(make_rows(20, k=1), "deu", Alone(), None))) == 20
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_low_precision_settles_in_fp32_unless_told_not_to(
     precision: str, make_checkpoint: Callable[..., Path]
