@@ -53,7 +53,7 @@ def main() -> None:
     if options.outputs:
         pairs = make_pairs_of_outputs(words, options.pairs, options.outputs)
     else:
-        pairs = make_pairs(words, options.pairs, options.repeated, options.runaway)
+        pairs = make_pairs(words, options.pairs, options.repeated, options.runaway, loose=options.loose)
     device, dtype = torch.device(options.device), getattr(torch, PRECISIONS[options.dtype])
     state = make_state(shape, device, dtype if device.type == "cuda" else torch.float32)
     counts = [len(ids) for ids in encode(tokenizer, pairs)]
@@ -185,6 +185,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--baseline-pairs", type=int, help="how many of them the others score; all of them")
     parser.add_argument("--repeated", type=float, default=0.0, help="share of sources that occurred before")
     parser.add_argument("--runaway", type=float, default=0.0, help="share of translations that do not stop")
+    parser.add_argument(
+        "--loose", action="store_true", help="lengths of translations that do not follow the source's"
+    )
     parser.add_argument("--outputs", metavar="FILE", help="draw lengths and repetitions from real outputs")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=list(PRECISIONS), default="fp32")
@@ -254,18 +257,24 @@ def make_tokenizer(size: int) -> tuple[Tokenizer, list[str]]:
     return tokenizer, draw.sample(words, min(5000, len(words)))
 
 
-def make_pairs(words: list[str], count: int, repeated: float = 0.0, runaway: float = 0.0) -> Pairs:
+def make_pairs(
+    words: list[str], count: int, repeated: float = 0.0, runaway: float = 0.0, *, loose: bool = False
+) -> Pairs:
     """Three candidates for each source, of lengths like those of sentences (log-normal, about 18 words).
 
-    repeated: share of sources that occurred before, with their candidates.
+    repeated: share of sources that occurred before, with their candidates. loose: 1 to 12 words, and of a candidate 1
+    to 14 whatever its source has, as in tests/comet.
     """
     draw = random.Random(9)
     made: list[Pairs] = []
     while 3 * len(made) < count:
-        length = min(120, max(2, round(draw.lognormvariate(2.9, 0.55))))
+        length = draw.randint(1, 12) if loose else min(120, max(2, round(draw.lognormvariate(2.9, 0.55))))
         source = " ".join(draw.choices(words, k=length))
-        targets = (400 if draw.random() < runaway else max(1, round(length * draw.uniform(0.8, 1.3))) for _ in "abc")
-        new = [(source, " ".join(draw.choices(words, k=target))) for target in targets]
+        new = []
+        for _ in range(3):
+            target = draw.randint(1, 14) if loose else max(1, round(length * draw.uniform(0.8, 1.3)))
+            target = 400 if draw.random() < runaway else target
+            new.append((source, " ".join(draw.choices(words, k=target))))
         made.append(draw.choice(made) if made and draw.random() < repeated else new)
     return [pair for three in made for pair in three][:count]
 
