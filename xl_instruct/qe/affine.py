@@ -15,7 +15,7 @@ Map = Callable[[Tensor], Tensor]
 def make_affine(parts: list[tuple[Tensor, Tensor]], activation: str | None = None) -> Map:
     """x -> activation(x W' + b) for the parts' weights and biases, one below the other.
 
-    On a CPU oneDNN's packed weights are used where PyTorch has them: a quarter faster than its plain product.
+    On a CPU oneDNN's packed weights are used where PyTorch has them, which is faster than its plain product.
     """
     weight, bias = (torch.cat(tensors) if len(parts) > 1 else tensors[0] for tensors in zip(*parts, strict=True))
     packed = _pack(weight)

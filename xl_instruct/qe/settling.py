@@ -2,8 +2,9 @@
 
 Rounding to bf16 moves every score a little, which matters only between candidates that are nearly level. How much
 it moves them depends on the checkpoint, so it is measured on fixed pairs; candidates nearer to their segment's best
-than that are scored again. What is scored again depends on the segment's candidates alone, not on the batch, the
-rows around it or the journal.
+than that are scored again. Given its scores a segment is settled by itself. But a score in low precision also moves
+with the batch that it is computed in, by about as much as by its rounding: the winners hold in any batch, while which
+contests count as close, and the last digits, are the same only for the same pairs in the same windows (see `store`).
 """
 
 from __future__ import annotations

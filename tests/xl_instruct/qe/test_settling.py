@@ -82,7 +82,7 @@ def test_every_winner_is_the_precise_estimators_and_few_pairs_are_scored_again()
     assert 0 < len(again) < 0.1 * 2400
 
 
-def test_what_is_settled_depends_on_the_segment_alone(tmp_path: Path) -> None:
+def test_given_its_scores_a_segment_is_settled_by_itself(tmp_path: Path) -> None:
     def scores(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
         return {one["text"]: one["score"] for row in rows for one in row["segments"][0]["candidates"]}
 
