@@ -45,7 +45,7 @@ function drawScores() {
     body.append(line);
   }
   const head = el("tr", {}, el("th", { scope: "col", class: "model" }, "Language"), el("th", { scope: "col" }, "Win rate"),
-    el("th", { scope: "col", class: "plot" }, el("span", { class: "hidden" }, "Win rate as a dot, gated as a ring"), drawAxis(end, " %")),
+    el("th", { scope: "col", class: "plot" }, el("span", { class: "hidden" }, "Win rate as a dot, gated as a ring"), drawAxis(end, " %", { sparse: true })),
     ...metrics.map((metric) => el("th", { scope: "col" }, el("abbr", { title: metric.says }, metric.label))));
   const table = el("table", { class: "scores", "aria-labelledby": "scores-title", "aria-describedby": "origin" }, el("thead", {}, head), body);
   byId("origin").replaceChildren(el("span", {}, `${benchmarkName(board)}. `), ...describeOrigin(board));

@@ -73,9 +73,10 @@ function drawStrip(cell, end, { height = 14, ghost = null, parity = true } = {})
   return drawing;
 }
 
-function drawAxis(end, unit) {
+// sparse: for a narrow place, in which more labels than the ends' and the middle's would run into each other.
+function drawAxis(end, unit, { sparse = false } = {}) {
   const drawing = svg("svg", { class: "axis", width: "100%", height: 18, "aria-hidden": "true", focusable: "false" });
-  const step = end <= 10 ? end / 2 : end <= 30 ? 10 : end <= 80 ? 20 : 25;
+  const step = sparse || end <= 10 ? end / 2 : end <= 30 ? 10 : end <= 80 ? 20 : 25;
   for (let tick = 0; tick <= end + 1e-9; tick += step) {
     const x = place(tick, end);
     drawing.append(svg("line", { x1: x, x2: x, y1: 0, y2: 4 }));
