@@ -23,7 +23,7 @@ from m_alpacaeval.release import read_release
 from m_alpacaeval.rows import ENGLISH, TranslatedRow, make_english, read_sources
 from xl_suite.chat.models import parse_model
 from xl_suite.chat.settings import ChatOptions
-from xl_suite.publishing.shards import arrow_schema
+from xl_suite.dataset.shards import arrow_schema
 
 
 @dataclass

@@ -21,10 +21,10 @@ from m_alpacaeval.translate import DEFAULT, Settings, Translation, read_prompt, 
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
 from xl_suite.chat.settings import ChatOptions
+from xl_suite.dataset.card import name_language, render_card
+from xl_suite.dataset.folder import write_benchmark
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
-from xl_suite.publishing.card import name_language, render_card
-from xl_suite.publishing.dataset_folder import write_benchmark
 
 EDITED = "edited"
 HUMAN = "human"
@@ -183,7 +183,7 @@ def _count_doubted(texts: Mapping[Prompt, str]) -> dict[str, int]:
 def _name_translator(model: Model) -> str:
     if model.kind != "replay":
         return model.name
-    from xl_suite.respond import name_model
+    from xl_suite.responding.respond import name_model
 
     return name_model(model)
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xl_suite.dataset.folder import list_languages, read_benchmark
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language, table
-from xl_suite.publishing.dataset_folder import list_languages, read_benchmark
 from xl_suite.records import BenchmarkRow
 
 NAME = "m-alpacaeval"

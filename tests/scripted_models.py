@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from xl_suite.chat.loopback import Reply, last_message
+from xl_suite.chat.loopback.server import Reply, last_message
 
 PASSAGE = re.compile(r"<passage>\n(.*)\n</passage>", re.DOTALL)
 DRAFT = re.compile(r"<response>\n(.*)\n</response>\n\nAnswer in this form", re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from xl_suite.demo import tiny
+from xl_suite.reproduction import tiny
 
 
 def make_tiny_model(folder: Path, *, seed: int = 0) -> Path:

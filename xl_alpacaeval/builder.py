@@ -20,8 +20,8 @@ import datasets
 
 from xl_alpacaeval.dataset import build_benchmark
 from xl_alpacaeval.sources import HUB_SOURCE
+from xl_suite.dataset.shards import arrow_schema
 from xl_suite.errors import BadInput
-from xl_suite.publishing.shards import arrow_schema
 from xl_suite.records import BenchmarkRow
 
 

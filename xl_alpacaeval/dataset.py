@@ -16,10 +16,10 @@ import xl_suite
 from xl_alpacaeval.release import Release, find_release, read_release
 from xl_alpacaeval.rows import ENGLISH, build_rows, edits, excluded_ids, exclusions
 from xl_alpacaeval.sources import HUB_SOURCE, Source, read_source
+from xl_suite.dataset.card import name_language, render_card
+from xl_suite.dataset.folder import write_benchmark
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language, table
-from xl_suite.publishing.card import name_language, render_card
-from xl_suite.publishing.dataset_folder import write_benchmark
 from xl_suite.publishing.hub_files import HubFiles, find_on_hub
 from xl_suite.records import BenchmarkRow
 
@@ -82,7 +82,7 @@ def build_benchmark(
 
 
 def write_folder(benchmark: Benchmark, out: Path) -> None:
-    """The benchmark as a dataset folder (see xl_suite.publishing.dataset_folder), with its card."""
+    """The benchmark as a dataset folder (see xl_suite.dataset.folder), with its card."""
     splits = {find_language(code).split: code for code in benchmark.rows}
     write_benchmark(out, benchmark.rows, splits, name=NAME, card=partial(_render_card, benchmark))
 

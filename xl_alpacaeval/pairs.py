@@ -13,10 +13,10 @@ from typing import Any
 
 import xl_suite
 from xl_alpacaeval.rows import ENGLISH, edits, expected_language
+from xl_suite.dataset.card import name_language, render_card
+from xl_suite.dataset.folder import read_benchmark, write_benchmark
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
-from xl_suite.publishing.card import name_language, render_card
-from xl_suite.publishing.dataset_folder import read_benchmark, write_benchmark
 from xl_suite.records import BenchmarkRow
 from xl_suite.templates import append_template, draw_template, find_phrase, phrases, templates
 

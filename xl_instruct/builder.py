@@ -40,8 +40,8 @@ class XLInstruct(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
     BUILDER_CONFIG_CLASS = XLInstructConfig
 
     def _info(self) -> Any:
-        from xl_instruct.rows import ScoredRow, SyntheticRow
-        from xl_suite.publishing.shards import arrow_schema
+        from xl_instruct.dataset.rows import ScoredRow, SyntheticRow
+        from xl_suite.dataset.shards import arrow_schema
 
         kind = ScoredRow if self.config.name == "scored" else SyntheticRow
         return datasets.DatasetInfo(
@@ -55,7 +55,7 @@ class XLInstruct(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
         out = Path(self.config.out)
         if self.config.recipe:
             from xl_instruct.config import read_config
-            from xl_instruct.generate import generate
+            from xl_instruct.stages.generate import generate
             from xl_suite.chat.settings import ChatOptions
 
             options = ChatOptions(journal=out / ".journal.sqlite", slots=self.config.slots)
@@ -78,7 +78,7 @@ class XLInstruct(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
 
 def _read_layout(out: Path, config: str) -> dict[str, list[str]]:
     """The files of each split of a config, as the card says. Raises BadInput where the folder has no such config."""
-    from xl_suite.publishing.card import read_metadata
+    from xl_suite.dataset.card import read_metadata
 
     card = out / "README.md"
     metadata = read_metadata(card.read_text(encoding="utf-8")) if card.is_file() else None

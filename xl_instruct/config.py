@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from xl_instruct.config_errors import explain
-from xl_instruct.passage_filters import PassageLimits
-from xl_instruct.prompts import load_prompt
+from xl_instruct.corpus.filters import PassageLimits
+from xl_instruct.stages.prompts import load_prompt
 from xl_suite.chat.calls import Sampling
 from xl_suite.chat.models import Model, parse_model
 from xl_suite.chat.wire import dump
@@ -144,7 +144,7 @@ class Translation(Section):
     @field_validator("guards")
     @classmethod
     def _are_known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        from xl_instruct.guards import REASONS
+        from xl_suite.translation.guards import REASONS
 
         valid = (*REASONS, TRUNCATED)
         for name in value or ():
@@ -211,7 +211,7 @@ class Config(Section):
     @field_validator("licence")
     @classmethod
     def _is_a_licence(cls, value: str) -> str:
-        from xl_suite.publishing.card import hub_values
+        from xl_suite.dataset.card import hub_values
 
         if value not in hub_values("license"):
             near = difflib.get_close_matches(value.lower(), hub_values("license"), n=3, cutoff=0.4)

@@ -104,7 +104,7 @@ def _read_environment(name: str) -> str | None:
 
 
 def _read_rows(folder: Path, language: str) -> list[dict[str, Any]]:
-    from xl_suite.publishing.dataset_folder import read_benchmark
+    from xl_suite.dataset.folder import read_benchmark
 
     return [asdict(row) for row in read_benchmark(folder, [language])]
 
@@ -143,10 +143,10 @@ def _judge_once(
 ) -> Mapping[str, float]:
     import numpy as np
 
-    from xl_suite.annotations import scale_preference
     from xl_suite.chat.models import parse_model
     from xl_suite.chat.session import ChatOptions
     from xl_suite.fidelity import Answer, judge_answers
+    from xl_suite.judging.annotations import scale_preference
     from xl_suite.judging.annotator import read_annotator
     from xl_suite.judging.judge import judge_pairs
     from xl_suite.judging.pairwise import join_outputs

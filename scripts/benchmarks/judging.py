@@ -19,7 +19,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from xl_suite.chat.loopback import Reply, token_logprobs
+from xl_suite.chat.loopback.server import Reply, token_logprobs
 from xl_suite.judging.annotator import write_for_alpaca_eval
 from xl_suite.languages import table
 from xl_suite.records import ModelOutput, write_json
@@ -45,7 +45,7 @@ def write_sides(folder: Path, languages: int, rows: int) -> None:
 
 def serve(latency: float, slots: int) -> tuple[subprocess.Popen[str], str]:
     code = "import sys; sys.path.insert(0, sys.argv[1]); import judging, time\n"
-    code += "from xl_suite.chat.loopback import serve_loopback\n"
+    code += "from xl_suite.chat.loopback.server import serve_loopback\n"
     code += (
         "with serve_loopback(judging.judge_by_hash, latency=float(sys.argv[2]), slots=int(sys.argv[3])) as server:\n"
     )

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from xl_suite.annotations import scale_preference
+from xl_suite.judging.annotations import scale_preference
 from xl_suite.scoring import length_control
 
 JUDGE = "weighted_alpaca_eval_gpt4_turbo"

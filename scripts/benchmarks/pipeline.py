@@ -21,7 +21,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from xl_suite.chat.loopback import last_message
+from xl_suite.chat.loopback.server import last_message
 
 LANGUAGES = ("deu", "por", "hun")
 TRANSLATORS = ("translator-a", "translator-b", "translator-c")
@@ -78,7 +78,7 @@ def write_config(path: Path, passages: Path, count: int, url: str) -> None:
 
 def serve() -> tuple[subprocess.Popen[str], str]:
     code = "import sys; sys.path.insert(0, sys.argv[1]); import pipeline, time\n"
-    code += "from xl_suite.chat.loopback import serve_loopback\n"
+    code += "from xl_suite.chat.loopback.server import serve_loopback\n"
     code += "with serve_loopback(pipeline.answer) as server:\n"
     code += "    print(server.url, flush=True)\n    time.sleep(36000)\n"
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from xl_instruct.decontamination import Decontaminator
-from xl_instruct.guards import check_translations
+from xl_instruct.corpus.decontamination import Decontaminator
 from xl_instruct.qe import load_estimator
 from xl_instruct.segments import segment
+from xl_suite.translation.guards import check_translations
 
 GENERATOR = "results/gpt4_1106_preview/model_outputs.json"
 

@@ -24,11 +24,11 @@ import transformers
 import trl
 from datasets import Dataset
 
-from xl_instruct import varlen
-from xl_instruct.trainers import list_arguments, make_adapter, make_sft_trainer
-from xl_instruct.training_config import TrainingConfig
-from xl_instruct.training_data import IGNORED, PromptCompletion, Tokenized, TrainingData, pack
-from xl_instruct.training_plan import Skeleton, TrainingPlan, plan_training
+from xl_instruct.training import varlen
+from xl_instruct.training.config import TrainingConfig
+from xl_instruct.training.data import IGNORED, PromptCompletion, Tokenized, TrainingData, pack
+from xl_instruct.training.plan import Skeleton, TrainingPlan, plan_training
+from xl_instruct.training.trainers import list_arguments, make_adapter, make_sft_trainer
 
 WARM_UP = 5
 LARGE = {"hidden_size": 2048, "intermediate_size": 7168, "num_hidden_layers": 16, "num_attention_heads": 16}

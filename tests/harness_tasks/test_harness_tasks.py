@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from xl_suite import harness
-from xl_suite.chat.loopback import Reply, serve_loopback, token_logprobs
+from xl_suite.chat.loopback.server import Reply, serve_loopback, token_logprobs
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language, table
-from xl_suite.outputs import read_outputs
 from xl_suite.records import BenchmarkRow, ModelOutput, write_json, write_parquet
+from xl_suite.responding.outputs import read_outputs
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = ROOT / "harness_tasks"

@@ -8,11 +8,11 @@ import pytest
 
 from tests.harness_tasks.test_harness_tasks import TASKS, prefer_second, run_lm_eval
 from tests.m_alpacaeval.conftest import PROMPTS, translate, write_xl_alpacaeval
-from xl_suite.chat.loopback import serve_loopback
+from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.cli.main import main
 from xl_suite.languages import table
-from xl_suite.outputs import read_outputs
 from xl_suite.records import ModelOutput, write_json
+from xl_suite.responding.outputs import read_outputs
 
 pytest.importorskip("lm_eval")
 LANGUAGES = [row.code for row in table() if "m-alpacaeval" in row.benchmarks]

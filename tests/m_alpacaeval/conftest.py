@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from xl_suite.chat.loopback import last_message
+from xl_suite.chat.loopback.server import last_message
 from xl_suite.languages import find_language
 from xl_suite.records import BenchmarkRow, write_parquet
 

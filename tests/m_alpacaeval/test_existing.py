@@ -11,8 +11,8 @@ from m_alpacaeval.release import OFFICIAL, PLUG, match_english, read_release
 from m_alpacaeval.rows import read_sources
 from tests.m_alpacaeval.conftest import PROMPTS
 from xl_suite.cli.main import main
+from xl_suite.dataset.folder import read_benchmark
 from xl_suite.errors import BadInput
-from xl_suite.publishing.dataset_folder import read_benchmark
 from xl_suite.publishing.hub_files import HubFiles
 from xl_suite.records import BenchmarkRow, read_raw, write_json, write_parquet
 

@@ -16,7 +16,7 @@ from m_alpacaeval.translate import DEFAULT, clean_answer, make_call
 from tests.m_alpacaeval.conftest import PROMPTS
 from xl_suite.languages import find_language
 
-SENTENCES = Path(__file__).parents[1] / "xl_instruct" / "translations.tsv"
+SENTENCES = Path(__file__).parents[1] / "xl_suite" / "translation" / "translations.tsv"
 CODE = "Fix this:\n\n```python\ndef add(a, b):\n    return a - b  # add both\n```\n\nIt has a bug."
 GERMAN_CODE = (
     "Behebe das:\n\n```python\ndef add(a, b):\n    return a - b  # beide addieren\n```\n\nEs hat einen Fehler."

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.m_alpacaeval.conftest import PROMPTS, find_prompt, translate, write_xl_alpacaeval
-from xl_suite.chat.loopback import Loopback, Reply, last_message, serve_loopback
+from xl_suite.chat.loopback.server import Loopback, Reply, last_message, serve_loopback
 from xl_suite.cli.main import main
-from xl_suite.publishing.card import check_card
-from xl_suite.publishing.dataset_folder import read_benchmark
+from xl_suite.dataset.card import check_card
+from xl_suite.dataset.folder import read_benchmark
 
 # What the translator says of each prompt into German, whatever it is told.
 FAULTS = {

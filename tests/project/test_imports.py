@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DATASETS = {"xl_alpacaeval", "m_alpacaeval", "xl_instruct"}
 TOP = {*DATASETS, "xl_suite", "harness_tasks", "scripts", "tests"}
 # The two parts of xl_suite that put everything together; nothing else of xl_suite may import them.
-ASSEMBLY = ("xl_suite.cli", "xl_suite.demo")
+ASSEMBLY = ("xl_suite.cli", "xl_suite.demo", "xl_suite.reproduction", "xl_suite.selftest")
 HEAVY = ["aiohttp", "alpaca_eval", "datasets", "langcodes", "lm_eval", "numpy", "pandas", "py3langid", "pyarrow"]
 HEAVY += ["pydantic", "torch", "transformers", "trl", "yaml"]
 

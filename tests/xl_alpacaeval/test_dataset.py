@@ -11,9 +11,9 @@ import pytest
 
 from xl_alpacaeval.dataset import build_benchmark, write_folder
 from xl_suite.cli.main import main
+from xl_suite.dataset.card import check_card, read_metadata
+from xl_suite.dataset.folder import list_languages, read_benchmark
 from xl_suite.languages import table
-from xl_suite.publishing.card import check_card, read_metadata
-from xl_suite.publishing.dataset_folder import list_languages, read_benchmark
 from xl_suite.records import BenchmarkRow
 
 

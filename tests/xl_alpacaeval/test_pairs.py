@@ -10,12 +10,12 @@ import pytest
 
 from xl_alpacaeval.dataset import build_benchmark, write_folder
 from xl_alpacaeval.pairs import build_pairs, list_targets
-from xl_suite.chat.loopback import serve_loopback
+from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.cli.main import main
+from xl_suite.dataset.card import check_card
+from xl_suite.dataset.folder import list_languages, read_benchmark
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language, table
-from xl_suite.publishing.card import check_card
-from xl_suite.publishing.dataset_folder import list_languages, read_benchmark
 from xl_suite.records import BenchmarkRow, write_parquet
 from xl_suite.templates import Phrase, Template, find_phrase, phrases, templates
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xl_instruct.rows import Candidate, RowSegment, SyntheticRow
+from xl_instruct.dataset.rows import Candidate, RowSegment, SyntheticRow
+from xl_suite.dataset.card import name_language, render_card
+from xl_suite.dataset.folder import write_dataset_folder
 from xl_suite.languages import find_language
-from xl_suite.publishing.card import name_language, render_card
-from xl_suite.publishing.dataset_folder import write_dataset_folder
 
 MODELS = ("translator-a", "translator-b", "translator-c")
 CARD = """---

@@ -106,7 +106,7 @@ def test_the_fingerprint_covers_what_determines_the_result_and_no_url(monkeypatc
         make(languages=["deu"]),
     ]
     assert len({base, fingerprint(make(), 10), *map(fingerprint, changed)}) == len(changed) + 2
-    from xl_instruct.prompts import PromptText
+    from xl_instruct.stages.prompts import PromptText
 
     monkeypatch.setattr("xl_instruct.config.load_prompt", lambda name: PromptText(name, "another"))
     assert fingerprint(make()) != base

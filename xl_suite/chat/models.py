@@ -90,7 +90,7 @@ def serve(model: Model, log: Path) -> Iterator[tuple[Model, Callable[[], str | N
     and MissingExtra where its package is.
     """
     if model.kind in ("transformers", "vllm"):
-        from xl_suite.chat.servers import run_server
+        from xl_suite.chat.serving.servers import run_server
 
         with run_server(model, log) as served:
             yield served
@@ -113,7 +113,7 @@ def _parse_replay(rest: str) -> Model:
 
 
 def _parse_weights(kind: str, source: str) -> Model:
-    from xl_suite.chat.weights import check_folder, hash_folder
+    from xl_suite.chat.serving.weights import check_folder, hash_folder
 
     folder = Path(os.path.expanduser(source))
     if os.path.isdir(folder):

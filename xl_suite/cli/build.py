@@ -96,8 +96,8 @@ def _add_xl_alpacaeval(parser: argparse.ArgumentParser) -> None:
 
 def _build_xl_alpacaeval(args: argparse.Namespace) -> int:
     from xl_alpacaeval.dataset import NAME, build_benchmark, write_folder
+    from xl_suite.dataset.folder import check_replaceable
     from xl_suite.languages import parse_languages, table
-    from xl_suite.publishing.dataset_folder import check_replaceable
 
     languages = None
     if args.languages != "all":

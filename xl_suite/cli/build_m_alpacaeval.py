@@ -68,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
     from m_alpacaeval.translate import Settings, plan_calls
     from xl_suite.chat.models import parse_model
     from xl_suite.cli.options import print_estimates, read_chat_options
+    from xl_suite.dataset.folder import check_replaceable
     from xl_suite.errors import BadInput
-    from xl_suite.publishing.dataset_folder import check_replaceable
 
     if args.least_qe is not None and args.qe is None:
         raise BadInput("--least-qe needs --qe, which says who scores the translations.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xl_suite.cli.expected import find_expected, list_benchmarks
 from xl_suite.cli.options import add_json, add_languages, positive_int, print_json
+from xl_suite.dataset.expected import find_expected, list_benchmarks
 
 SUMMARY = "Compare two models that one judge measured against one reference: paired difference, interval, p-value."
 EXAMPLES = """\
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from xl_suite.annotations import read_annotations, select_languages
+    from xl_suite.judging.annotations import read_annotations, select_languages
     from xl_suite.languages import parse_languages
     from xl_suite.scoring.compare import compare_models
 

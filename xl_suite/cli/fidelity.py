@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xl_suite.cli.expected import find_expected
 from xl_suite.cli.options import add_json, print_json
+from xl_suite.dataset.expected import find_expected
 
 if TYPE_CHECKING:
     from xl_suite.fidelity import Fidelity
@@ -74,7 +74,7 @@ Groups = dict[tuple[str, str], "list[ModelOutput]"]  # by generator and language
 def find_files(outputs: Path) -> list[Path]:
     """The files of outputs at a path: itself, those of a generator's folder, or those of each folder in it."""
     from xl_suite.errors import BadInput
-    from xl_suite.outputs import find_samples
+    from xl_suite.responding.outputs import find_samples
 
     if outputs.is_file():
         return [outputs]
@@ -100,7 +100,7 @@ def read_groups(files: Sequence[Path], language: str | None) -> Groups:
     """All outputs by generator and language. Raises BadInput where a row's language is not to be known."""
     from xl_suite.errors import BadInput, BadRecord
     from xl_suite.languages import find_language
-    from xl_suite.outputs import read_output_file
+    from xl_suite.responding.outputs import read_output_file
 
     if language is not None:
         find_language(language)

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from xl_instruct.config import read_config, read_text
-    from xl_instruct.generate import check_out, generate
+    from xl_instruct.stages.generate import check_out, generate
 
     if args.show:
         print(read_text(args.config)[0], end="")
@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
     options = read_chat_options(args, args.out / ".journal.sqlite")
     if args.estimate:
-        from xl_instruct.estimating import estimate_run
-        from xl_instruct.pipeline import open_pipeline
+        from xl_instruct.stages.costs import estimate_run
+        from xl_instruct.stages.pipeline import open_pipeline
         from xl_suite.cli.options import print_estimates
 
         check_out(args.out)

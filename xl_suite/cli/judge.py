@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from xl_suite.judging.judge import choose_method, judge_pairs, plan_calls, write_judgement
     from xl_suite.judging.lifetime import find_announced_end
     from xl_suite.judging.pairwise import pair_outputs
-    from xl_suite.outputs import read_outputs
+    from xl_suite.responding.outputs import read_outputs
 
     if args.out.exists() and not args.out.is_dir():
         raise BadInput(f"{args.out} is a file. Name a folder with --out.")

@@ -34,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from xl_instruct.preferences import NAME, find_pairs, write_pairs
+    from xl_instruct.dataset.preferences import NAME, find_pairs, write_pairs
+    from xl_suite.dataset.folder import check_replaceable
     from xl_suite.languages import parse_languages
-    from xl_suite.publishing.dataset_folder import check_replaceable
 
     languages = None
     if args.languages != "all":

@@ -30,9 +30,9 @@ def run(args: argparse.Namespace) -> int:
     from xl_suite.chat.estimates import estimate
     from xl_suite.chat.models import parse_model
     from xl_suite.cli.options import print_estimates, read_chat_options
-    from xl_suite.judging.rate import choose_method, plan_calls, rate_outputs, select_outputs, write_ratings
-    from xl_suite.judging.rubric import read_rubrics
-    from xl_suite.outputs import read_outputs
+    from xl_suite.rating.rate import choose_method, plan_calls, rate_outputs, select_outputs, write_ratings
+    from xl_suite.rating.rubric import read_rubrics
+    from xl_suite.responding.outputs import read_outputs
 
     rubrics = read_rubrics(args.rubrics)
     model = parse_model(args.model)

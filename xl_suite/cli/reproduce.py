@@ -64,16 +64,16 @@ def run(args: argparse.Namespace) -> int:
         return _draw(args)
     if args.models_configs is not None:
         return _write_models(args)
-    from xl_suite.leaderboard.beside import compare_with_paper, show_beside
-    from xl_suite.leaderboard.plan import list_done
-    from xl_suite.leaderboard.planning import plan_tables
-    from xl_suite.leaderboard.published import TABLES
-    from xl_suite.leaderboard.running import run_cells
+    from xl_suite.paper.published import TABLES
+    from xl_suite.reproduction.comparison import compare_with_paper, show_beside
+    from xl_suite.reproduction.plan import list_done
+    from xl_suite.reproduction.planning import plan_tables
+    from xl_suite.reproduction.running import run_cells
 
     tables = tuple(dict.fromkeys(args.table or TABLES))
     results: list[Any] = []
     if args.smoke:
-        from xl_suite.demo.smoke import run_smoke
+        from xl_suite.reproduction.smoke import run_smoke
 
         plan, results = run_smoke(args.table or (1,), args.out, _execute, say=_say)
     else:
@@ -98,8 +98,8 @@ def run(args: argparse.Namespace) -> int:
 def _setting(args: argparse.Namespace) -> Any:
     from importlib.resources import files
 
-    from xl_instruct.training_data import PLAIN_TEMPLATE
-    from xl_suite.leaderboard.planning import Setting
+    from xl_instruct.training.data import PLAIN_TEMPLATE
+    from xl_suite.reproduction.planning import Setting
 
     three = ""
     paper = files("xl_instruct").joinpath("configs", "paper.yaml")
@@ -122,7 +122,7 @@ def _say(line: str) -> None:
 
 
 def _show_plan(plan: Any, done: Any) -> str:
-    from xl_suite.leaderboard.plan import sum_costs
+    from xl_suite.reproduction.plan import sum_costs
 
     lines = []
     for cell in plan.cells:
@@ -150,7 +150,7 @@ def _show_plan(plan: Any, done: Any) -> str:
 
 
 def _show_claims(args: argparse.Namespace) -> int:
-    from xl_suite.leaderboard.claims import list_claims, show_claims
+    from xl_suite.reproduction.claims import list_claims, show_claims
 
     claims = list_claims(args.table)
     if args.json:
@@ -161,8 +161,8 @@ def _show_claims(args: argparse.Namespace) -> int:
 
 
 def _draw(args: argparse.Namespace) -> int:
-    from xl_suite.leaderboard.figures import draw_figures
     from xl_suite.records import write_text
+    from xl_suite.reproduction.figures import draw_figures
 
     figures = draw_figures()
     for name, text in figures.items():
@@ -175,7 +175,7 @@ def _draw(args: argparse.Namespace) -> int:
 
 
 def _write_models(args: argparse.Namespace) -> int:
-    from xl_suite.leaderboard.models_configs import write_models_configs
+    from xl_suite.reproduction.models_configs import write_models_configs
 
     written = write_models_configs(args.models_configs)
     if args.json:

@@ -87,8 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from xl_suite.chat.calls import Sampling
     from xl_suite.chat.models import parse_model
-    from xl_suite.respond import Prompting, guess_calls, plan_responses, read_prompt, respond
-    from xl_suite.strategies import find_strategy
+    from xl_suite.responding.respond import Prompting, guess_calls, plan_responses, read_prompt, respond
+    from xl_suite.responding.strategies import find_strategy
 
     sampling = Sampling(temperature=args.temperature, max_tokens=args.max_tokens, top_p=args.top_p)
     system = read_prompt(Path(args.system[1:])) if args.system.startswith("@") else args.system

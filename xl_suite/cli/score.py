@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from xl_suite.cli.expected import find_expected, list_benchmarks
 from xl_suite.cli.options import add_json, add_languages, positive_int, print_json
+from xl_suite.dataset.expected import find_expected, list_benchmarks
 
 SUMMARY = "Score a model from its annotations: win rates with intervals, raw, gated and length-controlled."
 EXAMPLES = """\
@@ -57,9 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from xl_suite.annotations import scale_preference, select_languages
+    from xl_suite.judging.annotations import scale_preference, select_languages
     from xl_suite.languages import parse_languages
-    from xl_suite.ratings import find_rating_files
+    from xl_suite.rating.ratings import find_rating_files
     from xl_suite.scoring.answers import read_reasons
     from xl_suite.scoring.judges import describe_judges, group_by_judge
     from xl_suite.scoring.runs import read_runs
@@ -124,8 +124,8 @@ def _score_ratings(args: argparse.Namespace) -> int:
     """Scores on rubrics. Of a folder with several judges, each on its own."""
     from xl_suite.errors import BadInput
     from xl_suite.languages import parse_languages
-    from xl_suite.ratings import read_ratings
-    from xl_suite.scoring.rubric import score_ratings, show_ratings
+    from xl_suite.rating.ratings import read_ratings
+    from xl_suite.rating.scores import score_ratings, show_ratings
 
     if len(args.annotations) > 1:
         raise BadInput("Ratings are scored one folder at a time: name OUT/<generator>/<judge>, or OUT/<generator>.")

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from xl_suite.selftest import run_selftest
+    from xl_suite.selftest.client import run_selftest
 
     trials = run_selftest()
     passed = all(trial.passed for trial in trials)

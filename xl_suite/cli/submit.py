@@ -67,11 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from xl_suite.languages import parse_languages
-    from xl_suite.publishing.model_results import ModelReport
-    from xl_suite.publishing.results_folder import find_results
-    from xl_suite.publishing.submission import check_submission
-    from xl_suite.publishing.submission_checks import Requirements
-    from xl_suite.publishing.submission_writer import ModelFacts, check_out, write_submission
+    from xl_suite.submission.checks import Requirements
+    from xl_suite.submission.model_results import ModelReport
+    from xl_suite.submission.results import find_results
+    from xl_suite.submission.submission import check_submission
+    from xl_suite.submission.writer import ModelFacts, check_out, write_submission
 
     if args.out:
         check_out(args.out)

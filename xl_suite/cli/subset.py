@@ -47,10 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from xl_instruct.subsets import NAME, choose_subset, describe_subset, to_json, write_subset
-    from xl_instruct.training_sources import read_x_instruction, read_xl_instruct
+    from xl_instruct.dataset.subsets import NAME, choose_subset, describe_subset, to_json, write_subset
+    from xl_instruct.training.sources import read_x_instruction, read_xl_instruct
+    from xl_suite.dataset.folder import check_replaceable
     from xl_suite.languages import parse_languages
-    from xl_suite.publishing.dataset_folder import check_replaceable
 
     languages = None
     if args.languages != "all":

@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from xl_instruct.training import estimate_training, train
-    from xl_instruct.training_config import read_training_config
+    from xl_instruct.training.config import read_training_config
+    from xl_instruct.training.train import estimate_training, train
 
     config = read_training_config(args.config, {"model": args.model} if args.model else None)
     if args.estimate:

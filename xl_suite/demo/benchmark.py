@@ -38,8 +38,8 @@ def build_demo_rows() -> dict[str, list[BenchmarkRow]]:
 def write_demo_benchmark(out: Path, rows: Mapping[str, list[BenchmarkRow]]) -> None:
     """Writes the dataset folder that `load_dataset` reads; the same rows give the same bytes."""
     from xl_alpacaeval.rows import excluded_ids
-    from xl_suite.publishing.card import name_language, render_card
-    from xl_suite.publishing.dataset_folder import write_benchmark
+    from xl_suite.dataset.card import name_language, render_card
+    from xl_suite.dataset.folder import write_benchmark
 
     languages = [find_language(code) for code in rows]
     values = {

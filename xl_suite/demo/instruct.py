@@ -13,7 +13,7 @@ from xl_suite.records import write_jsonl, write_text
 
 if TYPE_CHECKING:
     from xl_instruct.config import Config
-    from xl_instruct.generate import Generated
+    from xl_instruct.stages.generate import Generated
     from xl_suite.chat.calls import Call
 
 TRANSLATORS = ("demo-plain", "demo-hasty")
@@ -21,7 +21,7 @@ TRANSLATORS = ("demo-plain", "demo-hasty")
 
 def make_dataset(passages: Path, journal: Path, out: Path) -> Generated:
     """Writes the passages and the journal of the made-up models, and runs the pipeline on them in `out`."""
-    from xl_instruct.generate import generate
+    from xl_instruct.stages.generate import generate
     from xl_suite.chat.settings import ChatOptions
 
     write_text(passages, files("xl_suite.demo").joinpath("instruct_passages.jsonl").read_text(encoding="utf-8"))
@@ -40,11 +40,11 @@ def read_demo_config(passages: Path) -> Config:
 
 def list_answers(config: Config) -> Iterator[dict[str, Any]]:
     """A line of the journal for every call that the run makes."""
-    from xl_instruct.sampling import sample_rows
+    from xl_instruct.corpus.sampling import sample_rows
     from xl_instruct.segments import segment
-    from xl_instruct.stages import Summary
-    from xl_instruct.teaching import build_instruct_call, build_refine_call
-    from xl_instruct.translation import build_calls
+    from xl_instruct.stages.files import Summary
+    from xl_instruct.stages.teaching import build_instruct_call, build_refine_call
+    from xl_instruct.stages.translation import build_calls
 
     for row in sample_rows(config.passages, None, Summary("passages")):
         told = _find(row["text"])

@@ -14,7 +14,7 @@ from xl_suite.errors import BadInput
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records
 
 if TYPE_CHECKING:
-    from xl_instruct.generate import Generated
+    from xl_instruct.stages.generate import Generated
     from xl_suite.fidelity import Fidelity
 
 
@@ -105,7 +105,7 @@ def build(demo: Demo) -> Demo:
 
 def record(demo: Demo) -> Demo:
     """Writes the journal. On real data `respond` writes it itself, an answer at a time."""
-    from xl_suite.respond import plan_responses
+    from xl_suite.responding.respond import plan_responses
 
     plan = plan_responses(demo.benchmark)
     write_journal(demo.journal, zip(plan.rows, plan.calls, strict=True))
@@ -115,7 +115,7 @@ def record(demo: Demo) -> Demo:
 def answer(demo: Demo) -> Demo:
     from xl_suite.chat.models import parse_model
     from xl_suite.chat.session import ChatOptions
-    from xl_suite.respond import plan_responses, respond
+    from xl_suite.responding.respond import plan_responses, respond
 
     outputs: dict[str, dict[str, list[ModelOutput]]] = {}
     for generator in GENERATORS:
@@ -143,10 +143,10 @@ def check(demo: Demo) -> Demo:
 
 
 def judge(demo: Demo) -> Demo:
-    from xl_suite.annotations import read_annotations
     from xl_suite.chat.models import parse_model
     from xl_suite.chat.session import ChatOptions
     from xl_suite.demo.judgements import ANNOTATOR, JUDGE, ORDER, write_judge_journal
+    from xl_suite.judging.annotations import read_annotations
     from xl_suite.judging.annotator import read_annotator
     from xl_suite.judging.judge import judge_pairs, write_judgement
     from xl_suite.judging.pairwise import pair_outputs
@@ -218,8 +218,8 @@ def run_demo(folder: Path, report: Callable[[str], None] = lambda line: None) ->
 
 def check_folder(folder: Path) -> None:
     """Raises BadInput unless `folder` is missing, empty, or holds what a demo wrote there."""
+    from xl_suite.dataset.folder import check_replaceable
     from xl_suite.leaderboard.site import check_out
-    from xl_suite.publishing.dataset_folder import check_replaceable
 
     demo = Demo(folder)
     if folder.exists() and not folder.is_dir():

@@ -69,9 +69,9 @@ def build_translated(benchmark: Path, journal: Path, out: Path) -> dict[str, Any
     from m_alpacaeval.rows import read_sources
     from xl_suite.chat.models import parse_model
     from xl_suite.chat.session import ChatOptions
+    from xl_suite.dataset.card import name_language, render_card
+    from xl_suite.dataset.folder import write_benchmark
     from xl_suite.languages import find_language
-    from xl_suite.publishing.card import name_language, render_card
-    from xl_suite.publishing.dataset_folder import write_benchmark
 
     sources = read_sources(benchmark, [LANGUAGE])
     write_translation_journal(journal, sources.prompts[LANGUAGE])

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from xl_suite.annotations import Annotation
 from xl_suite.chat.budget import Price, find_price
 from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
@@ -15,6 +14,7 @@ from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model, serve
 from xl_suite.chat.session import ChatOptions, ChatSession, choose_log
 from xl_suite.errors import BadInput
+from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.judgement import Judgement, write_judgement
 from xl_suite.judging.pairwise import (

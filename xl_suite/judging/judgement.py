@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xl_suite.annotations import Annotation, read_file
 from xl_suite.chat.calls import FailedCall
 from xl_suite.chat.ledger import Ledger
 from xl_suite.errors import BadInput
+from xl_suite.judging.annotations import Annotation, read_file
+from xl_suite.judging.order import measure_order
 from xl_suite.judging.pairwise import Pair, name_row
 from xl_suite.judging.verdicts import draw_order
-from xl_suite.outputs import FAILED, name_folder
 from xl_suite.records import read_raw, write_json
-from xl_suite.scoring.order import measure_order
+from xl_suite.responding.outputs import FAILED, name_folder
 
 
 @dataclass(frozen=True, slots=True)

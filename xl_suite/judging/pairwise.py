@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xl_suite.annotations import Annotation
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.errors import BadInput
+from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.verdicts import draw_order, parse_logprobs, parse_text, turn
 from xl_suite.languages import find_language, parse_languages

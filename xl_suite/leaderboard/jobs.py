@@ -11,8 +11,8 @@ from typing import Any
 from xl_suite.errors import BadInput
 from xl_suite.leaderboard.results import Found, Results
 from xl_suite.leaderboard.scored import Job
-from xl_suite.outputs import name_folder
 from xl_suite.records import BenchmarkRow, read_raw, read_records
+from xl_suite.responding.outputs import name_folder
 from xl_suite.tables import read_table
 
 PACKAGED = "xl-alpacaeval"
@@ -40,7 +40,7 @@ class Benchmarks:
     _rows: dict[tuple[Path, str], list[BenchmarkRow]] = field(default_factory=dict)
 
     def name(self, folder: Path) -> str:
-        from xl_suite.publishing.card import read_metadata
+        from xl_suite.dataset.card import read_metadata
 
         if folder not in self._names:
             card = folder / "README.md"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xl_suite.errors import BadRecord
-from xl_suite.leaderboard.published import paper_models
+from xl_suite.paper.published import paper_models
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xl_suite.leaderboard.published import AVERAGE, PublishedScore, paper_models, published_scores
+from xl_suite.paper.published import AVERAGE, PublishedScore, paper_models, published_scores
 
 # Tables whose lines are over the same eight languages and stand together; 7 and 9 are over others.
 TOGETHER = ((1, 6, 8, 10), (7,), (9,), (3,))

@@ -63,8 +63,8 @@ def _to_cell(values: Sequence[float]) -> Cell:
 
 
 def _score(paths: Sequence[Path], resamples: int) -> dict[str, dict[str, list[float]]]:
-    from xl_suite.ratings import read_ratings
-    from xl_suite.scoring.rubric import score_ratings as score
+    from xl_suite.rating.ratings import read_ratings
+    from xl_suite.rating.scores import score_ratings as score
 
     answer = score([row for path in paths for row in read_ratings(path)], resamples=resamples)
     languages = answer.get("languages") or {answer["language"] or "": answer}

@@ -14,8 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xl_suite.annotations import Annotation, read_file
 from xl_suite.errors import BadRecord
+from xl_suite.judging.annotations import Annotation, read_file
 from xl_suite.records import atomic_folder, read_raw
 
 if TYPE_CHECKING:

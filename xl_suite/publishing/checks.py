@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xl_suite.dataset.card import check_card, read_metadata
 from xl_suite.errors import BadInput
-from xl_suite.publishing.card import check_card, read_metadata
 
 KEY_VARIABLES = ("OPENAI_API_KEY", "XL_SUITE_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "ANTHROPIC_API_KEY")
 # What building a dataset leaves beside it: rows that were set aside, for whoever builds it.

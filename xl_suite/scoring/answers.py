@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xl_suite.dataset.folder import find_config
 from xl_suite.errors import BadInput
-from xl_suite.publishing.dataset_folder import find_config
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records
 from xl_suite.scoring.gating import Gate, Gated, gate_preferences
 from xl_suite.scoring.length_control import LengthControl, control_length

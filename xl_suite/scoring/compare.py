@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from xl_suite.annotations import Annotation
 from xl_suite.errors import BadInput
+from xl_suite.judging.annotations import Annotation
 from xl_suite.scoring.answers import Expected, collect_answers, gate_language, look_at_languages
 from xl_suite.scoring.bootstrap import resample_means
 from xl_suite.scoring.gating import Gate

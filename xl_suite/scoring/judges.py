@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xl_suite.annotations import Annotation
+from xl_suite.judging.annotations import Annotation
 from xl_suite.scoring.agreement import cohen_kappa, find_family, fleiss_kappa, krippendorff_alpha, to_outcomes
 from xl_suite.scoring.compare import Difference, compare_values
 from xl_suite.scoring.preferences import Array, average, tabulate_preferences

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xl_suite.annotations import Annotation, scale_preference
 from xl_suite.errors import BadInput
+from xl_suite.judging.annotations import Annotation, scale_preference
 
 Array = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from xl_suite.annotations import Annotation, read_annotations
+from xl_suite.judging.annotations import Annotation, read_annotations
 from xl_suite.scoring.preferences import require_one
 
 

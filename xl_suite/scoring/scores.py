@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xl_suite.annotations import Annotation
+from xl_suite.judging.annotations import Annotation
 from xl_suite.scoring.answers import (
     Answers,
     Expected,

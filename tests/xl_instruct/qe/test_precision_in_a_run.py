@@ -11,8 +11,8 @@ import pytest
 
 from tests.scripted_models import MODELS, answer, write_passages
 from xl_instruct.config import parse_config
-from xl_instruct.generate import generate
-from xl_suite.chat.loopback import serve_loopback
+from xl_instruct.stages.generate import generate
+from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.chat.settings import ChatOptions
 
 pytest.importorskip("torch")

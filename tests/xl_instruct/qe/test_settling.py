@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from xl_instruct.estimation import score_rows
 from xl_instruct.qe.settling import Settler, find_close, measure_margin
 from xl_instruct.qe.store import ScoreJournal
+from xl_instruct.stages.quality import score_rows
 
 STEP = 0.01
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from xl_suite.chat.budget import Budget, find_price, prices, require_price
 from xl_suite.chat.calls import Call, Message, Sampling
 from xl_suite.chat.estimates import estimate
-from xl_suite.chat.loopback import serve_loopback
+from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.chat.models import Model
 from xl_suite.chat.session import ChatOptions, run_calls
 from xl_suite.errors import BadInput, BudgetReached

@@ -17,7 +17,7 @@ from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.chat.client import CallFailed
 from xl_suite.chat.journal import Journal
 from xl_suite.chat.ledger import Ledger
-from xl_suite.chat.loopback import FaultRates, Loopback, Reply, last_message, serve_loopback, token_logprobs
+from xl_suite.chat.loopback.server import FaultRates, Loopback, Reply, last_message, serve_loopback, token_logprobs
 from xl_suite.chat.models import Model
 from xl_suite.chat.session import ChatOptions, ChatSession, run_calls
 from xl_suite.errors import BadInput, BudgetReached, ModelUnavailable

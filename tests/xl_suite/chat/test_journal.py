@@ -20,7 +20,7 @@ import pytest
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.chat.journal import Journal, StoredAnswer, StoredFailure
 from xl_suite.chat.journal_file import open_read_only
-from xl_suite.chat.loopback import Loopback, last_message, serve_loopback
+from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
 from xl_suite.chat.models import Model, parse_model
 from xl_suite.chat.replay import export_journal, import_journal
 from xl_suite.chat.session import ChatOptions, ChatSession, run_calls

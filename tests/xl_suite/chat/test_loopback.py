@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from xl_suite.chat.loopback import FaultRates, Reply, serve_loopback
-from xl_suite.chat.loopback_replies import Rule, follow_rules, read_rules
+from xl_suite.chat.loopback.replies import Rule, follow_rules, read_rules
+from xl_suite.chat.loopback.server import FaultRates, Reply, serve_loopback
 from xl_suite.cli import selftest as verb
 from xl_suite.cli.options import add_chat_options, read_chat_options
 from xl_suite.errors import BadInput
-from xl_suite.selftest import Trial, try_faults, try_kills
+from xl_suite.selftest.client import Trial, try_faults, try_kills
 
 
 def post(url: str, text: str = "hi", **fields: Any) -> dict[str, Any]:
@@ -131,10 +131,10 @@ def test_the_selftest_fails_when_something_is_wrong(
     field: str, value: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = Trial("t", 10, 10, 0, 0, 0, 10, 0, 0, 1.0)
-    monkeypatch.setattr("xl_suite.selftest.run_selftest", lambda: [good])
+    monkeypatch.setattr("xl_suite.selftest.client.run_selftest", lambda: [good])
     assert verb.run(argparse.Namespace(json=True)) == 0
     assert json.loads(capsys.readouterr().out)["passed"] is True
-    monkeypatch.setattr("xl_suite.selftest.run_selftest", lambda: [good, replace(good, **{field: value})])
+    monkeypatch.setattr("xl_suite.selftest.client.run_selftest", lambda: [good, replace(good, **{field: value})])
     assert verb.run(argparse.Namespace(json=False)) == 1
     assert "FAILED" in capsys.readouterr().out
 

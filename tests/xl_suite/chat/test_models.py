@@ -210,7 +210,7 @@ def test_local_weights_are_known_by_their_content(weights: Path, tmp_path: Path)
 
 
 def test_weights_are_read_once(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from xl_suite.chat import weights as module
+    from xl_suite.chat.serving import weights as module
 
     key = parse_model(f"vllm:{weights}").key
     monkeypatch.setattr(module.hashlib, "file_digest", lambda *_: pytest.fail("read again"))
@@ -305,7 +305,7 @@ def test_a_server_that_ignores_the_signal_is_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fake_vllm("stubborn")
-    monkeypatch.setattr("xl_suite.chat.keeper.__file__", str(impatient_keeper))
+    monkeypatch.setattr("xl_suite.chat.serving.keeper.__file__", str(impatient_keeper))
     with serve(parse_model(f"vllm:{weights}"), tmp_path / "log"):
         pids = read_pids(tmp_path / "log")
     assert_gone(pids)

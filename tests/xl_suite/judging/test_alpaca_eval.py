@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from xl_suite.chat.loopback import Reply, serve_loopback, token_logprobs
+from xl_suite.chat.loopback.server import Reply, serve_loopback, token_logprobs
 from xl_suite.chat.models import parse_model
 from xl_suite.chat.session import ChatOptions
 from xl_suite.judging.annotator import read_annotator, write_for_alpaca_eval

@@ -11,8 +11,8 @@ import pytest
 
 from xl_suite.charts import Series, draw_bars, draw_lines, find_ticks
 from xl_suite.cli.main import main
-from xl_suite.leaderboard.claims import find_detectable, list_claims
-from xl_suite.leaderboard.figures import draw_figures
+from xl_suite.reproduction.claims import find_detectable, list_claims
+from xl_suite.reproduction.figures import draw_figures
 
 SVG = "{http://www.w3.org/2000/svg}"
 

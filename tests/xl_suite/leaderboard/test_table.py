@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from tests.leaderboard_results import HOSTILE, write_annotations, write_outputs, write_ratings
-from xl_suite.annotations import read_annotations
 from xl_suite.errors import BadInput, BadRecord, UnknownLanguage
+from xl_suite.judging.annotations import read_annotations
 from xl_suite.leaderboard.jobs import name_places, plan_jobs
 from xl_suite.leaderboard.models import find_model, read_models
 from xl_suite.leaderboard.paper import list_paper_lines
-from xl_suite.leaderboard.published import find_scores
 from xl_suite.leaderboard.results import find_results, read_head
 from xl_suite.leaderboard.site import Site, build_site
 from xl_suite.leaderboard.table import Board, Row, paper_boards
+from xl_suite.paper.published import find_scores
 from xl_suite.scoring.scores import score_annotations
 
 SHARES = (0.9, 0.2, 0.6, 0.4, 1.0, 0.0)

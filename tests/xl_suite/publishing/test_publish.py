@@ -23,10 +23,10 @@ import pytest
 
 from tests.hub_server import TOKEN, Fault, Hub, serve_hub
 from xl_suite.cli.main import main
+from xl_suite.dataset.card import read_metadata
 from xl_suite.demo.benchmark import build_demo_rows, write_demo_benchmark
 from xl_suite.demo.steps import run_demo
 from xl_suite.errors import BadInput
-from xl_suite.publishing.card import read_metadata
 from xl_suite.publishing.checks import check_folder, find_files
 from xl_suite.publishing.hub import add_gate, newest_version, next_version, plan_publish
 from xl_suite.publishing.hub import publish as publish_plan

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xl_suite.annotations import Annotation
+from xl_suite.judging.annotations import Annotation
 from xl_suite.scoring.agreement import (
     cohen_kappa,
     find_family,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xl_suite.annotations import Annotation, read_annotations
 from xl_suite.errors import BadInput, BadRecord
+from xl_suite.judging.annotations import Annotation, read_annotations
 from xl_suite.scoring.preferences import tabulate_preferences
 
 

@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from xl_suite.annotations import Annotation
 from xl_suite.errors import BadInput
+from xl_suite.judging.annotations import Annotation
 from xl_suite.scoring.compare import bound_difference, compare_models, correct_holm, flip_signs
 
 

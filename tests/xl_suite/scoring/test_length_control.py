@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xl_suite.annotations import read_annotations, scale_preference
+from xl_suite.judging.annotations import read_annotations, scale_preference
 from xl_suite.scoring.length_control import control_length, squash
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xl_suite.annotations import Annotation
 from xl_suite.cli.main import main
+from xl_suite.judging.annotations import Annotation
 from xl_suite.records import BenchmarkRow, ModelOutput, write_json, write_parquet
 from xl_suite.scoring.scores import score_annotations
 from xl_suite.scoring.variance import estimate_run_spread, find_t
@@ -96,7 +96,7 @@ def test_gate_fidelity_benchmark_and_truncation(tmp_path: Path, capsys: pytest.C
     assert answer["gated_win_rate"] == pytest.approx((1 + 1 + 0.5 + 0.2 + 1) / 5 * 100)
     assert answer["gate"]["n_not_expected"] == 1
     # Without the folder, XL-AlpacaEval's prompts have its packaged marks.
-    from xl_suite.cli.expected import read_packaged
+    from xl_suite.dataset.expected import read_packaged
 
     free = min(number for number, one in read_packaged().items() if one == "any")
     named = [replace(row, id=free if row.id == 1 else row.id, benchmark="xl-alpacaeval") for row in rows]

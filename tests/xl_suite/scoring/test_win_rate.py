@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xl_suite.annotations import read_annotations, scale_preference
+from xl_suite.judging.annotations import read_annotations, scale_preference
 from xl_suite.judging.verdicts import draw_order, parse_logprobs, turn
 from xl_suite.scoring.preferences import tabulate_preferences
 from xl_suite.scoring.win_rate import summarize_preferences

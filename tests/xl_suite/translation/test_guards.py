@@ -1,0 +1,127 @@
+"""Guards refuse what is no translation, by name, and let sound ones pass."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from xl_instruct.segments import segment
+from xl_suite.translation.guards import REASONS, check_translation, check_translations
+from xl_suite.translation.numbers import find_lost_numbers, find_numbers
+
+ROWS = list(
+    csv.DictReader(
+        (Path(__file__).parent / "translations.tsv").open(encoding="utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE
+    )
+)
+SOURCE = "The old library on the corner opens at nine, and 42 people were already waiting outside."
+GERMAN = "Die alte Bibliothek an der Ecke öffnet um neun, und 42 Menschen warteten bereits davor."
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['language']}-{row['source'][:5]}")
+def test_sound_translations_pass(row: dict[str, str]) -> None:
+    (part,) = segment(row["source"])
+    assert check_translation(row["source"], row["translation"], row["language"], part.protected) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "reasons"),
+    [
+        (SOURCE, " \n", ["empty"]),
+        (SOURCE, "La vieille bibliothèque ouvre à neuf heures, et 42 personnes attendaient.", ["wrong_language"]),
+        (SOURCE, SOURCE, ["wrong_language", "copied"]),
+        (SOURCE, GERMAN.replace("42", "24"), ["lost_number"]),
+        (SOURCE, GERMAN.replace("42 ", ""), ["lost_number"]),
+        (SOURCE, f"Hier ist die Übersetzung: {GERMAN}", ["preamble"]),
+        (SOURCE, f"Here is the translation:\n\n{GERMAN}", ["wrong_language", "preamble"]),
+        (SOURCE, f"Deutsch: {GERMAN}", ["preamble"]),
+        (SOURCE, f"{GERMAN}\n\nIch habe die Zeitform beibehalten.", ["preamble"]),
+        (SOURCE, f"{GERMAN} " * 6, ["length", "repetition"]),
+        (SOURCE, "Die 42.", ["length"]),
+        (SOURCE, GERMAN + "!" * 30, ["repetition"]),
+        ("What is the capital of France?", "Die Hauptstadt von Frankreich ist Paris.", ["answer"]),
+        ("Write a poem about the sea.", "Als KI-Sprachmodell kann ich keine Gedichte schreiben.", ["answer"]),
+    ],
+)  # fmt: skip
+def test_refused(source: str, translation: str, reasons: list[str]) -> None:
+    assert check_translation(source, translation, "deu") == reasons
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "language"),
+    [
+        ("Yes", "Ja", "deu"),
+        ("Name", "Name", "deu"),
+        ("Elon Musk, SpaceX", "Elon Musk, SpaceX", "deu"),
+        ("Wi-Fi", "Wi-Fi", "zho"),
+        ("What is it?", "这是什么", "zho"),
+        ("The translation: a short history", "Die Übersetzung: eine kurze Geschichte", "deu"),
+        ("Of course: the dog sleeps.", "Natürlich: Der Hund schläft.", "deu"),
+        ("A & B are the names here.", "A und B sind hier die Namen.", "deu"),
+    ],
+)
+def test_legitimate(source: str, translation: str, language: str) -> None:
+    assert check_translation(source, translation, language) == []
+
+
+def test_protected_spans_are_counted() -> None:
+    source = "Set `n` and `n` again, see https://a.org."
+    protected = ("`n`", "`n`", "https://a.org")
+    sound = "Setzen Sie `n` und noch einmal `n`, siehe https://a.org."
+    assert check_translation(source, sound, "deu", protected) == []
+    for fault in (sound.replace("`n`", "n", 1), sound.replace("https://a.org", "https://b.org")):
+        assert "lost_span" in check_translation(source, fault, "deu", protected)
+    assert (
+        check_translation("Salt &amp; pepper taste good.", "Salz und Pfeffer schmecken gut.", "deu", ("&amp;",)) == []
+    )
+
+
+def test_many_are_as_one() -> None:
+    own = [row for row in ROWS if row["language"] == "fin"]
+    sources, translations = [row["source"] for row in own], [row["translation"] for row in own]
+    shifted = translations[1:] + translations[:1]
+    together = check_translations(sources, shifted, "fin", [()] * len(own))
+    assert together == [check_translation(s, t, "fin") for s, t in zip(sources, shifted, strict=True)]
+    assert any(together)
+    assert {reason for reasons in together for reason in reasons} <= set(REASONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("1,000.50 or 1.000,50", ["100050", "100050"]),
+        ("1 000 000 and 3 400", ["1000000", "3400"]),
+        ("१,००० ٤٢", ["1000", "42"]),
+        ("in 2020 15 people", ["2020", "15"]),
+    ],
+)
+def test_find_numbers(text: str, numbers: list[str]) -> None:
+    assert find_numbers(text) == numbers
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "lost"),
+    [
+        ("It costs $1,000.", "Es kostet 1.000 $.", []),
+        ("It costs 12,500 euros.", "Cela coûte 12 500 euros.", []),
+        ("There are 3 eggs.", "Es sind drei Eier.", []),
+        ("There are 3 eggs.", "Es sind 5 Eier.", ["3"]),
+        ("There are 37 eggs.", "Es sind Eier.", ["37"]),
+        ("About 1.5 million people", "大约150万人", []),
+        ("About 23 billion messages", "约230亿条消息", []),
+        ("15 people", "十五个人", []),
+        ("In 2024 it rained.", "二〇二四年下雨了。", []),
+        ("the 19th century", "o século XIX", []),
+        ("the 1990s", "20世纪90年代", []),
+        ("at 3:30 pm", "um 15:30 Uhr", []),
+        ("at 3 PM", "um 15 Uhr", []),
+        ("100 people", "hundert Menschen", []),
+        ("१५ and 42", "15 und 42", []),
+        ("no number", "5 Zahlen", []),
+        ("From 1914 to 1918", "Von 1914 bis 1919", ["1918"]),
+    ],
+)
+def test_lost_numbers(source: str, translation: str, lost: list[str]) -> None:
+    assert find_lost_numbers(source, translation) == lost

@@ -1,0 +1,1 @@
+"""Passages: read, sampled, filtered and decontaminated."""

@@ -1,0 +1,1 @@
+"""The dataset of a run: rows, card, report, subsets and preference pairs."""

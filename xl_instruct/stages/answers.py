@@ -1,0 +1,59 @@
+"""Strict reading of what teacher and translators answer."""
+
+from __future__ import annotations
+
+import re
+
+from xl_instruct.stages.prompts import restore_tags
+from xl_suite.chat.calls import Answer
+
+_THINKING = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"\A\s*```[a-z]*\n(.*)\n```\s*\Z", re.DOTALL | re.IGNORECASE)
+_WRAPPED = re.compile(r"\A<text>(.*)</text>\Z", re.DOTALL | re.IGNORECASE)
+
+
+class Malformed(ValueError):
+    """An answer that cannot be used; the message says why, in a few words."""
+
+
+def parse_parts(answer: Answer, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The texts between `<name>` and `</name>` for each of `names`, in their order.
+
+    Each part must be there once, not empty, and nothing may stand outside of the parts but whitespace, a
+    reasoning block at the beginning, and a code fence around everything. Raises Malformed.
+    """
+    if answer.finish_reason == "length":
+        raise Malformed("truncated by max_tokens")
+    text = _THINKING.sub("", answer.text)
+    if fenced := _FENCE.match(text):
+        text = fenced[1]
+    if not text.strip():
+        raise Malformed("empty")
+    found, rest = [], text
+    for name in names:
+        opened, closed = (len(re.findall(rf"<{slash}{name}>", text)) for slash in ("", "/"))
+        if (opened, closed) != (1, 1):
+            raise Malformed(f"<{name}> stands there {opened} times and </{name}> {closed} times, not once each")
+        part = re.search(rf"<{name}>(.*)</{name}>", rest, re.DOTALL)
+        if part is None:
+            raise Malformed(f"<{name}> is not closed, or within another part")
+        rest = rest[: part.start()] + rest[part.end() :]
+        if not part[1].strip():
+            raise Malformed(f"<{name}> is empty")
+        found.append(restore_tags(part[1].strip(), "passage", *names))
+    if rest.strip():
+        raise Malformed("text outside of the tags")
+    return tuple(found)
+
+
+def read_translation(answer: Answer, *, escaped: bool = False) -> str:
+    """The translation in an answer, which is the answer itself. Raises Malformed for a truncated one.
+
+    escaped: whether tags of the source had to be escaped in the prompt.
+    """
+    if answer.finish_reason == "length":
+        raise Malformed("truncated by max_tokens")
+    text = _THINKING.sub("", answer.text).strip()
+    if wrapped := _WRAPPED.match(text):
+        text = wrapped[1].strip()
+    return restore_tags(text, "text", "context") if escaped else text

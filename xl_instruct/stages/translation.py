@@ -1,0 +1,144 @@
+"""Stage 3: candidates for every segment of a response, from one translator or several (paper, section 4.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xl_instruct.config import TRUNCATED, Translation, Translator
+from xl_instruct.segments import TRANSLATABLE
+from xl_instruct.stages.answers import Malformed, read_translation
+from xl_instruct.stages.files import LeftOut, Summary
+from xl_instruct.stages.prompts import escape_tags, load_prompt
+from xl_suite.chat.calls import Answer, Call, Message
+from xl_suite.chat.client import CallFailed, ChatClient
+from xl_suite.languages import find_language
+from xl_suite.translation.guards import check_translations
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A translator at work: its number (0 is the one that the naive dataset is from), settings and client."""
+
+    number: int
+    settings: Translator
+    client: ChatClient
+
+
+def build_calls(
+    segments: Sequence[Row], language: str, translator: Translator, settings: Translation, sample: int = 0
+) -> Iterator[Call]:
+    """One call for each translatable segment, in order. Segments of equal text give equal calls, whatever row they
+    are in, unless sentences before them are shown too."""
+    name = find_language(language).name
+    before: list[str] = []
+    for segment in segments:
+        if segment["kind"] not in TRANSLATABLE:
+            continue
+        source = segment["text"]
+        shown = before[-settings.context :] if settings.context else []
+        values = {"language": name, "text": escape_tags(source, "text", "context")}
+        prompt = "translate"
+        if shown:
+            prompt = "translate_in_context"
+            values["context"] = escape_tags(" ".join(shown), "text", "context")
+        message = Message("user", load_prompt(prompt).fill(values))
+        yield Call(f"{language}/translate", (message,), translator.sampling(sample), sample)
+        before.append(source)
+
+
+async def translate_row(
+    row: Row, language: str, desks: Sequence[Desk], settings: Translation, attempts: int, summary: Summary
+) -> dict[str, Any] | LeftOut:
+    """The row with a candidate of each desk for every translatable segment, after those of earlier desks.
+
+    row: with `segments`, each a dict with `kind`, `text`, `protected` and, of earlier desks, `candidates`.
+    A refused candidate of the first translator is always tried again, since the naive dataset needs it; one of
+    another only while no translator before it has a sound one. A failed call quarantines the row.
+    """
+    work = [dict(segment) for segment in row["segments"]]
+    todo = [segment for segment in work if segment["kind"] in TRANSLATABLE]
+    try:
+        first = await asyncio.gather(
+            *(_ask_all(desk, list(build_calls(work, language, desk.settings, settings)), summary) for desk in desks)
+        )
+        for desk, answers in zip(desks, first, strict=True):
+            candidates = _judge(todo, answers, desk, language, settings, 0)
+            for sample in range(1, attempts):
+                again = [
+                    place
+                    for place, (segment, candidate) in enumerate(zip(todo, candidates, strict=True))
+                    if candidate["refused"] and (desk.number == 0 or not has_sound(segment))
+                ]
+                if not again:
+                    break
+                calls = list(build_calls(work, language, desk.settings, settings, sample))
+                answers = await _ask_all(desk, [calls[place] for place in again], summary)
+                retried = _judge([todo[place] for place in again], answers, desk, language, settings, sample)
+                for place, candidate in zip(again, retried, strict=True):
+                    if not candidate["refused"]:
+                        candidates[place] = candidate
+            for segment, candidate in zip(todo, candidates, strict=True):
+                segment["candidates"] = [*segment.get("candidates", ()), candidate]
+    except CallFailed as error:
+        return LeftOut(row["id"], "translated", "quarantined", "call failed", error.failed.reason, language)
+    return {"id": row["id"], "segments": work}
+
+
+def is_unsound(row: Row, numbers: Sequence[int], last: bool) -> bool:
+    """Whether new samples could still help a row: the first translator, if it is among `numbers`, has a refused
+    candidate, or a segment has no sound one when the `last` translator has been asked."""
+    todo = [segment for segment in row["segments"] if segment["kind"] in TRANSLATABLE]
+    naive = 0 in numbers and any(segment["candidates"][0]["refused"] for segment in todo)
+    return naive or (last and not all(map(has_sound, todo)))
+
+
+def has_sound(segment: Row) -> bool:
+    return any(not candidate["refused"] for candidate in segment.get("candidates", ()))
+
+
+async def _ask_all(desk: Desk, calls: Sequence[Call], summary: Summary) -> list[Answer]:
+    answers = await asyncio.gather(*map(desk.client.ask, calls), return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+        summary.note(desk.client.model.name, answer)
+    return answers  # type: ignore[return-value]
+
+
+def _judge(
+    segments: Sequence[Row],
+    answers: Sequence[Answer],
+    desk: Desk,
+    language: str,
+    settings: Translation,
+    sample: int,
+) -> list[dict[str, Any]]:
+    """The candidates of those segments; `refused` names the guards that refuse one."""
+    texts: list[str] = []
+    refused: list[list[str]] = []
+    for segment, answer in zip(segments, answers, strict=True):
+        source = segment["text"]
+        escaped = escape_tags(source, "text", "context") != source
+        try:
+            texts.append(read_translation(answer, escaped=escaped))
+            refused.append([])
+        except Malformed:
+            texts.append(answer.text.strip())
+            refused.append([TRUNCATED])
+    sources = [segment["text"] for segment in segments]
+    found = check_translations(sources, texts, language, [segment["protected"] for segment in segments])
+    active = settings.guards
+    return [
+        {
+            "model": desk.client.model.name,
+            "text": text,
+            "refused": [guard for guard in own + guards if active is None or guard in active],
+            "sample": sample,
+        }
+        for text, own, guards in zip(texts, refused, found, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""A scripted model server on the loopback address, for tests and demonstrations."""

@@ -1,0 +1,7 @@
+"""`python -m xl_suite.chat.loopback` starts the server."""
+
+import sys
+
+from xl_suite.chat.loopback.server import main
+
+sys.exit(main())

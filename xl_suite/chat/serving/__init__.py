@@ -1,0 +1,1 @@
+"""Model servers that are started for a run and stopped after it."""

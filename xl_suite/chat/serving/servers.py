@@ -1,0 +1,226 @@
+"""Servers that are started for one model, on a free port of the loopback address, and stopped with us."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from xl_suite.chat.models import Model
+from xl_suite.chat.serving import keeper
+from xl_suite.errors import BadInput, MissingExtra, ModelUnavailable
+
+# Loading some hundred gigabytes of weights and compiling for them takes many minutes.
+START_SECONDS = 1800.0
+START_VARIABLE = "XL_SUITE_SERVER_SECONDS"
+ARGUMENTS_VARIABLE = "XL_SUITE_SERVER_ARGS"
+VLLM_VARIABLE = "XL_SUITE_VLLM"
+MINIMAL_TRANSFORMERS = (5, 6)
+HOST = "127.0.0.1"
+_PORT_ATTEMPTS = 3
+_PORT_TAKEN = ("address already in use", "Address already in use", "error while attempting to bind")
+# None of these is the server's business; with VLLM_API_KEY, vLLM would refuse us.
+_SECRETS = ("OPENAI_API_KEY", "XL_SUITE_API_KEY", "VLLM_API_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+    log_start: int
+
+    def read_log(self, lines: int = 15) -> str:
+        return read_tail(self.log, lines, self.log_start)
+
+    def explain_death(self) -> str | None:
+        """None while it runs; then the end of its log, which says why it does not."""
+        if self.process.poll() is None:
+            return None
+        return f"its server has ended. The last lines of {self.log}:\n{self.read_log()}"
+
+
+@contextmanager
+def run_server(model: Model, log: Path) -> Iterator[tuple[Model, Callable[[], str | None]]]:
+    """The model with the URL of its server, which is up for the time of the block, as `models.serve` has it."""
+    limit = _start_limit()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="xl-suite-") as place:
+        command = _build_command(model, Path(place))
+        for attempt in range(1, _PORT_ATTEMPTS + 1):
+            server = _start(command, model, log, Path(place))
+            try:
+                _await_health(server, model, limit)
+            except BaseException as error:
+                _stop(server)
+                # Between our finding a free port and the server's binding it, another may take it.
+                taken = isinstance(error, ModelUnavailable) and any(text in str(error) for text in _PORT_TAKEN)
+                if taken and attempt < _PORT_ATTEMPTS:
+                    continue
+                raise
+            try:
+                yield replace(model, urls=(f"http://{HOST}:{server.port}/v1",)), server.explain_death
+            finally:
+                _stop(server)
+            return
+
+
+def read_tail(log: Path, lines: int, start: int = 0) -> str:
+    """The last lines of a log that say anything, from byte `start` on, each cut to 300 characters."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(start, log.stat().st_size - 65536))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return "(no log)"
+    # A progress bar writes one line over and over, with carriage returns: its last state is enough.
+    kept = [line.rstrip().rpartition("\r")[2][:300] for line in text.split("\n") if line.strip()]
+    return "\n".join(kept[-lines:]) or "(the log is empty)"
+
+
+def _build_command(model: Model, place: Path) -> list[str]:
+    """The command of the server but for its host and port."""
+    extra = _split(ARGUMENTS_VARIABLE)
+    if model.kind == "vllm":
+        vllm = _find_vllm()
+        start = [*vllm, "--model", model.source] if "api_server" in vllm[-1] else [*vllm, "serve", model.source]
+        return [*start, "--served-model-name", model.name, *extra]
+    for package in ("torch", "transformers", "fastapi", "uvicorn"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(package, "hf", f"{model.name!r} is to be served by transformers.")
+    if os.path.isdir(model.source):
+        # `transformers serve` answers only to the very name it was started with, and reads @ and : in it as
+        # revision and file: a link that carries the model's name, in the server's working folder, suits both.
+        (place / model.name).symlink_to(model.source)
+    version = importlib.metadata.version("transformers")
+    # Before that, `serve` takes the model in other ways, shares one key-value cache between all requests, and
+    # leaves a request without an answer when the generation fails.
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < MINIMAL_TRANSFORMERS:
+        needed = ".".join(map(str, MINIMAL_TRANSFORMERS))
+        raise ModelUnavailable(
+            f"transformers {version} is too old to serve {model.name!r}; {needed} or later is needed. Install it "
+            f'(pip install "transformers[serving]>={needed}"), in another environment if something here holds it '
+            "back, and name its server: MODEL@http://127.0.0.1:8000/v1."
+        )
+    return [sys.executable, "-P", "-m", "transformers.cli.transformers", "serve", model.name, *extra]
+
+
+def _find_vllm() -> list[str]:
+    command = os.environ.get(VLLM_VARIABLE)
+    if command:
+        parts = [command] if os.path.isfile(command) else _split(VLLM_VARIABLE)
+        found = shutil.which(parts[0]) if parts else None
+        if found is not None:
+            return [os.path.abspath(found), *parts[1:]]
+        raise ModelUnavailable(f"{VLLM_VARIABLE} is {command!r}, which is no command. Name the vllm to start.")
+    found = shutil.which("vllm", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+    if found is None:
+        raise MissingExtra(
+            "vllm",
+            "vllm",
+            f"No `vllm` is on the PATH. Where it is installed in an environment of its own, as is best, "
+            f"set {VLLM_VARIABLE}=/its/bin/vllm.",
+        )
+    return [os.path.abspath(found)]
+
+
+def _split(variable: str) -> list[str]:
+    try:
+        return shlex.split(os.environ.get(variable, ""))
+    except ValueError as error:
+        raise BadInput(f"{variable} is {os.environ[variable]!r}: {error}. Write it as in a shell.") from error
+
+
+def _start_limit() -> float:
+    text = os.environ.get(START_VARIABLE, "")
+    try:
+        limit = float(text) if text else START_SECONDS
+    except ValueError:
+        limit = 0.0
+    if not 0 < limit < float("inf"):
+        raise BadInput(f"{START_VARIABLE} is {text!r}; a number of seconds above 0 is needed.")
+    return limit
+
+
+def _start(command: list[str], model: Model, log: Path, place: Path) -> _Server:
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    environment["HF_HUB_DISABLE_UPDATE_CHECK"] = "1"
+    if os.path.isdir(model.source):
+        environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    with log.open("ab") as output:
+        output.write(f"$ {shlex.join(command)} --host {HOST} --port {port}\n".encode())
+        output.flush()
+        log_start = output.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", keeper.__file__, *command, "--host", HOST, "--port", str(port)],
+            stdin=subprocess.PIPE,  # held open: its end is what tells the keeper that we are gone
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=place,
+            env=environment,
+            start_new_session=True,  # a Ctrl-C in the terminal is ours to handle, not the server's
+        )
+    return _Server(process, port, log, log_start)
+
+
+def _await_health(server: _Server, model: Model, limit: float) -> None:
+    begun = shown = time.monotonic()
+    print(f"starting a server for {model.name}; its log: {server.log}", file=sys.stderr)
+    while True:
+        death = server.explain_death()
+        if death is not None:
+            raise ModelUnavailable(f"{model.kind}:{model.source} did not start: {death}")
+        if _is_healthy(server.port):
+            break
+        now = time.monotonic()
+        if now - begun > limit:
+            raise ModelUnavailable(
+                f"{model.kind}:{model.source} was not ready after {limit:g} s. If it only needs longer, set "
+                f"{START_VARIABLE} to more seconds. The last lines of {server.log}:\n{server.read_log()}"
+            )
+        if now - shown >= 10:
+            shown = now
+            print(f"  {now - begun:.0f} s: {server.read_log(1)[:150]}", file=sys.stderr)
+        time.sleep(0.1)
+    print(f"the server is ready after {time.monotonic() - begun:.0f} s", file=sys.stderr)
+
+
+def _is_healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)  # http.client asks no proxy
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _stop(server: _Server) -> None:
+    """Ends the server and all its processes; a second Ctrl-C meanwhile makes it quicker, not less thorough."""
+    assert server.process.stdin is not None
+    with suppress(OSError):
+        server.process.stdin.close()  # the keeper ends its group
+    try:
+        server.process.wait(keeper.GRACE_SECONDS + 5)
+    finally:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(server.process.pid, 9)
+        with suppress(subprocess.TimeoutExpired):
+            server.process.wait(5)

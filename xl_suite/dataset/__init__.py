@@ -1,0 +1,1 @@
+"""What a dataset folder is: its Parquet shards, its card, and the language that each answer is expected in."""

@@ -1,0 +1,1 @@
+"""The paper's numbers and models as data."""

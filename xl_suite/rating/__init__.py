@@ -1,0 +1,1 @@
+"""Scores from 1 to 5 by rubric."""

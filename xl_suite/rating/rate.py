@@ -1,0 +1,257 @@
+"""Ratings: a judge gives every answer a score from 1 to 5 on each criterion, all languages in one run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xl_suite.chat.calls import Answer, Call, FailedCall
+from xl_suite.chat.client import ChatClient
+from xl_suite.chat.ledger import Ledger
+from xl_suite.chat.models import Model
+from xl_suite.chat.settings import ChatOptions
+from xl_suite.chat.talk import ask_each, run_talk
+from xl_suite.errors import BadInput
+from xl_suite.judging.pairwise import RETRIES
+from xl_suite.languages import parse_languages
+from xl_suite.rating.ratings import Rating
+from xl_suite.rating.rubric import METHODS, RatingMethod, Rubrics, make_calls, read_score, replace_method
+from xl_suite.records import ModelOutput, write_json
+from xl_suite.responding.outputs import FAILED, name_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """What came of a run, by language in the order of the outputs. An answer with a failed criterion has the others.
+
+    failures: what has no score, with the reason; the next run asks only for these again.
+    """
+
+    ratings: Mapping[str, list[Rating]]
+    failures: Mapping[str, list[FailedCall]]
+    criteria: tuple[str, ...]
+    method: str
+    ledger: Ledger
+    noted: tuple[str, ...] = ()
+
+    def to_dict(self, folder: Path) -> dict[str, Any]:
+        """The JSON of the verb's `--json`."""
+        return {
+            "folder": str(folder),
+            "method": self.method,
+            "criteria": list(self.criteria),
+            "languages": {
+                language: {"n_total": len(rows), "n_failed": len(self.failures[language])}
+                for language, rows in self.ratings.items()
+            },
+            "ledger": self.ledger.to_dict(),
+        }
+
+    def describe(self, folder: Path) -> str:
+        """A few lines for a person."""
+        lines = []
+        for language, rows in self.ratings.items():
+            failed = f", {len(self.failures[language])} scores failed" if self.failures[language] else ""
+            lines.append(f"{language}: {len(rows)} rated on {len(self.criteria)} criteria ({self.method}){failed}")
+        failures = [row for language in self.failures.values() for row in language]
+        if failures:
+            reasons = Counter(row.reason for row in failures)
+            lines.append(f"{len(failures)} scores failed ({folder / FAILED}); the same command retries them:")
+            lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(3)]
+        return "\n".join([*lines, self.ledger.describe(), f"ratings: {folder}"])
+
+
+def select_outputs(
+    outputs: Mapping[str, Sequence[ModelOutput]], languages: str = "all", limit: int | None = None
+) -> dict[str, list[ModelOutput]]:
+    """The outputs to rate. Raises BadInput for a language that they do not have."""
+    known = list(outputs)
+    wanted = known if languages == "all" else [language.code for language in parse_languages(languages, known)]
+    missing = [code for code in wanted if code not in outputs]
+    if missing:
+        raise BadInput(f"the outputs have no {', '.join(missing)}. They have: {', '.join(known)}.")
+    return {code: [_name_language(row, code) for row in outputs[code]][:limit] for code in wanted}
+
+
+def plan_calls(outputs: Mapping[str, Sequence[ModelOutput]], rubrics: Rubrics, method: RatingMethod) -> list[Call]:
+    """The calls of a run whose first scores can all be read, for an estimate."""
+    return [
+        call for row, criterion in _list(outputs, rubrics) for call in make_calls(row, criterion, rubrics, method)
+    ]
+
+
+def choose_method(method: str, samples: int = 1, max_tokens: int | None = None) -> RatingMethod:
+    """The method to begin with. Raises BadInput for an unknown one."""
+    if method not in (*METHODS, "auto"):
+        raise BadInput(f"the method is {method!r}; valid: auto, {', '.join(METHODS)}.")
+    extra = {} if max_tokens is None else {"max_tokens": max_tokens}
+    name = "logprobs" if method == "auto" else method
+    return RatingMethod(name, samples if name == "sampled" else 1, **extra)
+
+
+def rate_outputs(
+    outputs: Mapping[str, Sequence[ModelOutput]],
+    rubrics: Rubrics,
+    model: Model,
+    options: ChatOptions,
+    *,
+    method: str = "auto",
+    samples: int = 1,
+    max_tokens: int | None = None,
+) -> Ratings:
+    """Rates the outputs of all languages on all criteria.
+
+    method: as RatingMethod's, or `auto`: logprobs where the judge gives them, which the first call shows, else from
+    text, as the mean of `samples`. Raises what ends a run (ModelUnavailable, BudgetReached, JournalError, ReplayMiss)
+    and BadInput.
+    """
+    chosen = choose_method(method, samples, max_tokens)
+    questions = _list(outputs, rubrics)
+    if not questions:
+        raise BadInput("there are no outputs to rate.")
+
+    async def talk(client: ChatClient) -> tuple[RatingMethod, list[list[Answer] | FailedCall]]:
+        used, results = chosen, [_NOT_ASKED for _ in questions]
+        open_ones = list(range(len(questions)))
+        if method == "auto":
+            results[0] = (await _ask(client, [questions[0]], rubrics, used, 0))[0]
+            first = results[0]
+            if isinstance(first, list) and not any(answer.logprobs for answer in first):
+                used = replace_method(chosen, samples)
+            elif not isinstance(first, list) or read_score(first, used) is not None:
+                open_ones.remove(0)
+        for attempt in range(RETRIES + 1):
+            asked = await _ask(client, [questions[number] for number in open_ones], rubrics, used, attempt)
+            for number, result in zip(open_ones, asked, strict=True):
+                results[number] = result
+            open_ones = [number for number in open_ones if _is_unread(results[number], used)]
+            if not open_ones:
+                break
+        return used, results
+
+    (used, results), ledger = run_talk(model, talk, options, label="rate", total=len(questions))
+    noted: tuple[str, ...] = ()
+    if used is not chosen:
+        noted = (f"{model.name} gives no log probabilities: scores are read from text (method {used.name}).",)
+    return _collect(outputs, questions, results, rubrics, _name_judge(model), used, ledger, noted)
+
+
+def write_ratings(out: Path, ratings: Ratings) -> Path:
+    """Writes `out/<generator>/<judge>/ratings-<language>.json`, and `failed.json` where scores failed; the folder.
+
+    Languages that were rated earlier keep their files. Raises BadInput where no score could be read at all.
+    """
+    rows = [row for own in ratings.ratings.values() for row in own]
+    if not rows:
+        reasons = sorted({row.reason for own in ratings.failures.values() for row in own})
+        raise BadInput(f"no score was given: {'; '.join(reasons[:3])}.")
+    folder = out / name_folder(rows[0].generator) / name_folder(rows[0].judge)
+    for language, own in ratings.ratings.items():
+        if own:
+            write_json(folder / f"ratings-{language}.json", own)
+    failed = [
+        {"row": row.row, "language": language, "reason": row.reason, "attempts": row.attempts}
+        for language, own in ratings.failures.items()
+        for row in own
+    ]
+    if failed:
+        write_json(folder / FAILED, failed)
+    else:
+        (folder / FAILED).unlink(missing_ok=True)
+    return folder
+
+
+_NOT_ASKED: list[Answer] | FailedCall = []
+
+
+def _list(outputs: Mapping[str, Sequence[ModelOutput]], rubrics: Rubrics) -> list[tuple[ModelOutput, str]]:
+    return [(row, criterion) for own in outputs.values() for row in own for criterion in rubrics.criteria]
+
+
+async def _ask(
+    client: ChatClient,
+    questions: Sequence[tuple[ModelOutput, str]],
+    rubrics: Rubrics,
+    method: RatingMethod,
+    attempt: int,
+) -> list[list[Answer] | FailedCall]:
+    """The judge's answers to each question; one that failed stands for all of its samples."""
+    made = [make_calls(row, criterion, rubrics, method, attempt) for row, criterion in questions]
+    results = iter(await ask_each(client, [call for calls in made for call in calls]))
+    answered: list[list[Answer] | FailedCall] = []
+    for calls in made:
+        own = [next(results) for _ in calls]
+        failed = next((result for result in own if isinstance(result, FailedCall)), None)
+        answered.append(failed or [result for result in own if isinstance(result, Answer)])
+    return answered
+
+
+def _is_unread(result: list[Answer] | FailedCall, method: RatingMethod) -> bool:
+    return isinstance(result, list) and read_score(result, method) is None
+
+
+def _collect(
+    outputs: Mapping[str, Sequence[ModelOutput]],
+    questions: Sequence[tuple[ModelOutput, str]],
+    results: Sequence[list[Answer] | FailedCall],
+    rubrics: Rubrics,
+    judge: str,
+    method: RatingMethod,
+    ledger: Ledger,
+    noted: tuple[str, ...],
+) -> Ratings:
+    failures: dict[str, list[FailedCall]] = {language: [] for language in outputs}
+    scores: dict[tuple[str, int], dict[str, float]] = {}
+    raw: dict[tuple[str, int], dict[str, Any]] = {}
+    places = [(language, place) for language, own in outputs.items() for place in range(len(own))]
+    owners = [key for key in places for _ in rubrics.criteria]
+    for (language, place), (_, criterion), result in zip(owners, questions, results, strict=True):
+        score = None if isinstance(result, FailedCall) else read_score(result, method)
+        if score is not None and isinstance(result, list):
+            scores.setdefault((language, place), {})[criterion] = score
+            texts = [answer.text for answer in result]
+            raw.setdefault((language, place), {})[criterion] = texts[0] if len(texts) == 1 else texts
+            continue
+        shown = result[-1].text[:80] if isinstance(result, list) and result else ""
+        reason = (
+            result.reason if isinstance(result, FailedCall) else f"no score in {shown!r}, asked {RETRIES + 1} times"
+        )
+        attempts = result.attempts if isinstance(result, FailedCall) else RETRIES + 1
+        output = outputs[language][place]
+        failures[language].append(FailedCall(f"{language}/{output.id} {criterion}", reason, attempts))
+    ratings = {
+        language: [
+            Rating(
+                instruction=row.instruction,
+                output=row.output,
+                generator=row.generator,
+                judge=judge,
+                scores=scores[language, place],
+                id=row.id,
+                dataset=row.dataset,
+                language=language,
+                method=method.name,
+                rubrics=rubrics.digest,
+                raw=raw[language, place],
+            )
+            for place, row in enumerate(own)
+            if (language, place) in scores
+        ]
+        for language, own in outputs.items()
+    }
+    return Ratings(ratings, failures, tuple(rubrics.criteria), method.name, ledger, noted)
+
+
+def _name_language(row: ModelOutput, language: str) -> ModelOutput:
+    from dataclasses import replace
+
+    return row if row.language else replace(row, language=language)
+
+
+def _name_judge(model: Model) -> str:
+    from xl_suite.responding.respond import name_model
+
+    return name_model(model)

@@ -1,0 +1,1 @@
+"""The paper's tables as a plan of commands, and our numbers beside the paper's."""

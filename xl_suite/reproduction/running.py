@@ -1,0 +1,128 @@
+"""A plan at work: its cells one after another, what exists already left alone."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xl_suite.errors import BadInput
+from xl_suite.records import write_text
+from xl_suite.reproduction.plan import Cell, Plan, is_done
+
+# Steps that may ask a paid model, whose verbs take --budget and answer with a ledger.
+PAID = ("respond", "judge", "rate", "build")
+Execute = Callable[[Sequence[str]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """status: `done`, `skipped` (it existed), `failed`, or `waiting` (for one that failed)."""
+
+    cell: str
+    status: str
+    dollars: float = 0.0
+
+
+def choose_cells(plan: Plan, patterns: Sequence[str]) -> list[Cell]:
+    """The cells whose IDs match one of the patterns (`respond/*`), all without any. Raises BadInput for none."""
+    if not patterns:
+        return list(plan.cells)
+    chosen = [cell for cell in plan.cells if any(fnmatch.fnmatchcase(cell.id, pattern) for pattern in patterns)]
+    if not chosen:
+        raise BadInput(f"No cell matches {', '.join(patterns)}. Cells: {', '.join(cell.id for cell in plan.cells)}.")
+    return chosen
+
+
+def run_cells(
+    plan: Plan,
+    out: Path,
+    execute: Execute,
+    *,
+    only: Sequence[str] = (),
+    budget: float | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Result]:
+    """Runs the cells that are not done, in order; one that needs a failed one waits.
+
+    execute: runs a command and returns its exit status. budget: dollars for all of them together; each paid command
+    is given what is left, so that it is never passed. Raises BadInput where a cell could cost money and there is no
+    budget.
+    """
+    cells = choose_cells(plan, only)
+    costly = [cell.id for cell in cells if cell.cost.dollars != 0 and not is_done(cell, out)]
+    if costly and budget is None:
+        raise BadInput(
+            f"{len(costly)} of these commands cost money ({', '.join(costly[:3])}, ...): give --budget USD."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in plan.files:
+        write_text(out / name, text)
+    results: dict[str, Result] = {}
+    left = budget
+    for number, cell in enumerate(cells, start=1):
+        if is_done(cell, out):
+            results[cell.id] = Result(cell.id, "skipped")
+            continue
+        broken = [need for need in cell.needs if need in results and results[need].status in ("failed", "waiting")]
+        absent = [need for need in cell.needs if need not in results and not _exists(plan, need, out)]
+        if broken or absent:
+            say(f"[{number}/{len(cells)}] {cell.id}: waits for {', '.join(broken + absent)}")
+            results[cell.id] = Result(cell.id, "waiting")
+            continue
+        say(f"[{number}/{len(cells)}] {cell.shell()}")
+        command = list(cell.command)
+        if left is not None and cell.cost.dollars != 0 and cell.step in PAID:
+            command += ["--budget", f"{left:g}"]
+        status, text = _run(cell, command, execute)
+        if cell.stdout and status == 0:
+            write_text(Path(cell.stdout), text)
+        spent = _read_dollars(text)
+        left = None if left is None else max(0.0, left - spent)
+        done = status == 0 and is_done(cell, out)
+        results[cell.id] = Result(cell.id, "done" if done else "failed", spent)
+        if not done:
+            say(f"{cell.id} ended with status {status}; the same command goes on from there.")
+    return list(results.values())
+
+
+def _run(cell: Cell, command: Sequence[str], execute: Execute) -> tuple[int, str]:
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), _environment(cell.environment):
+        try:
+            status = execute(command)
+        except SystemExit as error:  # argparse's
+            status = int(error.code) if isinstance(error.code, int) else 2
+    return status, output.getvalue()
+
+
+@contextlib.contextmanager
+def _environment(values: Sequence[tuple[str, str]]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name, _ in values}
+    os.environ.update(dict(values))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _exists(plan: Plan, name: str, out: Path) -> bool:
+    return any(cell.id == name and is_done(cell, out) for cell in plan.cells)
+
+
+def _read_dollars(text: str) -> float:
+    """What a verb's JSON says that it cost."""
+    try:
+        ledger = json.loads(text).get("ledger") or {}
+    except (ValueError, AttributeError):
+        return 0.0
+    return float(ledger.get("dollars") or 0.0)

@@ -1,0 +1,1 @@
+"""Model outputs: the prompts of a benchmark, answered by a model."""

@@ -1,0 +1,1 @@
+"""Faults and kills against the loopback server, on the user's own machine."""

@@ -1,0 +1,1 @@
+"""Leaderboard submissions: written, checked, and their evidence."""
