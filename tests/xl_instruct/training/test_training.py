@@ -202,7 +202,7 @@ def test_the_loss_and_its_gradient_are_those_of_cross_entropy(monkeypatch: pytes
 def run_losses(config: TrainingConfig, data: Path, out: Path, *, plain: bool = False) -> list[float]:
     """The losses of a run's steps; plain: trl's own loss, with padding."""
     from xl_instruct.training import chunked_loss
-    from xl_instruct.training.train import train as training
+    from xl_instruct.training import train as training
 
     patch = pytest.MonkeyPatch()
     if plain:
@@ -460,8 +460,8 @@ def test_a_large_model_without_a_gpu_is_refused(subset: Path, tmp_path: Path, ti
 
 
 def test_too_little_memory_is_refused(tiny_model: Path, subset: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    from xl_instruct.training.train import plan as training_plan
-    from xl_instruct.training.train import train as training
+    from xl_instruct.training import plan as training_plan
+    from xl_instruct.training import train as training
 
     monkeypatch.setattr(training_plan, "measure_free", lambda gpu: 10_000)
     config = TrainingConfig(model=str(tiny_model))

@@ -78,7 +78,7 @@ def fake_vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
 @pytest.fixture
 def impatient_keeper(tmp_path: Path) -> Path:
     """The keeper, but for the time that it gives a server to end by itself."""
-    text = (ROOT / "xl_suite" / "chat" / "keeper.py").read_text(encoding="utf-8")
+    text = (ROOT / "xl_suite" / "chat" / "serving" / "keeper.py").read_text(encoding="utf-8")
     assert "GRACE_SECONDS = 5.0" in text
     path = tmp_path / "keeper.py"
     path.write_text(text.replace("GRACE_SECONDS = 5.0", "GRACE_SECONDS = 0.3"), encoding="utf-8")
@@ -366,7 +366,7 @@ def test_no_server_is_left_behind(
     fake_vllm(mode)
     log = tmp_path / "log"
     code = (
-        "import sys, time; from pathlib import Path; from xl_suite.chat import keeper\n"
+        "import sys, time; from pathlib import Path; from xl_suite.chat.serving import keeper\n"
         "from xl_suite.chat.models import parse_model, serve\n"
         "keeper.__file__ = sys.argv[3]\n"
         "with serve(parse_model(sys.argv[1]), Path(sys.argv[2])): print('up', flush=True); time.sleep(600)"
