@@ -202,7 +202,8 @@ def _render_card(benchmark: Benchmark, metadata: Mapping[str, Any]) -> str:
 
 def _card_values(benchmark: Benchmark) -> dict[str, str]:
     english = benchmark.rows[ENGLISH]
-    sums = hashlib.sha256("\0".join(f"{row.id}\0{row.source_instruction}" for row in english).encode()).hexdigest()
+    sources = "\0".join(f"{row.id}\0{row.source_instruction}" for row in english)
+    sums = hashlib.sha256(sources.encode("utf-8", "surrogatepass")).hexdigest()
     prompt = hashlib.sha256((read_prompt("system.txt") + "\0" + read_prompt("user.txt")).encode()).hexdigest()
     estimator = benchmark.settings.estimator
     aside = ", ".join(one.prompt.row for one in benchmark.aside)

@@ -25,6 +25,7 @@ from typing import Any
 
 from xl_suite.errors import BadInput
 from xl_suite.records import ModelOutput, read_records
+from xl_suite.surrogates import replace_surrogates, tell_replaced
 
 SETTINGS = ("benchmark", "judge", "annotator", "reference", "journal")
 GENERATOR = "lm-eval"
@@ -52,6 +53,8 @@ def load_documents(language: str, repo: str, **metadata: Any) -> dict[str, Any]:
             )
         _read_reference(settings["reference"], language)
         rows = [{**row, "judging": settings} for row in rows]
+    rows, replaced = replace_surrogates(rows)
+    tell_replaced(f"{repo}, {language}", replaced)
     return {"test": Dataset.from_list(rows)}
 
 

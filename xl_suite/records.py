@@ -20,6 +20,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from xl_suite.errors import BadInput, BadRecord
+from xl_suite.surrogates import encode_text, escape_surrogates, replace_surrogates, tell_replaced
 
 Row = TypeVar("Row")
 
@@ -99,8 +100,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
+    """A text file in UTF-8; lone surrogates are replaced and told, as in `xl_suite.surrogates`."""
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_bytes(encode_text(text, path))
 
 
 def write_json(path: Path, rows: Iterable[Any]) -> None:
@@ -111,23 +113,34 @@ def write_json(path: Path, rows: Iterable[Any]) -> None:
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
-            file.write(json.dumps(to_dict(row), ensure_ascii=False) + "\n")
+            file.write(escape_surrogates(json.dumps(to_dict(row), ensure_ascii=False)) + "\n")
 
 
 def write_parquet(path: Path, rows: Sequence[Any]) -> None:
     """The rows as one Parquet file with the columns of their dataclass, in its order; at least one row."""
-    import pyarrow
     import pyarrow.parquet
 
-    table = pyarrow.Table.from_pylist([to_dict(row) for row in rows])
+    table, replaced = make_table(rows)
     with atomic_write(path) as temporary:
         pyarrow.parquet.write_table(table, temporary, compression="zstd")
+    tell_replaced(path.name, replaced)
+
+
+def make_table(rows: Sequence[Any], schema: Any = None) -> tuple[Any, int]:
+    """(the rows as an Arrow table, how many lone surrogates were replaced in it)."""
+    import pyarrow
+
+    values: list[Any] = [to_dict(row) for row in rows]
+    try:
+        return pyarrow.Table.from_pylist(values, schema=schema), 0
+    except UnicodeEncodeError:
+        values, replaced = replace_surrogates(values)
+        return pyarrow.Table.from_pylist(values, schema=schema), replaced
 
 
 def dump_json(value: Any) -> str:
     """JSON text for a file that a person may open. A lone surrogate is escaped, since UTF-8 cannot hold it."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
+    return escape_surrogates(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)) + "\n"
 
 
 def to_dict(row: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xl_suite.errors import BadInput, BadRecord
@@ -93,11 +93,15 @@ def test_a_huge_line_is_read(tmp_path: Path) -> None:
 
 
 @given(st.text(st.characters(codec=None)))
+@example("half a character: \ud83d")
+@example("both halves of one: \ud83d\ude00")
 def test_any_text_survives_json(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    """Two halves in a row are one character for every reader of JSON."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
     folder = tmp_path_factory.mktemp("rows")
     for name, write in (("rows.json", write_json), ("rows.jsonl", write_jsonl)):
         write(folder / name, [Prompt(1, "d", text)])
-        assert read_records(folder / name, Prompt)[0].instruction == text
+        assert read_records(folder / name, Prompt)[0].instruction == whole
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:

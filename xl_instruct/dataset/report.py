@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 
 from xl_instruct.config import Config
 from xl_instruct.dataset.card import list_stages, name_source
@@ -18,7 +17,6 @@ from xl_instruct.dataset.selection import NAIVE
 from xl_instruct.dataset.statistics import BINS, length_of_bin
 from xl_instruct.stages.files import Summary
 from xl_suite.languages import find_language
-from xl_suite.records import write_text
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _SHOWN_CHARACTERS = 4000
@@ -57,11 +55,6 @@ def render_report(
         "samples": "".join(_show_samples(config, measured, composer)),
     }
     return _PLACEHOLDER.sub(lambda place: values[place[1]], template)
-
-
-def write_report(path: Path, html: str) -> None:
-    """Writes the report; a lone surrogate in a sample becomes a question mark, since UTF-8 has none."""
-    write_text(path, html.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _describe_run(config: Config, common: Provenance) -> str:

@@ -14,6 +14,7 @@ from xl_instruct.qe.checkpoint import find_checkpoint, hash_file, hash_values, r
 from xl_instruct.qe.cometkiwi import LICENCES, XLMR_LANGUAGES
 from xl_suite.errors import BadInput
 from xl_suite.extras import load as load_extra
+from xl_suite.surrogates import replace_surrogates
 
 
 class Comet:
@@ -31,7 +32,8 @@ class Comet:
 
     def __call__(self, sources: Sequence[str], translations: Sequence[str], language: str = "") -> list[float]:
         """Scores in the order of the pairs. language: not used."""
-        samples = [{"src": source, "mt": mt} for source, mt in zip(sources, translations, strict=True)]
+        pairs = zip(sources, translations, strict=True)
+        samples, _ = replace_surrogates([{"src": source, "mt": mt} for source, mt in pairs])
         if not samples:
             return []
         prediction = self._metric.predict(

@@ -27,6 +27,7 @@ from xl_instruct.qe.checkpoint import (
 )
 from xl_suite.errors import BadInput, ModelUnavailable
 from xl_suite.extras import load as load_extra
+from xl_suite.surrogates import replace_surrogates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -266,8 +267,4 @@ def _find_token(tokenizer: Tokenizer, text: str) -> int:
 
 def _clean(text: str) -> str:
     """The text with lone surrogates replaced, which no tokenizer takes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+    return str(replace_surrogates(text)[0])

@@ -6,7 +6,6 @@ A module has `make_splitter(**options) -> Splitter`. To add one, add a module he
 from __future__ import annotations
 
 import pkgutil
-import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
@@ -17,8 +16,6 @@ from xl_suite.errors import BadInput
 
 # (text, ISO 639-1 code of its language, or ISO 639-3 where there is none) -> pieces that join back to the text.
 Splitter = Callable[[str, str], list[str]]
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @cache
@@ -51,11 +48,6 @@ def check_join(name: str, text: str, pieces: Sequence[str]) -> list[str]:
         f"{joined[place : place + 40]!r}. Its sentences must join back to the text; choose another splitter "
         f"({', '.join(list_splitters())})."
     )
-
-
-def replace_surrogates(text: str) -> str:
-    """The text with a stand-in of the same length for each lone surrogate, which UTF-8, and so no library, holds."""
-    return _SURROGATE.sub("\ufffd", text)
 
 
 def cut_alike(text: str, pieces: Sequence[str]) -> list[str]:

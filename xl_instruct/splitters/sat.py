@@ -6,9 +6,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from xl_instruct.splitters import Splitter, check_join, cut_alike, replace_surrogates
+from xl_instruct.splitters import Splitter, check_join, cut_alike
 from xl_suite.errors import ModelUnavailable
 from xl_suite.extras import load
+from xl_suite.surrogates import replace_surrogates
 
 
 def make_splitter(
@@ -40,7 +41,7 @@ def make_splitter(
     def split(text: str, language: str) -> list[str]:
         if not text.strip():
             return [text] if text else []
-        seen = replace_surrogates(text)
+        seen, _ = replace_surrogates(text)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="split_on_input_newlines=False", category=UserWarning)
             # The default drops newlines (wtpsplit 2.2.2).

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from xl_instruct.splitters import Splitter, check_join, replace_surrogates
+from xl_instruct.splitters import Splitter, check_join
+from xl_suite.surrogates import replace_surrogates
 
 # sentencex 1.0.32 takes time quadratic in a text without spaces (9 s for 120,000 characters of Chinese), so it is
 # given a window at a time; a sentence that a window cuts goes on in the next.
@@ -13,7 +14,7 @@ def make_splitter() -> Splitter:
     from sentencex import segment
 
     def split(text: str, language: str) -> list[str]:
-        seen = replace_surrogates(text)
+        seen, _ = replace_surrogates(text)
         pieces: list[str] = []
         start, unended = 0, 0  # of the window; of the sentence that no window has ended yet
         while start < len(seen):

@@ -20,12 +20,13 @@ from xl_instruct.dataset.folder import (
     write_dataset,
     write_quarantine,
 )
-from xl_instruct.dataset.report import render_report, write_report
+from xl_instruct.dataset.report import render_report
 from xl_instruct.stages.files import FOLDER, clear_temporary, lock
 from xl_instruct.stages.pipeline import Pipeline, Say, open_pipeline
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput, XLSuiteError
+from xl_suite.records import write_text
 
 REPORT = "report.html"
 QUARANTINE = "quarantine.jsonl"
@@ -141,7 +142,7 @@ def _generate(pipeline: Pipeline) -> Generated:
     card = partial(render, config, common, summaries, measured, warnings)
     write_dataset(built, config, composer, measured, card)
     html = render_report(config, common, summaries, measured, composer, warnings)
-    write_report(out / REPORT, html)
+    write_text(out / REPORT, html)
     move_into_place(built, out)
     pipeline.finish()
     return Generated(

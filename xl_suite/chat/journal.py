@@ -28,6 +28,7 @@ from xl_suite.chat.journal_file import (
 )
 from xl_suite.chat.wire import answer_from_json, load
 from xl_suite.errors import JournalError
+from xl_suite.surrogates import escape_surrogates
 
 # A group is written by one statement, which commits by itself: Python's lock is given up and taken back only once.
 LARGEST_GROUP = 512
@@ -122,7 +123,11 @@ class Journal:
                     new += self._insert(part)
                     keys = [one.key for one in part]
                     self._writer.execute(f"DELETE FROM failures WHERE key IN ({','.join('?' * len(keys))})", keys)
-                self._writer.executemany("INSERT OR REPLACE INTO failures VALUES (?,?,?,?,?,?,?)", failures)
+                rows = [
+                    one._replace(row=escape_surrogates(one.row), reason=escape_surrogates(one.reason))
+                    for one in failures
+                ]
+                self._writer.executemany("INSERT OR REPLACE INTO failures VALUES (?,?,?,?,?,?,?)", rows)
                 self._writer.execute("COMMIT")
                 self._has_failures = True
             except BaseException:

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import xl_suite.cli
 from xl_suite.errors import XLSuiteError
+from xl_suite.surrogates import prepare_terminal
 
 EPILOG = """\
 start here:
@@ -76,7 +77,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    args = build_parser().parse_args(arguments)
+    count_replaced = prepare_terminal()
+    status = _run(build_parser().parse_args(arguments))
+    if replaced := count_replaced():
+        print(f"note: {replaced} lone surrogates, which UTF-8 cannot hold, are shown as U+FFFD.", file=sys.stderr)
+    return status
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         return int(args.run(args))
     except XLSuiteError as error:

@@ -14,7 +14,7 @@ from xl_suite.dataset.card import read_metadata
 from xl_suite.dataset.shards import ROWS_PER_GROUP, SHARD_BYTES, Split, find_shards, write_shards
 from xl_suite.errors import BadInput
 from xl_suite.languages import table
-from xl_suite.records import BenchmarkRow, atomic_folder, read_records
+from xl_suite.records import BenchmarkRow, atomic_folder, read_records, write_text
 
 # The split of a benchmark's configs.
 TEST = "test"
@@ -76,7 +76,7 @@ def write_dataset_folder(
             for config, s in configs.items()
         }
         text = card({"tags": [TAG, name], **_describe(written, views)})
-        (folder / "README.md").write_text(text, encoding="utf-8", newline="\n")
+        write_text(folder / "README.md", text)
         for entry in kept:
             _carry_over(entry, folder / entry.name)
 

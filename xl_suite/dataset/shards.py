@@ -11,7 +11,8 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from xl_suite.errors import BadInput
-from xl_suite.records import to_dict
+from xl_suite.records import make_table
+from xl_suite.surrogates import tell_replaced
 
 # Rows of one row group. A fixed number, so that the same rows always give the same bytes.
 ROWS_PER_GROUP = 10_000
@@ -23,7 +24,10 @@ _SCALARS = {str: "string", int: "int64", float: "float64", bool: "bool"}
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What was written for one split. num_bytes: in memory, as Arrow counts; file_bytes: on disk."""
+    """What was written for one split. num_bytes: in memory, as Arrow counts; file_bytes: on disk.
+
+    num_replaced: lone surrogates in its texts, which U+FFFD replaces.
+    """
 
     name: str
     files: tuple[Path, ...]
@@ -31,6 +35,7 @@ class Split:
     num_rows: int
     num_bytes: int
     file_bytes: int
+    num_replaced: int = 0
 
 
 def write_shards(
@@ -48,7 +53,6 @@ def write_shards(
     The columns come from the dataclass, never from the values, so an empty column keeps its type.
     Raises BadInput where there is no row, and TypeError for a row of another class.
     """
-    import pyarrow
     import pyarrow.parquet
 
     rows = iter(rows)
@@ -59,14 +63,15 @@ def write_shards(
     schema = arrow_schema(kind)
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Path] = []
-    num_rows = num_bytes = in_shard = 0
+    num_rows = num_bytes = in_shard = num_replaced = 0
     writer = None
     try:
         for group in _groups(chain([first], rows), rows_per_group):
             strange = next((row for row in group if type(row) is not kind), None)
             if strange is not None:
                 raise TypeError(f"{folder.name}/{split}: rows of {kind.__name__} and {type(strange).__name__}.")
-            table = pyarrow.Table.from_pylist([to_dict(row) for row in group], schema=schema)
+            table, replaced = make_table(group, schema)
+            num_replaced += replaced
             if writer is None or in_shard + table.nbytes > shard_bytes:
                 if writer is not None:
                     writer.close()
@@ -79,7 +84,8 @@ def write_shards(
             writer.close()
     files = tuple(_finish(part, f"{split}-{n:05}-of-{len(parts):05}.parquet") for n, part in enumerate(parts))
     file_bytes = sum(file.stat().st_size for file in files)
-    return Split(split, files, describe_columns(kind), num_rows, num_bytes, file_bytes)
+    tell_replaced(f"{folder.name}/{split}", num_replaced)
+    return Split(split, files, describe_columns(kind), num_rows, num_bytes, file_bytes, num_replaced)
 
 
 def find_shards(folder: Path, split: str) -> list[Path]:

@@ -17,6 +17,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from xl_suite.surrogates import escape_surrogates
+
 # Characters that reorder text around them; a title has no element that could contain them.
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -55,7 +57,7 @@ def embed_json(text: str) -> str:
     """The same for JSON that is text already. `<`, `>` and `&` only ever stand in its strings."""
     text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return escape_surrogates(text)
 
 
 def join_embedded(parts: Mapping[str, str]) -> str:
@@ -64,7 +66,7 @@ def join_embedded(parts: Mapping[str, str]) -> str:
 
 
 def clean_title(text: str) -> str:
-    return _BIDI.sub("", text).encode("utf-8", "replace").decode("utf-8")
+    return _BIDI.sub("", text)
 
 
 @cache

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from xl_suite.errors import BadRecord
 from xl_suite.judging.annotations import Annotation, read_file
 from xl_suite.records import atomic_folder, read_raw
+from xl_suite.surrogates import escape_surrogates
 
 if TYPE_CHECKING:
     from xl_suite.fidelity import Verdict
@@ -135,7 +136,7 @@ def dump(value: Any, *, indent: bool = False) -> bytes:
         return orjson.dumps(value, option=(orjson.OPT_INDENT_2 if indent else 0) | orjson.OPT_NON_STR_KEYS)
     except TypeError:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2 if indent else None)
-        return text.encode("utf-8", "backslashreplace")
+        return escape_surrogates(text).encode("utf-8")
 
 
 def _refuse_doubled(rows: Sequence[Annotation], job: Job) -> None:

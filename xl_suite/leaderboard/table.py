@@ -263,7 +263,7 @@ def write_csv(boards: Sequence[Board]) -> str:
                 for metric, cell in zip(metrics, own, strict=True):
                     line += cell if metric in BOUNDED else cell[:1]
                 writer.writerow([_guard(value) for value in line])
-    return out.getvalue().encode("utf-8", "replace").decode("utf-8")
+    return out.getvalue()
 
 
 def _guard(value: Any) -> Any:

@@ -15,6 +15,7 @@ from xl_suite.errors import BadInput
 from xl_suite.publishing.checks import find_files
 from xl_suite.publishing.hub_errors import explained
 from xl_suite.records import write_text
+from xl_suite.surrogates import escape_surrogates
 
 # Where a folder remembers what was published from it; hidden, so that it is not published itself.
 RECORD = Path(".cache", "published.json")
@@ -199,7 +200,7 @@ def add_gate(card: str, prompt: str) -> str:
     start, mark, rest = card.partition("---\n")
     if start or not mark:
         raise BadInput("The card has no YAML at its top, so it cannot say what access asks for.")
-    return f"---\nextra_gated_prompt: {json.dumps(prompt, ensure_ascii=False)}\n{rest}"
+    return f"---\nextra_gated_prompt: {escape_surrogates(json.dumps(prompt, ensure_ascii=False))}\n{rest}"
 
 
 def _read_remote(api: Any, repo: str, kind: str, revision: str) -> tuple[str | None, dict[str, Any], list[str], bool]:

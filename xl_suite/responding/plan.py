@@ -149,7 +149,7 @@ def read_prompt(path: Path) -> str:
 
 def derive_seed(seed: int, row: str) -> int:
     """A row's own seed, 0 to 2^31 - 1: rows differ, and a row's does not depend on which others are asked."""
-    digest = hashlib.sha256(f"{seed}:{row}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}:{row}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 

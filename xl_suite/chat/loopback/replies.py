@@ -69,13 +69,16 @@ def last_message(request: dict[str, Any]) -> str:
 
 def echo_words(request: dict[str, Any]) -> str:
     """The answer without a script: a few words that depend on the whole request and on nothing else."""
-    digest = hashlib.blake2b(orjson.dumps(request), digest_size=12).digest()
+    digest = hashlib.blake2b(_dump(request), digest_size=12).digest()
     return " ".join([WORDS[byte % len(WORDS)] for byte in digest]) + "."
 
 
 def token_logprobs(chances: dict[str, float]) -> list[dict[str, Any]]:
     """The logprobs of a one-token answer with these log-probabilities; the first token is the one that was chosen."""
-    top = [{"token": token, "logprob": logprob, "bytes": list(token.encode())} for token, logprob in chances.items()]
+    top = [
+        {"token": token, "logprob": logprob, "bytes": list(token.encode("utf-8", "surrogatepass"))}
+        for token, logprob in chances.items()
+    ]
     return [{**top[0], "top_logprobs": top}]
 
 
