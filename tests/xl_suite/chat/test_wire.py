@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xl_suite.chat.calls import Answer, Call, Message, Sampling
@@ -25,9 +25,15 @@ from xl_suite.chat.wire import (
     parse_answer,
 )
 
+LARGE = (2**53 + 1, 2**63, 2**64 - 1, 2**64, 10**30, -(2**63), -(2**63) - 1, -(10**30))
 texts = st.text(st.characters(codec=None), max_size=40)  # lone surrogates too
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
@@ -97,12 +103,46 @@ def test_equal_numbers_give_one_key() -> None:
     assert build_request(one, "m", "m").key == build_request(two, "m", "m").key
 
 
+def call_with(extra: Any) -> Call:
+    return Call("r", (Message("user", "x"),), Sampling(extra=(("top_k", extra),)))
+
+
 @given(calls)
+@example(call_with(-(2**63) - 1))
+@example(call_with(2**64))
+@example(call_with({"deep": [list(LARGE), {"deeper": -(10**30)}]}))
+@example(call_with({"half": "\ud83d", "large": 2**64, "small": 1e-7}))
+@example(call_with("both halves of one character: \ud83d\ude00"))
 def test_the_key_follows_from_the_stored_request(call: Call) -> None:
     request = build_request(call, "name", "key")
     stored = load(request.canonical)
     assert hash_request(stored["model"], stored["request"], stored["sample"]) == (request.key, request.canonical)
     assert {**stored["request"], "model": "name"} == load(request.payload)
+
+
+@given(json_values)
+@example(list(LARGE))
+@example({"text": f"a long number in a text: {2**64}", "after the point": [0.00012340980408667956, -1.5e-300]})
+def test_json_comes_back_as_it_was(value: Any) -> None:
+    def with_kinds(value: Any) -> str:
+        return repr(json.loads(json.dumps(value, sort_keys=True)))  # 1 and 1.0 are equal, their texts are not
+
+    assert with_kinds(load(dump(value))) == with_kinds(value)
+    assert with_kinds(load(dump(value).decode())) == with_kinds(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        (40, "7af94b9eb67e144a7e762e690f6792d9bbd708416999cb8f36f486a87d3a573c"),
+        (0.5, "7994ac25ac27ae4e6bac96b9ee11ab093eae3e550d2aa9241e695e529f32e7cd"),
+        (2**64, "9647294c8e9594222380fca9aefcc7f55e3ebb4dcd8bddac1def570a7c42e1c7"),
+        ("\ud83d", "d42f8503eaf1cb33f80b36e3a67c38f4f56743f56be1494db912c0c2104d91e1"),
+    ],
+)
+def test_keys_are_those_of_the_first_version(value: Any, key: str) -> None:
+    sampling = Sampling(0.7, 5, seed=3, stop=("\n",), extra=(("top_k", value),))
+    assert build_request(Call("r", (Message("user", "häh"),), sampling, 2), "m", "m").key.hex() == key
 
 
 @given(calls)
@@ -147,6 +187,19 @@ def test_odd_fields_beside_a_text_do_no_harm(usage: Any, logprobs: Any, model: A
     assert answer.text == "text"
     assert answer.prompt_tokens >= 0
     assert answer.finish_reason
+
+
+@pytest.mark.parametrize("count", [-1, 2**53, 2**64, 10**30, 1.5, "7", None])
+def test_a_count_of_tokens_that_cannot_be_one_is_not_taken(count: Any) -> None:
+    body = {"choices": [{"message": {"content": "t"}}], "usage": {"prompt_tokens": count, "completion_tokens": 2}}
+    answer, is_counted = parse_answer(dump(body))
+    assert (answer.prompt_tokens, answer.completion_tokens, is_counted) == (0, 2, False)
+
+
+@pytest.mark.parametrize("count", [2**63, -(10**30), 1e400, "9" * 30, None, [1]])
+def test_a_stored_count_of_tokens_that_no_journal_holds_is_refused(count: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        answer_from_json({"text": "t", "completion_tokens": count})
 
 
 def test_a_response_with_half_a_pair_is_read() -> None:
