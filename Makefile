@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 # What the test suite runs for real; comet has an environment of its own (test-comet), vllm too.
 TEST_EXTRAS := hf,alpaca-eval,lm-eval,train,sat,test,dev
 
-.PHONY: demo test test-comet test-browser lint format clean
+.PHONY: demo test fuzz test-comet test-browser lint format clean
 
 demo: $(VENV)/.base
 	$(BIN)/xl-suite demo --out demo-out
@@ -15,6 +15,11 @@ demo: $(VENV)/.base
 # One thread a process: two test processes share the cores, and torch's threads would only wait for each other.
 test: $(VENV)/.full
 	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
+
+# Property tests with new random examples, twenty times as many; a failure prints how to repeat it.
+fuzz: $(VENV)/.full
+	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2 --dist worksteal -m hypothesis \
+		--hypothesis-profile fuzz --timeout 3600 $(TESTS)
 
 # unbabel-comet needs older packages than everything else, so it gets an environment of its own (.venv-comet).
 test-comet:

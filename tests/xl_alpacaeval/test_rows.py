@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xl_alpacaeval.rows import (
@@ -43,7 +43,6 @@ def test_english_has_no_template() -> None:
     assert (row.instruction, row.template) == ("Why do bicycles stay upright?", "")
 
 
-@settings(deadline=None)
 @given(prompts, st.integers(), st.sampled_from(["deu", "zho", "swe"]))
 def test_a_row_depends_on_its_own_prompt_language_and_seed_alone(some: list[Prompt], seed: int, code: str) -> None:
     together = build_rows(some, code, seed=seed)

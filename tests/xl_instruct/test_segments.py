@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from xl_instruct.segments import Segment, reassemble, segment
 from xl_suite.errors import BadInput
 
@@ -245,7 +246,7 @@ TOKENS = st.lists(
 
 
 @pytest.mark.parametrize("unit", UNITS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(text=HOSTILE | TOKENS)
 @example(text="> ```\n>\n")
 @example(text="    \n\t")

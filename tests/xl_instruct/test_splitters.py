@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from xl_instruct.splitters import check_join, list_splitters, load_splitter
 from xl_suite.errors import BadInput, MissingExtra, ModelUnavailable
 
@@ -37,7 +38,7 @@ def test_sentencex(language: str, text: str, pieces: list[str]) -> None:
     assert load_splitter("sentencex")(text, language) == pieces
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.text(st.one_of(st.sampled_from("aA.! \n\r。\0"), st.characters(), st.characters(categories=["Cs"]))))
 def test_sentencex_joins_back(text: str) -> None:
     assert "".join(load_splitter("sentencex")(text, "en")) == text

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from xl_suite.chat.budget import Budget, find_price, prices, require_price
 from xl_suite.chat.calls import Call, Message, Sampling
 from xl_suite.chat.estimates import estimate
@@ -21,7 +22,7 @@ from xl_suite.errors import BadInput, BudgetReached
 GPT = Model("gpt-4o-mini", "gpt-4o-mini", ("http://127.0.0.1:9/v1",), "openai")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     st.floats(0, 2),
     st.lists(st.tuples(st.floats(0, 0.2), st.floats(0, 1)), max_size=60),

@@ -377,7 +377,10 @@ def test_no_server_is_left_behind(
         assert ours.stdout.readline() == "up\n"
         pids = read_pids(log)
         ours.send_signal(number)
-        ours.wait(20)
+        try:
+            ours.wait(20)
+        finally:
+            ours.kill()  # the block would wait for it
     assert len(pids) == 2
     assert_gone(pids)
 

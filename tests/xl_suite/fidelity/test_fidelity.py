@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from xl_suite.errors import BadInput, UnknownLanguage, XLSuiteError
 from xl_suite.fidelity import VERDICTS, Answer, judge_answers, judge_language, knows_language, score_fidelity
 from xl_suite.fidelity.identify import _PART3, load_identifier
@@ -390,7 +391,7 @@ def test_labels_are_iso_639_3() -> None:
     assert {two: Language.from_part1(two).part3 for two in _PART3} == _PART3
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(
     text=st.text(alphabet=st.characters(codec=None), max_size=400),
     prompt=st.text(max_size=100),

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from tests.examples import examples
 from xl_suite.scoring.bootstrap import Resampled, draw_weights, resample_means
 from xl_suite.scoring.intervals import bound_macro, bound_means, standard_error_of_macro
 from xl_suite.scoring.preferences import average
@@ -52,7 +53,7 @@ def test_wins_and_losses_give_clopper_and_pearsons_interval(wins: int) -> None:
 
 
 @given(tables)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_bounds_stay_on_the_scale_and_hold_the_estimate(values: np.ndarray) -> None:
     found = bound_means(values, resamples=300)
     means = average(values, axis=0)
@@ -67,7 +68,7 @@ def test_bounds_stay_on_the_scale_and_hold_the_estimate(values: np.ndarray) -> N
 
 
 @given(tables)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_changing_sides_mirrors_the_intervals(values: np.ndarray) -> None:
     found, mirrored = bound_means(values, resamples=300), bound_means(1 - values, resamples=300)
     assert mirrored.low == pytest.approx([1 - high for high in found.high], abs=1e-5)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from xl_suite.judging.annotations import read_annotations, scale_preference
 from xl_suite.judging.verdicts import draw_order, parse_logprobs, turn
 from xl_suite.scoring.preferences import tabulate_preferences
@@ -47,7 +48,7 @@ def test_logprobs_give_the_stored_preferences(shared_data: Path) -> None:
     assert parsed == 802
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(st.sampled_from([-1.0, 0.0, 1.0, 1.2, 1.5, 1.500001, 1.8, 2.0, 2.6]), min_size=2, max_size=30))
 def test_same_as_alpaca_eval(raw: list[float]) -> None:
     # Not asked: 0.6 or 2.4, which alpaca_eval rounds before it checks, so that they count in its discrete rate alone.
