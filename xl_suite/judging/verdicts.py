@@ -53,8 +53,9 @@ def _find_logprobs(content: Any, position: int) -> dict[str, float]:
         return {}
     found = {}
     for item in top:
-        if isinstance(item, Mapping) and isinstance(item.get("logprob"), int | float):
-            found[str(item.get("token"))] = float(item["logprob"])
+        logprob = item.get("logprob") if isinstance(item, Mapping) else None
+        if isinstance(logprob, int | float) and not isinstance(logprob, bool) and not math.isnan(logprob):
+            found[str(item.get("token"))] = float(logprob)
     return found
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from xl_suite.chat import journal as journal_module
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.chat.journal import Journal, StoredAnswer, StoredFailure
 from xl_suite.chat.journal_file import open_read_only
@@ -317,6 +318,85 @@ def test_answers_that_wait_for_a_slow_disk_are_kept_when_the_run_is_ended(
         assert server.answered == 8
     with Journal(tmp_path / "j.sqlite") as journal:
         assert len(list(journal.answers())) == 8
+
+
+class Connections:
+    """The connections of the journals that a test opens, which it can hold to a size that the file may have."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch):
+        self._all: list[sqlite3.Connection] = []
+        self._connect = journal_module.connect
+        monkeypatch.setattr(journal_module, "connect", self._open)
+
+    def limit(self, pages: int) -> None:
+        """As on a disk with no room for more: SQLite gives the same error."""
+        for connection in self._all:
+            connection.execute(f"PRAGMA max_page_count={pages}")
+
+    def _open(self, address: str) -> sqlite3.Connection:
+        self._all.append(self._connect(address))
+        return self._all[-1]
+
+
+@pytest.mark.parametrize("failures", [False, True])
+def test_a_group_for_which_the_disk_has_no_room_is_not_written_and_can_be_later(
+    failures: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections = Connections(monkeypatch)
+    failed = [StoredFailure(b"f", "tiny", "r", "HTTP 500", 6, "{}", 0)] if failures else []
+    group = [stored_answer(number, "long " * 1000) for number in range(20)]
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.add([stored_answer(99)])
+        connections.limit(12)
+        with pytest.raises(JournalError, match=r"j\.sqlite: the disk is full\. Make room"):
+            journal.add(group, failed)
+        assert len(list(journal.answers())) == 1, "all of the group or nothing"
+        connections.limit(1_000_000)
+        assert journal.add(group, failed) == 20
+        assert (len(list(journal.answers())), len(journal.failures())) == (21, len(failed))
+
+
+def test_a_group_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Its answers went in before the failure was refused: they go again, and the lock with them."""
+    refused: Any = StoredFailure(b"f", "tiny", "r", "HTTP 500", None, "{}", 0)  # type: ignore[arg-type]
+    path = tmp_path / "j.sqlite"
+    with Journal(path) as journal, Journal(path) as other:
+        with pytest.raises(JournalError, match=r"cannot be used: NOT NULL constraint failed: failures\.attempts"):
+            journal.add([stored_answer(1)], [refused])
+        assert other.add([stored_answer(2)]) == 1, "it is not locked"
+        assert journal.add([stored_answer(3)], [refused._replace(attempts=6)]) == 1
+        for one in (journal, other):
+            assert {stored.key for stored in one.answers()} == {(2).to_bytes(32), (3).to_bytes(32)}
+
+
+@pytest.mark.parametrize("failures", [False, True])
+def test_a_journal_that_another_process_keeps_locked_says_so(
+    failures: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xl_suite.chat.journal_file.BUSY_SECONDS", 0.01)
+    failed = [StoredFailure(b"f", "tiny", "r", "HTTP 500", 6, "{}", 0)] if failures else []
+    with Journal(tmp_path / "j.sqlite") as journal:
+        other = sqlite3.connect(tmp_path / "j.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError, match=r"j\.sqlite: another process .* locked .* --journal"):
+            journal.add([stored_answer(1)], failed)
+        other.execute("ROLLBACK")
+        other.close()
+        assert journal.add([stored_answer(1)], failed) == 1
+        assert len(journal.failures()) == len(failed)
+
+
+def test_a_journal_that_cannot_be_made_is_not_half_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import xl_suite.chat.journal_file as module
+
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0.01)
+    with monkeypatch.context() as broken:
+        broken.setattr(module, "SCHEMA", (module.SCHEMA[0], "CREATE nonsense"))
+        with pytest.raises(JournalError, match=r"cannot be opened.*nonsense") as caught:
+            Journal(tmp_path / "j.sqlite")
+    with Journal(tmp_path / "j.sqlite") as journal:  # while `caught` still keeps the first connection
+        assert journal.add([stored_answer(1)]) == 1
+    assert caught.value.__cause__ is not None
 
 
 def test_a_journal_that_breaks_while_it_is_written_ends_the_run(

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from tests.examples import examples
 from xl_suite.scoring.bootstrap import Resampled, draw_weights, resample_means
-from xl_suite.scoring.intervals import bound_macro, bound_means, standard_error_of_macro
+from xl_suite.scoring.intervals import bound_macro, bound_means, guess_unseen, standard_error_of_macro
 from xl_suite.scoring.preferences import average
 
 tables = arrays(
@@ -83,6 +83,36 @@ def test_prompts_that_agree_across_languages_are_worth_one_language() -> None:
     assert same.macro_high - same.macro_low == pytest.approx(same.high[0] - same.low[0], rel=1e-4)
     assert apart.macro_high - apart.macro_low < 0.5 * (same.macro_high - same.macro_low)
     assert standard_error_of_macro(np.repeat(one, 11, axis=1)) == pytest.approx(one.std(ddof=1) / math.sqrt(797))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.02, 0.3, 1.0])
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_unseen_win_is_shared_as_those_seen_are_and_as_three_won_everywhere(rate: float, shared: bool) -> None:
+    """The mean, over all wins in any language, of the share of languages in which the win's prompt is won."""
+    wins = np.random.default_rng(2).random((200, 1 if shared else 11)) < rate
+    wins = np.broadcast_to(wins, (200, 11)) if shared else wins
+    everywhere = np.ones((3, 11), dtype=bool)
+    prompts, _ = np.nonzero(np.concatenate([wins, everywhere]))
+    expected = np.mean(np.concatenate([wins, everywhere]).mean(axis=1)[prompts])
+    assert guess_unseen(wins.mean(axis=1)) == pytest.approx(expected)
+    if shared or rate in (0, 1):
+        assert expected == pytest.approx(1)
+
+
+def test_wins_that_languages_do_not_share_narrow_the_macro_interval() -> None:
+    wins = (np.random.default_rng(4).random((300, 11)) < 0.05).astype(float)
+    resampled = resample_means(wins, 2000)
+    low, high = bound_macro(wins, resampled, 0.025)
+    assert high < np.quantile(resampled.add_unseen(1).mean(axis=1), 0.975) - 0.001
+    low, high = bound_macro(1 - wins, resample_means(1 - wins, 2000), 0.025)
+    assert low > np.quantile(resample_means(1 - wins, 2000).add_unseen(0).mean(axis=1), 0.025) + 0.001
+
+
+def test_prompts_without_any_judgement_do_not_count() -> None:
+    values = np.random.default_rng(6).random((60, 3))
+    resampled = resample_means(values, 500)
+    more = np.concatenate([values, np.full((5, 3), math.nan)])
+    assert bound_macro(more, resampled, 0.025) == bound_macro(values, resampled, 0.025)
 
 
 def test_same_seed_same_bounds_and_blocks_do_not_matter() -> None:

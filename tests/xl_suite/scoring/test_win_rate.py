@@ -83,6 +83,13 @@ def test_nothing_judged() -> None:
     assert (summary.win_rate, summary.standard_error, summary.n_total, summary.n_failed) == (None, None, 0, 2)
 
 
+@pytest.mark.parametrize("values", [[0.7], [0.7, None], [float("nan"), 0.7]])
+def test_one_judgement_has_a_rate_and_no_error(values: list[float | None]) -> None:
+    summary = summarize_preferences(values)
+    assert (summary.win_rate, summary.standard_error, summary.n_total) == (pytest.approx(70), None, 1)
+    assert summarize_preferences([*values, 0.7]).standard_error == 0
+
+
 @pytest.mark.parametrize(
     ("raw", "scaled"),
     [(0, 0.5), (1, 0), (1.5, 0.5), (2, 1), (-1, None), (None, None), (float("nan"), None), (3, None)],
