@@ -105,7 +105,7 @@ def _read_fences(text: str) -> Iterator[str]:
         ("**Bold title**\n\n*soft*", ["Bold title", "soft"]),
         ("**1. Title**", ["Title"]),
         ("**Label:** the text. More.", ["**Label:** the text.", "More."]),
-        ("**One. Two.** Three.", ["**One. Two.** Three."]),
+        ("**One. Two.** Three.", ["**One. Two.**", "Three."]),
         ("---\n\nText\n\n* * *\n===", ["Text"]),
         ("| Name | Age |\n|:---|---:|\n| Ann \\| Bo | 3 |\n", ["Name", "Age", "Ann \\| Bo"]),
         ("Name | Age\n---|---\nAnn | old\n\nA | b in prose", ["Name", "Age", "Ann", "old", "A | b in prose"]),

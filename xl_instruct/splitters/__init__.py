@@ -21,7 +21,7 @@ Splitter = Callable[[str, str], list[str]]
 @cache
 def list_splitters() -> tuple[str, ...]:
     """The names that `load_splitter` knows."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg))
 
 
 def load_splitter(name: str, **options: Any) -> Splitter:
