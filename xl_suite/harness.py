@@ -61,8 +61,9 @@ def load_documents(language: str, repo: str, **metadata: Any) -> dict[str, Any]:
 def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
     """The metrics of one document.
 
-    fidelity: 1 where the answer is in the language asked for, 0 where it is not or is mixed; an undetermined answer
-    is left out, as in the pass rate. constant and the judge's metrics need all answers: their values are material.
+    fidelity: 1 where the answer is in the language asked for, 0 where it is not, is mixed or empty; an undetermined
+    answer is left out, as in the pass rate. constant and the judge's metrics need all answers: their values are
+    material.
     """
     from xl_suite.fidelity import judge_language
 

@@ -146,7 +146,8 @@ def test_metrics_of_a_document() -> None:
     right = harness.process_results(doc, ["Bäume sind Pflanzen mit einem Stamm aus Holz und vielen grünen Blättern."])
     wrong = harness.process_results(doc, ["Trees are plants with a woody trunk and a great many green leaves."])
     assert (right["fidelity"], wrong["fidelity"]) == (1.0, 0.0)
-    assert "fidelity" not in harness.process_results(doc, [""])
+    assert harness.process_results(doc, [""])["fidelity"] == 0.0
+    assert "fidelity" not in harness.process_results(doc, ["42"])
     assert harness.count_constant(["the same text again and again, whatever was asked"] * 20) == 20
 
 

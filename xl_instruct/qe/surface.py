@@ -27,7 +27,7 @@ from xl_suite.translation.signs import (
 )
 from xl_suite.translation.spans import find_spans
 
-_LANGUAGE = {"right": 1.0, "undetermined": 0.8, "mixed": 0.4, "wrong": 0.05}
+_LANGUAGE = {"right": 1.0, "undetermined": 0.8, "empty": 0.8, "mixed": 0.4, "wrong": 0.05}
 _ENDS = {".": ".", "。": ".", "।": ".", "!": "!", "！": "!", "?": "?", "？": "?", ":": ":", "：": ":"}
 _CLOSERS = " \"'”’»)]*_）」』"
 _STOP_INSIDE = re.compile(r"[.!?](?=\s+\S)|[。！？](?=.)|।(?=\s*\S)")

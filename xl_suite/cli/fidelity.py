@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,8 +25,9 @@ examples:
   xl-suite fidelity outputs --details details.json         all generators; every verdict with the lines that show it
   xl-suite fidelity model_outputs.json --language eng      a file whose rows name no language
 
-verdicts: right, wrong, mixed (lines in another language beside right ones), undetermined (empty, too short, all code)
-pass rate: right / (right + wrong + mixed)"""
+verdicts: right, wrong, mixed (text in another language beside right text), empty, undetermined (too short, all code),
+withheld (kept back by a moderation); failed: prompts without an output, in failed.json
+pass rate: right / (right + wrong + mixed + empty)"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,11 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    groups = read_groups(find_files(args.outputs), args.language)
+    files = find_files(args.outputs)
+    groups = read_groups(files, args.language)
+    failed = count_failed(files, groups)
+    if args.outputs.is_dir():  # a language may have failed altogether
+        groups |= {key: [] for key in failed if key not in groups}
     benchmarks: dict[str, set[str]] = {}
     for (_, language), rows in groups.items():
         benchmarks.setdefault(language, set()).update(row.benchmark for row in rows)
-    scores = dict(_score_groups(groups, find_expected(args.benchmark, benchmarks)))
+    scores = dict(_score_groups(groups, failed, find_expected(args.benchmark, benchmarks)))
     if args.details:
         from xl_suite.records import write_json
 
@@ -128,8 +134,22 @@ def read_groups(files: Sequence[Path], language: str | None) -> Groups:
     return groups
 
 
+def count_failed(files: Sequence[Path], groups: Groups) -> dict[tuple[str, str], int]:
+    """How many prompts have no output, by generator and language: from the `failed.json` beside the outputs."""
+    from xl_suite.records import read_records
+    from xl_suite.responding.outputs import FAILED, FailedRow, name_folder
+
+    generators = {name_folder(generator): generator for generator, _ in groups}
+    counts: Counter[tuple[str, str]] = Counter()
+    for folder in dict.fromkeys(path.parent for path in files):
+        generator = generators.get(folder.name) or next(iter(generators.values()))
+        if (folder / FAILED).is_file() and (folder.name in generators or len(generators) == 1):
+            counts.update((generator, row.language) for row in read_records(folder / FAILED, FailedRow))
+    return dict(counts)
+
+
 def _score_groups(
-    groups: Groups, marked: Mapping[str, Mapping[int, str]]
+    groups: Groups, failed: Mapping[tuple[str, str], int], marked: Mapping[str, Mapping[int, str]]
 ) -> Iterator[tuple[tuple[str, str], Fidelity]]:
     from tqdm import tqdm
 
@@ -144,7 +164,9 @@ def _score_groups(
                     "all its answers are undetermined.",
                     file=sys.stderr,
                 )
-            score = score_fidelity(rows, language, expected=marked.get(language))
+            score = score_fidelity(
+                rows, language, expected=marked.get(language), failed=failed.get((generator, language), 0)
+            )
             if score.is_constant:
                 print(
                     f"warning: {score.constant} of {len(rows)} outputs of {generator} in {language} are one and the "
@@ -169,12 +191,14 @@ def _to_json(scores: Mapping[tuple[str, str], Fidelity]) -> dict[str, Any]:
 
 def _print_table(scores: Mapping[tuple[str, str], Fidelity]) -> None:
     width = max(9, *(len(generator) for generator, _ in scores)) + 2
-    heads = ("right", "wrong", "mixed", "undetermined", "pass rate", "truncated", "constant")
+    counts = ("right", "wrong", "mixed", "empty", "undetermined", "withheld", "failed")
+    heads = (*counts, "pass rate", "truncated", "constant")
     print(f"{'generator':<{width}}{'language':<10}" + "".join(f"{head:>14}" for head in heads) + "  notes")
     for (generator, language), score in scores.items():
         rate = "–" if score.pass_rate is None else f"{100 * score.pass_rate:.1f} %"
         constant = f"{score.constant} !" if score.is_constant else str(score.constant)
-        cells = (score.n_right, score.n_wrong, score.n_mixed, score.n_undetermined, rate, score.n_truncated, constant)
+        numbers = [getattr(score, f"n_{name}") for name in counts]
+        cells = (*numbers, rate, score.n_truncated, constant)
         notes = ", ".join(f"{note}: {n}" for note, n in score.notes.items())
         print(f"{generator:<{width}}{language:<10}" + "".join(f"{cell:>14}" for cell in cells) + f"  {notes}")
 

@@ -15,7 +15,7 @@ from xl_suite.demo.translated import describe_translation
 from xl_suite.fidelity import Fidelity
 from xl_suite.languages import find_language
 
-COLUMNS = ("n_right", "n_wrong", "n_mixed", "n_undetermined")
+COLUMNS = ("n_right", "n_wrong", "n_mixed", "n_empty")
 NEXT = (
     "build xl-alpacaeval --source tatsu-lab/alpaca_eval --out xl-alpacaeval",
     "respond xl-alpacaeval --model MODEL@http://localhost:8000/v1 --languages deu,zho --out outputs",
@@ -50,7 +50,7 @@ def describe(demo: Demo) -> str:
             "",
             *_table(demo.fidelity),
             "",
-            "pass: right of those that can be judged. ?: undetermined, here an empty answer.",
+            "pass: right of those that can be judged.",
             f"Cut off by the limit on tokens: {_sum_all(demo)['n_truncated']}. "
             f"As planted: {planted['n_agree']} of {planted['n_answers']} verdicts.",
             "",
@@ -157,7 +157,7 @@ def count_planted(demo: Demo) -> dict[str, int]:
 
 
 def _table(fidelity: Mapping[str, Mapping[str, Fidelity]]) -> list[str]:
-    head = " right wrong mixed   ?   pass"
+    head = " right wrong mixed empty  pass"
     lines = [
         " " * 16 + "".join(f"  {name:<{len(head)}}" for name in fidelity),
         " " * 16 + f"  {head}" * len(fidelity),
@@ -171,10 +171,10 @@ def _table(fidelity: Mapping[str, Mapping[str, Fidelity]]) -> list[str]:
 
 
 def _cells(counts: Mapping[str, float | int | None]) -> str:
-    right, wrong, mixed, undetermined = (counts[name] for name in COLUMNS)
+    right, wrong, mixed, empty = (counts[name] for name in COLUMNS)
     rate = counts["pass_rate"]
     shown = "-" if rate is None else f"{100 * rate:.0f} %"
-    return f"{right:>6}{wrong:>6}{mixed:>6}{undetermined:>4}{shown:>7}"
+    return f"{right:>6}{wrong:>6}{mixed:>6}{empty:>6}{shown:>6}"
 
 
 def _sum(languages: Mapping[str, Fidelity]) -> dict[str, float | int | None]:
@@ -182,7 +182,7 @@ def _sum(languages: Mapping[str, Fidelity]) -> dict[str, float | int | None]:
     counts: dict[str, float | int | None] = {
         name: sum(getattr(found, name) for found in languages.values()) for name in (*COLUMNS, "n_truncated")
     }
-    judged = sum(found.n_right + found.n_wrong + found.n_mixed for found in languages.values())
+    judged = sum(found.n_right + found.n_wrong + found.n_mixed + found.n_empty for found in languages.values())
     counts["pass_rate"] = sum(found.n_right for found in languages.values()) / judged if judged else None
     return counts
 

@@ -4,7 +4,8 @@
     score_fidelity(outputs, "deu").pass_rate
 
 The pass rate is the Language Confusion Benchmark's line-level one (Marchisio et al. 2024): an answer passes when
-none of its lines is in another language. What cannot be told is undetermined, and counts on neither side.
+none of its lines is in another language. What cannot be told is undetermined, and counts on neither side; an empty
+answer does not pass.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ __all__ = [
 class Fidelity:
     """The fidelity of one generator's outputs in one language.
 
-    pass_rate: n_right / (n_right + n_wrong + n_mixed), None where that is 0.
+    n_withheld: kept back by a moderation. n_failed: prompts without an output, which were tried.
+    pass_rate: n_right / (n_right + n_wrong + n_mixed + n_empty), None where that is 0.
     constant: how many outputs repeat one text; is_constant: whether these are too many for real answers.
     notes: how often each note came, such as `romanised Hindi`. verdicts: one an output, in their order.
     """
@@ -51,7 +53,10 @@ class Fidelity:
     n_right: int
     n_wrong: int
     n_mixed: int
+    n_empty: int
     n_undetermined: int
+    n_withheld: int
+    n_failed: int
     pass_rate: float | None
     constant: int
     is_constant: bool
@@ -65,7 +70,10 @@ class Fidelity:
             "n_right": self.n_right,
             "n_wrong": self.n_wrong,
             "n_mixed": self.n_mixed,
+            "n_empty": self.n_empty,
             "n_undetermined": self.n_undetermined,
+            "n_withheld": self.n_withheld,
+            "n_failed": self.n_failed,
             "pass_rate": self.pass_rate,
             "constant": self.constant,
             "n_truncated": self.n_truncated,
@@ -73,11 +81,12 @@ class Fidelity:
 
 
 def score_fidelity(
-    outputs: Sequence[ModelOutput], language: str, *, expected: Mapping[int, str] | None = None
+    outputs: Sequence[ModelOutput], language: str, *, expected: Mapping[int, str] | None = None, failed: int = 0
 ) -> Fidelity:
     """Judges all outputs that were asked for in `language`, an ISO 639-3 code.
 
     expected: `any` or `other:CODE` by id, for prompts whose answer is not in the target language (DESIGN).
+    failed: how many prompts have no output because every try failed.
     An output's `instruction` is taken for its prompt. Raises UnknownLanguage.
     """
     expected = expected or {}
@@ -87,22 +96,25 @@ def score_fidelity(
                 output=row.output,
                 prompt=row.instruction,
                 expected="target" if row.id is None else expected.get(row.id, "target"),
-                truncated=row.finish_reason == "length",
+                finish_reason=row.finish_reason,
             )
             for row in outputs
         ],
         language,
     )
     counts = Counter(verdict.verdict for verdict in verdicts)
-    determinate = counts["right"] + counts["wrong"] + counts["mixed"]
+    counted = counts["right"] + counts["wrong"] + counts["mixed"] + counts["empty"]
     repeats = count_repeats([row.output for row in outputs])
     return Fidelity(
         language=language,
         n_right=counts["right"],
         n_wrong=counts["wrong"],
         n_mixed=counts["mixed"],
+        n_empty=counts["empty"],
         n_undetermined=counts["undetermined"],
-        pass_rate=counts["right"] / determinate if determinate else None,
+        n_withheld=counts["withheld"],
+        n_failed=failed,
+        pass_rate=counts["right"] / counted if counted else None,
         constant=repeats,
         is_constant=is_constant(repeats, len(outputs)),
         n_truncated=sum(row.finish_reason == "length" for row in outputs),

@@ -32,7 +32,7 @@ from xl_suite.fidelity.text import Piece, find_pieces
 from xl_suite.fidelity.words import count_letters, count_words, is_title, measure
 from xl_suite.languages import find_language
 
-VERDICTS = ("right", "wrong", "mixed", "undetermined")
+VERDICTS = ("right", "wrong", "mixed", "empty", "undetermined", "withheld")
 
 # Classes that models hardly ever slip into, and that lists of names and titles are often taken for. They are
 # marked down by MARKED_DOWN unless one of them is the target.
@@ -76,7 +76,10 @@ class LineVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """verdict: right, wrong, mixed or undetermined. note: why, or what else is worth knowing; often empty."""
+    """verdict: one of VERDICTS. note: why, or what else is worth knowing; often empty.
+
+    empty: no text at all; withheld: a moderation kept the answer back. Neither is in any language.
+    """
 
     verdict: str
     lines: tuple[LineVerdict, ...] = ()
@@ -87,13 +90,14 @@ class Verdict:
 class Answer:
     """An answer to judge. prompt: what it answers, whose words are left out where the answer repeats them.
 
-    expected: `target`, `any` or `other:CODE` (DESIGN's "Expected language"). truncated: cut off by the token limit.
+    expected: `target`, `any` or `other:CODE` (DESIGN's "Expected language"). finish_reason: why the answer ended; the
+    last sentence of one of `length` ends anywhere, and one of `withheld` was kept back by a moderation.
     """
 
     output: str
     prompt: str = ""
     expected: str = "target"
-    truncated: bool = False
+    finish_reason: str = ""
 
 
 def knows_language(language: str) -> bool:
@@ -109,7 +113,8 @@ def judge_language(output: str, language: str, *, prompt: str = "", expected: st
 def judge_answers(answers: Sequence[Answer], language: str) -> list[Verdict]:
     """A verdict for each answer that was asked for in `language` (ISO 639-3).
 
-    - `any` is right whatever the language, but where it is empty.
+    - An answer without text is empty whatever was asked for; one that was withheld is so whatever its text.
+    - `any` is right whatever the language.
     - `other:CODE` is right in CODE, also beside explanations in the target language; text in the target language
       alone is undetermined, since the words asked for may be too few to be seen.
     - Hindi in Latin letters is wrong for `hin`; traditional Chinese is right for `zho`; both are noted.
@@ -129,15 +134,21 @@ def judge_answers(answers: Sequence[Answer], language: str) -> list[Verdict]:
     scores = identifier.score(flat)
     verdicts, at = [], 0
     for answer, languages, own in zip(answers, wanted, pieces, strict=True):
-        if languages is None:
-            verdicts.append(Verdict("right", note="any language") if answer.output.strip() else _EMPTY)
+        if answer.finish_reason == "withheld":
+            verdicts.append(Verdict("withheld"))
+        elif not _has_text(answer.output):
+            verdicts.append(Verdict("empty"))
+        elif languages is None:
+            verdicts.append(Verdict("right", note="any language"))
         else:
             verdicts.append(_judge_pieces(answer, own, scores[at : at + len(own)], languages))
         at += len(own)
     return verdicts
 
 
-_EMPTY = Verdict("undetermined", note="empty")
+def _has_text(output: str) -> bool:
+    """Whether anything can be seen of the output: not only blanks, zero-width and control characters."""
+    return any(letter.isprintable() and not letter.isspace() for letter in output)
 
 
 def _parse_expected(expected: str, language: str) -> tuple[str, ...] | None:
@@ -156,7 +167,7 @@ def _parse_expected(expected: str, language: str) -> tuple[str, ...] | None:
 def _find_pieces(answer: Answer) -> list[Piece]:
     pieces = find_pieces(answer.output, answer.prompt)
     # The last sentence of a truncated answer ends anywhere; it decides nothing beside others.
-    return pieces[:-1] if answer.truncated and len(pieces) > 1 else pieces
+    return pieces[:-1] if answer.finish_reason == "length" and len(pieces) > 1 else pieces
 
 
 @cache
@@ -184,8 +195,6 @@ def _marks(languages: tuple[str, ...]) -> tuple[Any, Any]:
 def _judge_pieces(answer: Answer, pieces: list[Piece], scores: Any, languages: tuple[str, ...]) -> Verdict:
     import numpy as np
 
-    if not answer.output.strip():
-        return _EMPTY
     if not pieces:
         return Verdict("undetermined", note="no prose")
     if _column_of(languages[0]) < 0:

@@ -238,9 +238,10 @@ def check_fidelity(language: str, fidelity: Fidelity, least: float) -> Iterator[
             f"{language}: {fidelity.constant} of {n} outputs are one and the same text, or nearly so. "
             "Such outputs fool judges (arXiv 2410.07137) and are not ranked; submit the model's own answers."
         )
-    if fidelity.n_undetermined > n / 2:
+    unread = fidelity.n_undetermined + fidelity.n_empty
+    if unread > n / 2:
         yield (
-            f"{language}: of {fidelity.n_undetermined} of {n} outputs no language can be told: they are empty, too "
+            f"{language}: of {unread} of {n} outputs no language can be told: they are empty, too "
             "short or no prose. Look at them with `xl-suite fidelity OUTPUTS --details FILE`."
         )
     rate = fidelity.pass_rate

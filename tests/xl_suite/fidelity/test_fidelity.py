@@ -156,11 +156,15 @@ def test_lines_show_where_a_foreign_sentence_stands() -> None:
     assert lines["eng"].probability > 0.9
 
 
+@pytest.mark.parametrize("text", ["", "   \n\t ", "\u200b\u200b"])
+def test_an_answer_without_text_is_empty_and_no_pass(text: str) -> None:
+    for expected in ("target", "any", "other:fra"):
+        assert judge_language(text, "deu", expected=expected).verdict == "empty"
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "   \n\t ",
         "Paris.",
         "Ja.",
         "42",
@@ -272,7 +276,7 @@ def test_traditional_chinese_is_right_and_noted() -> None:
 
 def test_expected_any_is_right_unless_empty() -> None:
     assert judge_language("^[a-z]+$", "deu", expected="any").verdict == "right"
-    assert judge_language("  ", "deu", expected="any").verdict == "undetermined"
+    assert judge_language("  ", "deu", expected="any").verdict == "empty"
 
 
 def test_expected_other_is_judged_against_the_other_language() -> None:
@@ -309,7 +313,7 @@ def test_any_iso_language_works_as_target() -> None:
 
 def test_the_cut_end_of_a_truncated_answer_decides_nothing() -> None:
     answer = "\n".join(SENTENCES["deu"]) + "\nThe baker said that she would open another shop if only"
-    cut, whole = judge_answers([Answer(answer, truncated=True), Answer(answer)], "deu")
+    cut, whole = judge_answers([Answer(answer, finish_reason="length"), Answer(answer)], "deu")
     assert (cut.verdict, whole.verdict) == ("right", "mixed")
 
 
@@ -319,18 +323,23 @@ def test_scores_add_up() -> None:
         ModelOutput(f"prompt {i}", text, "tester", id=i, finish_reason="length" if i == 2 else "stop")
         for i, text in enumerate(texts)
     ]
-    score = score_fidelity(rows, "deu")
+    rows.append(ModelOutput("prompt 4", "", "tester", id=4, finish_reason="withheld"))
+    score = score_fidelity(rows, "deu", failed=2)
     assert score.to_json() == {
         "n_right": 1,
         "n_wrong": 1,
         "n_mixed": 1,
-        "n_undetermined": 1,
-        "pass_rate": pytest.approx(1 / 3),
+        "n_empty": 1,
+        "n_undetermined": 0,
+        "n_withheld": 1,
+        "n_failed": 2,
+        "pass_rate": 0.25,
         "constant": 0,
         "n_truncated": 1,
     }
-    assert score.notes == {"empty": 1}
-    assert score_fidelity(rows[3:], "deu").pass_rate is None
+    assert [verdict.verdict for verdict in score.verdicts] == ["right", "wrong", "mixed", "empty", "withheld"]
+    assert score_fidelity(rows[4:], "deu").pass_rate is None
+    assert score_fidelity(rows[3:], "deu").pass_rate == 0
     assert score_fidelity(rows, "deu", expected={1: "any"}).n_right == 2
 
 
@@ -396,10 +405,10 @@ def test_labels_are_iso_639_3() -> None:
     text=st.text(alphabet=st.characters(codec=None), max_size=400),
     prompt=st.text(max_size=100),
     language=st.sampled_from(["deu", "zho", "hin", "eng", "swe"]),
-    truncated=st.booleans(),
+    finish_reason=st.sampled_from(["stop", "length", ""]),
 )
-def test_no_text_crashes_it(text: str, prompt: str, language: str, truncated: bool) -> None:
-    verdict = judge_answers([Answer(text, prompt, truncated=truncated)], language)[0]
+def test_no_text_crashes_it(text: str, prompt: str, language: str, finish_reason: str) -> None:
+    verdict = judge_answers([Answer(text, prompt, finish_reason=finish_reason)], language)[0]
     assert verdict.verdict in VERDICTS
     assert all(1 <= line.line <= text.count("\n") + text.count("\r") + 1 for line in verdict.lines)
 
@@ -426,7 +435,7 @@ def test_no_text_crashes_it(text: str, prompt: str, language: str, truncated: bo
     ids=lambda text: repr(text[:12]),
 )
 def test_huge_and_odd_lines(text: str) -> None:
-    assert judge_language(text, "deu").verdict in ("wrong", "undetermined")
+    assert judge_language(text, "deu").verdict in ("wrong", "undetermined", "empty")
 
 
 def test_another_model_than_the_one_that_was_measured_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,10 @@ from xl_suite.records import BenchmarkRow, ModelOutput, write_json, write_parque
 
 GERMAN = "Die Bäckerin öffnet ihren Laden jeden Morgen vor Sonnenaufgang und verkauft dunkles Brot."
 ENGLISH = "The baker opens her shop before sunrise every morning and sells a lot of dark bread."
-KEYS = ["n_right", "n_wrong", "n_mixed", "n_undetermined", "pass_rate", "constant", "n_truncated"]
+KEYS = [
+    "n_right", "n_wrong", "n_mixed", "n_empty", "n_undetermined", "n_withheld", "n_failed", "pass_rate", "constant",
+    "n_truncated",
+]  # fmt: skip
 
 
 def make_rows(language: str, texts: list[str], *, generator: str = "good", benchmark: str = "") -> list[ModelOutput]:
@@ -28,7 +31,6 @@ def outputs(tmp_path: Path) -> Path:
     write_json(tmp_path / "good" / "deu.json", make_rows("deu", [GERMAN, ENGLISH]))
     write_json(tmp_path / "good" / "eng.json", make_rows("eng", [ENGLISH]))
     write_json(tmp_path / "bad" / "deu.json", make_rows("deu", [ENGLISH], generator="bad"))
-    (tmp_path / "good" / "failed.json").write_text("[]")
     (tmp_path / "good" / ".journal.json").write_text("nothing")
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden" / "deu.json").write_text("nothing")
@@ -58,13 +60,25 @@ def test_several_languages_and_generators(outputs: Path, capsys: pytest.CaptureF
     assert every["generators"]["bad"]["n_wrong"] == 1  # type: ignore[index]
 
 
+def test_failed_prompts_are_counted(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    failed = [
+        {"id": i, "language": code, "reason": "timeout", "attempts": 3} for i, code in enumerate(["deu", "fra"])
+    ]
+    write_json(outputs / "good" / "failed.json", failed)
+    answer = run_json(capsys, str(outputs / "good"))
+    found = {code: one["n_failed"] for code, one in answer["languages"].items()}  # type: ignore[attr-defined]
+    assert found == {"deu": 1, "eng": 0, "fra": 1}
+    assert run_json(capsys, str(outputs / "good" / "deu.json"))["n_failed"] == 1
+    assert run_json(capsys, str(outputs / "bad"))["n_failed"] == 0
+
+
 def test_the_table_has_a_line_for_each_language(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fidelity", str(outputs / "good")]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
     assert "undetermined" in head
-    assert [line.split()[:6] for line in lines] == [
-        ["good", "deu", "1", "1", "0", "0"],
-        ["good", "eng", "1", "0", "0", "0"],
+    assert [line.split()[:7] for line in lines] == [
+        ["good", "deu", "1", "1", "0", "0", "0"],
+        ["good", "eng", "1", "0", "0", "0", "0"],
     ]
 
 
