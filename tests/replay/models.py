@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from tests.scripted_models import translate
-from xl_suite.chat.loopback import Reply, last_message, token_logprobs
+from xl_suite.chat.loopback.replies import Reply, last_message, token_logprobs
 
 CODES = {"German": "deu", "Hungarian": "hun", "Chinese": "zho"}
 DRAFT = "The short answer is in the first paragraph. The longer one has 3 steps, and each of them takes 10 minutes."

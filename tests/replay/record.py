@@ -35,7 +35,7 @@ from tests.replay.commands import (
 )
 from tests.replay.models import TOPICS, Models, read_demo, write_passage
 from tests.replay.snapshot import take_snapshot
-from xl_suite.chat.loopback import serve_loopback
+from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.chat.replay import export_journal
 
 SERVER = "http://127.0.0.1:9/v1"  # nothing listens there; a recording puts the loopback server's URL in its place

@@ -181,7 +181,7 @@ def test_the_command_prints_one_object_or_a_summary(
 
     assert main(["demo", "--out", str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
-    assert "Irish      gle         2     0     0   0  100 %       0     2     0   0    0 %" in text
+    assert "Irish      gle         2     0     0     0 100 %       0     2     0     0   0 %" in text
     assert str(tmp_path / "out" / "outputs" / "demo-slips") in text
 
 
