@@ -1,0 +1,133 @@
+"""The plain lines of what a judge wrote: without reasoning, control tokens, fences and marks of Markdown or LaTeX."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+_TAGS = r"(?:\w+:)?(?:think(?:ing)?|thought|reasoning|reflection)"
+_OPEN, _CLOSE = rf"(?:<{_TAGS}>|\[THINK\])", rf"(?:</{_TAGS}>|\[/THINK\])"
+_REASONING = re.compile(rf"{_OPEN}.*?{_CLOSE}", re.IGNORECASE | re.DOTALL)
+_OPENED, _CLOSED = re.compile(_OPEN, re.IGNORECASE), re.compile(_CLOSE, re.IGNORECASE)
+_FINAL = re.compile(r"<\|channel\|>\s*final\b[^<]*<\|message\|>(.*?)(?:<\|(?:end|return|start)\|>|\Z)", re.DOTALL)
+_TOKEN = re.compile(r"<[|｜][^<>|｜\n]{1,40}[|｜]>|</?s>|</?(?:start|end)_of_turn>|\[/?INST\]")
+_FENCE = re.compile(r"\s*(?:`{3,}|~{3,})\s*[\w+-]*\s*")
+_RULE = re.compile(r"[\s*_=-]*")
+_HTML = re.compile(r"</?(?:b|i|em|strong|u|p|br|span|div|code|pre|h[1-6]|li|ul|ol|mark)\s*/?>", re.IGNORECASE)
+_HEADING = re.compile(r"\s*#{1,6}\s+")
+_BULLET = re.compile(r"\s*[-*+•·▪●]\s+")
+# Signs that judges set before a verdict for show. A cross is none of them: it rejects what follows.
+_SHOW = "✅✔☑🏆👉➡🥇🎯⚖🏁\ufe0f"
+_BOXED = re.compile(r"\\f?boxed\s*\{")
+_WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathit|bm|textit)\s*\{([^{}]*)\}")
+_QUOTES = (("“", "”"), ("«", "»"), ("「", "」"), ("『", "』"))
+_SENTENCE = re.compile(r"(?<=[.!?।])[\"'”»)\]]*\s+|(?<=[。！？])\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that says something.
+
+    listed: it is an entry of a list. quoted: it stands in a block quotation, or in a fence with text on both sides.
+    """
+
+    text: str
+    listed: bool = False
+    quoted: bool = False
+
+    def sentences(self) -> Iterator[str]:
+        """The sentences of the line, but for those that begin inside a quotation."""
+        start = 0
+        for end in [*(match.end() for match in _SENTENCE.finditer(self.text)), len(self.text)]:
+            before = self.text[:start]
+            inside = before.count('"') % 2 or any(before.count(a) > before.count(b) for a, b in _QUOTES)
+            if self.text[start:end].strip() and not inside:
+                yield self.text[start:end].strip()
+            start = end
+
+
+def strip_reasoning(text: str) -> str | None:
+    """The text without reasoning that the server left in it; None where reasoning was not closed.
+
+    Reads `<think>` and its like, `[THINK]`, and the channels of harmony. Where the opening is missing, which some
+    servers drop, what precedes the closing is reasoning.
+    """
+    if "<|channel|>" in text:
+        final = _FINAL.findall(text)
+        if not final:
+            return None
+        text = final[-1]
+    text = _REASONING.sub("", text)
+    if _OPENED.search(text):
+        return None
+    return _CLOSED.split(text)[-1]
+
+
+def normalise(text: str) -> str:
+    """The text in NFKC with plain digits, without control tokens and invisible characters."""
+    text = unicodedata.normalize("NFKC", _TOKEN.sub("", text))
+    return "".join(_plain(sign) for sign in text)
+
+
+def _plain(sign: str) -> str:
+    kind = unicodedata.category(sign)
+    if kind == "Nd":
+        return str(unicodedata.digit(sign))
+    return "" if kind == "Cf" else sign
+
+
+def list_lines(text: str) -> list[Line]:
+    """The lines of a normalised text that hold more than a fence or a rule, without marks of Markdown or LaTeX.
+
+    `\\boxed{A}` becomes `[[A]]`, which marks a verdict as well.
+    """
+    lines: list[Line] = []
+    inside: list[bool] = []
+    fenced = False
+    for raw in _unbox(text).splitlines():
+        if _FENCE.fullmatch(raw):
+            fenced = not fenced
+            continue
+        cited = raw.lstrip().startswith(">")
+        raw = _drop(_HEADING, raw.lstrip().lstrip("> ") if cited else raw)
+        line = _strip_marks(_drop(_BULLET, raw))
+        if not _RULE.fullmatch(line):
+            lines.append(Line(line, listed=bool(_BULLET.match(raw)), quoted=cited))
+            inside.append(fenced)
+    outside = [place for place, hidden in enumerate(inside) if not hidden]
+    return [
+        replace(line, quoted=True) if inside[place] and outside and outside[0] < place < outside[-1] else line
+        for place, line in enumerate(lines)
+    ]
+
+
+def _drop(pattern: re.Pattern[str], line: str) -> str:
+    """The line without what opens it."""
+    opening = pattern.match(line)
+    return line[opening.end() :] if opening else line
+
+
+def _strip_marks(line: str) -> str:
+    line = _HTML.sub("", line)
+    line = re.sub(r"\*+|`+|\$+|\\[()\[\]]|(?<!\w)_+(?=\w)|(?<=[\w.:!])_+(?!\w)", "", line)
+    line = re.sub(r"【\s*([^】]*?)\s*】\s*:?\s*", r"\1: ", line)
+    return line.strip().strip(_SHOW).strip()
+
+
+def _unbox(text: str) -> str:
+    text = _WRAPPED.sub(r"\1", text)
+    parts, place = [], 0
+    for match in _BOXED.finditer(text):
+        if match.start() < place:
+            continue
+        depth, end = 1, match.end()
+        while end < len(text) and depth:
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        if depth:
+            break
+        parts += [text[place : match.start()], "[[", text[match.end() : end - 1], "]]"]
+        place = end
+    return "".join([*parts, text[place:]])
