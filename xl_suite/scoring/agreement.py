@@ -16,7 +16,11 @@ from xl_suite.scoring.preferences import Array
 
 # The beginnings of names by which models of one maker are known, as they stand after a non-letter or at the start.
 FAMILIES = {
-    "OpenAI": ("gpt", "chatgpt", "openai", "o1", "o3", "o4", "text_davinci", "davinci"),
+    # Not plain "gpt": GPTQ is a way to quantise anybody's model.
+    "OpenAI": (
+        *("gpt-", "gpt_", "gpt ", "gpt2", "gpt3", "gpt4", "gpt5", "chatgpt", "openai"),
+        *("o1", "o3", "o4", "text_davinci", "davinci"),
+    ),
     "Anthropic": ("claude", "anthropic"),
     "Google": ("gemini", "gemma", "palm", "google"),
     "Meta": ("llama", "meta"),
@@ -25,6 +29,16 @@ FAMILIES = {
     "Cohere": ("command", "aya", "cohere", "c4ai"),
     "DeepSeek": ("deepseek",),
     "EuroLLM": ("eurollm",),
+    "Microsoft": ("phi-", "phi3", "phi4", "microsoft"),
+    "NVIDIA": ("nemotron", "nvidia"),
+    "Zhipu": ("glm", "chatglm"),
+    "01.AI": ("yi-", "yi1"),
+    "TII": ("falcon", "tiiuae"),
+    "Ai2": ("olmo",),
+    "LiquidAI": ("lfm",),
+    "SB Intuitions": ("sarashina",),
+    "CyberAgent": ("calm",),
+    "LLM-jp": ("llm-jp",),
 }
 
 
