@@ -3,7 +3,33 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what `__getattr__` gives, for type checkers and editors
+    from xl_suite.api import build_m_alpacaeval as build_m_alpacaeval
+    from xl_suite.api import build_xl_alpacaeval as build_xl_alpacaeval
+    from xl_suite.api import compare as compare
+    from xl_suite.api import generate as generate
+    from xl_suite.api import judge as judge
+    from xl_suite.api import leaderboard as leaderboard
+    from xl_suite.api import load_benchmark as load_benchmark
+    from xl_suite.api import plan_publish as plan_publish
+    from xl_suite.api import preferences as preferences
+    from xl_suite.api import publish as publish
+    from xl_suite.api import rate as rate
+    from xl_suite.api import read_annotations as read_annotations
+    from xl_suite.api import read_outputs as read_outputs
+    from xl_suite.api import respond as respond
+    from xl_suite.api import score as score
+    from xl_suite.api import submit as submit
+    from xl_suite.api import subset as subset
+    from xl_suite.api import train as train
+    from xl_suite.errors import BadInput as BadInput
+    from xl_suite.errors import BadRecord as BadRecord
+    from xl_suite.errors import XLSuiteError as XLSuiteError
+    from xl_suite.languages import Language as Language
+    from xl_suite.languages import find_language as find_language
+    from xl_suite.records import read_records as read_records
 
 __version__ = "0.1.0"
 
@@ -13,8 +39,26 @@ _PUBLIC = {
     "BadRecord": "errors",
     "Language": "languages",
     "XLSuiteError": "errors",
+    "build_m_alpacaeval": "api",
+    "build_xl_alpacaeval": "api",
+    "compare": "api",
     "find_language": "languages",
+    "generate": "api",
+    "judge": "api",
+    "leaderboard": "api",
+    "load_benchmark": "api",
+    "plan_publish": "api",
+    "preferences": "api",
+    "publish": "api",
+    "rate": "api",
+    "read_annotations": "api",
+    "read_outputs": "api",
     "read_records": "records",
+    "respond": "api",
+    "score": "api",
+    "submit": "api",
+    "subset": "api",
+    "train": "api",
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DATASETS = {"xl_alpacaeval", "m_alpacaeval", "xl_instruct"}
 TOP = {*DATASETS, "xl_suite", "harness_tasks", "scripts", "tests"}
-# The two parts of xl_suite that put everything together; nothing else of xl_suite may import them.
-ASSEMBLY = ("xl_suite.cli", "xl_suite.demo", "xl_suite.reproduction", "xl_suite.selftest")
+# The parts of xl_suite that put everything together. Only these, and the lazy names of xl_suite, import api.
+ASSEMBLY = ("xl_suite.api", "xl_suite.cli", "xl_suite.demo", "xl_suite.reproduction", "xl_suite.selftest")
+FOR_CLI_ALONE = ("xl_suite.demo", "xl_suite.reproduction", "xl_suite.selftest")
 HEAVY = ["aiohttp", "alpaca_eval", "datasets", "langcodes", "lm_eval", "numpy", "pandas", "py3langid", "pyarrow"]
 HEAVY += ["pydantic", "torch", "transformers", "trl", "yaml"]
 
@@ -37,18 +39,44 @@ def find_imports(path: Path) -> set[str]:
     return {name for name in names if name.partition(".")[0] in TOP}
 
 
+def is_in(module: str, packages: str | tuple[str, ...]) -> bool:
+    names = (packages,) if isinstance(packages, str) else packages
+    return any(module == name or module.startswith(name + ".") for name in names)
+
+
 @pytest.mark.parametrize(("module", "path"), [pytest.param(*found, id=found[0]) for found in find_modules()])
 def test_arrow_of_imports(module: str, path: Path) -> None:
     package = module.partition(".")[0]
-    assembles = module.startswith(ASSEMBLY)
+    assembles = is_in(module, ASSEMBLY)
     for imported in find_imports(path):
-        target = imported.partition(".")[0]
-        if assembles and target in DATASETS:
-            continue
-        allowed = {package, "xl_suite"}
-        assert target in allowed, f"{module} imports {imported}"
-        if not assembles:
-            assert not imported.startswith(ASSEMBLY), f"{module} imports {imported}"
+        if not (assembles and imported.partition(".")[0] in DATASETS):
+            assert imported.partition(".")[0] in {package, "xl_suite"}, f"{module} imports {imported}"
+        if is_in(imported, "xl_suite.api"):
+            assert assembles or module == "xl_suite", f"{module} imports {imported}"
+        if is_in(imported, "xl_suite.cli"):
+            assert is_in(module, "xl_suite.cli"), f"{module} imports {imported}"
+        for part in FOR_CLI_ALONE:
+            if is_in(imported, part):
+                assert is_in(module, ("xl_suite.cli", part)), f"{module} imports {imported}"
+
+
+def test_no_circular_import() -> None:
+    """Also none that hides in a function or in `if TYPE_CHECKING`; `xl_suite` itself only names what is lazy."""
+    modules = dict(find_modules())
+    graph = {
+        module: {
+            name if name in modules else name.rpartition(".")[0]
+            for name in find_imports(path)
+            if name in modules or name.rpartition(".")[0] in modules
+        }
+        - {module, "xl_suite"}
+        for module, path in modules.items()
+        if module != "xl_suite"
+    }
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 @pytest.mark.parametrize("statement", ["import xl_suite", "import xl_suite.cli.main as m; m.build_parser()"])

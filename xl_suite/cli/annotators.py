@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from xl_suite.cli.options import add_json, print_json
+from xl_suite.cli.options import Outcome, add_json
 
 SUMMARY = "List the annotators, or print the folder of one for `alpaca_eval --annotators_config`."
 EXAMPLES = """\
@@ -22,19 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> Outcome:
     from xl_suite.judging.annotator import list_annotators, write_for_alpaca_eval
 
     if args.name is None:
         names = list_annotators()
-        if args.json:
-            print_json({"annotators": names})
-        else:
-            print("\n".join(names))
-        return 0
+        return Outcome({"annotators": names}, "\n".join(names))
     folder = write_for_alpaca_eval(args.name, args.language)
-    if args.json:
-        print_json({"annotator": args.name, "folder": str(folder)})
-    else:
-        print(folder)
-    return 0
+    return Outcome({"annotator": args.name, "folder": str(folder)}, str(folder))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xl_suite.cli import build_m_alpacaeval
-from xl_suite.cli.options import add_json, add_languages, add_out, print_json
+from xl_suite.errors import BadInput
+
+if TYPE_CHECKING:
+    from xl_alpacaeval.dataset import Benchmark
+from xl_suite.cli.options import Outcome, add_json, add_languages, add_out, add_seed
 
 SUMMARY = "Build a benchmark as a folder that datasets loads and the Hub takes."
 EXAMPLES = """\
@@ -41,8 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
-    return int(args.build(args))
+def run(args: argparse.Namespace) -> Outcome:
+    outcome: Outcome = args.build(args)
+    return outcome
 
 
 def _add_xl_alpacaeval(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +66,7 @@ def _add_xl_alpacaeval(parser: argparse.ArgumentParser) -> None:
         help="797 prompts (release, the default), 795 (strict) or 805 (all)",
     )
     add_languages(parser)
-    parser.add_argument("--seed", type=int, metavar="N", help="draws the templates (default: 0)")
+    add_seed(parser, "that draws the templates (default: 0)", None)
     parser.add_argument(
         "--prompts",
         default=hub,
@@ -94,28 +99,20 @@ def _add_xl_alpacaeval(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(build=_build_xl_alpacaeval)
 
 
-def _build_xl_alpacaeval(args: argparse.Namespace) -> int:
-    from xl_alpacaeval.dataset import NAME, build_benchmark, write_folder
-    from xl_suite.dataset.folder import check_replaceable
-    from xl_suite.languages import parse_languages, table
+def _build_xl_alpacaeval(args: argparse.Namespace) -> Outcome:
+    from xl_suite.api import build_xl_alpacaeval
 
-    languages = None
-    if args.languages != "all":
-        languages = [row.code for row in parse_languages(args.languages, [row.code for row in table()])]
     if args.source_language != "eng":
-        return _build_pairs(args, languages)
-    check_replaceable(args.out, NAME)
-    benchmark = build_benchmark(
-        args.source,
-        languages=languages,
+        return _build_pairs(args)
+    benchmark = build_xl_alpacaeval(
+        args.out,
+        source=args.source,
+        languages=args.languages,
         variant=args.variant,
         seed=args.seed,
         prompts=args.prompts,
-        allow_changed=args.allow_changed_source,
+        allow_changed_source=args.allow_changed_source,
     )
-    write_folder(benchmark, args.out)
-    for line in benchmark.source.difference:
-        print(f"Changed source: {line}.", file=sys.stderr)
     report: dict[str, Any] = {
         "out": str(args.out),
         "variant": benchmark.variant,
@@ -133,43 +130,38 @@ def _build_xl_alpacaeval(args: argparse.Namespace) -> int:
             "sha256": benchmark.release.sha256,
             "unmatched": {code: list(places) for code, places in benchmark.release.unmatched.items()},
         }
-    status = 0
-    if args.verify is not None:
-        report["verify"] = _verify(args.verify, benchmark)
-        status = 0 if report["verify"]["status"] == "compared" else 1
-    if args.json:
-        print_json(report)
-    else:
-        counts = ", ".join(f"{code} {len(rows)}" for code, rows in benchmark.rows.items())
-        print(f"{args.out}: XL-AlpacaEval, variant {benchmark.variant}. Rows: {counts}.")
-    return status
+    counts = ", ".join(f"{code} {len(rows)}" for code, rows in benchmark.rows.items())
+    text = f"{args.out}: XL-AlpacaEval, variant {benchmark.variant}. Rows: {counts}."
+    if args.verify is None:
+        return Outcome(report, text)
+    report["verify"], told = _verify(args.verify, benchmark)
+    return Outcome(report, text, (told,), 0 if report["verify"]["status"] == "compared" else 1)
 
 
-def _build_pairs(args: argparse.Namespace, languages: list[str] | None) -> int:
+def _build_pairs(args: argparse.Namespace) -> Outcome:
     from xl_alpacaeval.pairs import build_pairs, write_pairs
-    from xl_suite.errors import BadInput
-    from xl_suite.languages import find_language
+    from xl_suite.languages import find_language, parse_languages, table
 
     if args.variant is not None or args.verify is not None:
         raise BadInput(
             "--variant and --verify are for prompts in English: m-AlpacaEval says which prompts there are."
         )
+    languages = None
+    if args.languages != "all":
+        languages = [row.code for row in parse_languages(args.languages, [row.code for row in table()])]
     source = find_language(args.source_language)
     pairs = build_pairs(source.code, languages, args.m_alpacaeval, seed=args.seed or 0)
     write_pairs(pairs, args.out)
     rows = {f"{source.code}-{code}": len(rows) for code, rows in pairs.rows.items()}
-    if args.json:
-        print_json({"out": str(args.out), "seed": pairs.seed, "dropped": list(pairs.dropped), "rows": rows})
-    else:
-        counts = ", ".join(f"{pair} {count}" for pair, count in rows.items())
-        print(f"{args.out}: XL-AlpacaEval from {source.name}. Rows: {counts}.")
-    return 0
+    counts = ", ".join(f"{pair} {count}" for pair, count in rows.items())
+    return Outcome(
+        {"out": str(args.out), "seed": pairs.seed, "dropped": list(pairs.dropped), "rows": rows},
+        f"{args.out}: XL-AlpacaEval from {source.name}. Rows: {counts}.",
+    )
 
 
-def _verify(release: str, benchmark: Any) -> dict[str, Any]:
-    """The comparison as JSON; what it says is also told on stderr, so that it is seen either way."""
-    from dataclasses import asdict
-
+def _verify(release: str, benchmark: Benchmark) -> tuple[dict[str, Any], str]:
+    """The comparison with an official release as JSON, and as text for a person."""
     from xl_alpacaeval.release import read_release
     from xl_alpacaeval.verify import compare_rows, describe
     from xl_suite.publishing.hub_files import HubUnreachable
@@ -177,14 +169,14 @@ def _verify(release: str, benchmark: Any) -> dict[str, Any]:
     try:
         official = read_release(release, benchmark.source.prompts, allow_changed=True)
     except HubUnreachable as error:
-        print(f"Built, but not compared with {release}: {error}", file=sys.stderr)
-        return {"release": release, "status": "unavailable", "reason": str(error)}
+        told = f"Built, but not compared with {release}: {error}"
+        return {"release": release, "status": "unavailable", "reason": str(error)}, told
     differences = compare_rows(benchmark.rows, official.rows, official.unmatched)
-    print(describe(differences, official.name), file=sys.stderr)
-    return {
+    answer = {
         "release": release,
         "status": "compared",
         "revision": official.revision,
         "same": all(found.same for found in differences),
         "languages": [asdict(found) | {"same": found.same} for found in differences],
     }
+    return answer, describe(differences, official.name)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from xl_suite.cli.options import add_chat_options, add_json, add_languages, add_out, positive_int, print_json
-
-if TYPE_CHECKING:
-    from m_alpacaeval.rows import Sources
+from xl_suite.cli.options import (
+    Outcome,
+    add_benchmark,
+    add_chat_options,
+    add_json,
+    add_languages,
+    add_max_tokens,
+    add_model,
+    add_out,
+    positive_int,
+    read_chat_settings,
+    run_job,
+)
 
 HELP = "AlpacaEval's prompts translated by a model, or taken from an existing release"
 EXAMPLES = """\
@@ -27,13 +33,9 @@ into `edited` there, for any row, and run the same command: edits are put in wit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--benchmark", type=Path, required=True, metavar="DIR", help="XL-AlpacaEval's folder, whose prompts are taken"
-    )
+    add_benchmark(parser, "XL-AlpacaEval, whose prompts are taken", required=True)
     add_out(parser)
-    parser.add_argument(
-        "--model", default="gpt-4o-2024-08-06", metavar="MODEL", help="the translator (default: gpt-4o-2024-08-06)"
-    )
+    add_model(parser, "the translator", default="gpt-4o-2024-08-06")
     parser.add_argument(
         "--source",
         metavar="HUB_ID_OR_DIR",
@@ -50,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retries", type=positive_int, default=2, metavar="N", help="of a translation that is refused (default: 2)"
     )
-    parser.add_argument("--max-tokens", type=positive_int, default=4096, metavar="N", help="default: 4096")
+    add_max_tokens(parser, "a translation", 4096, 4096)
     parser.add_argument(
         "--qe", metavar="NAME", help="quality estimation: surface, or cometkiwi:Unbabel/wmt22-cometkiwi-da"
     )
@@ -60,65 +62,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(build=run)
 
 
-def run(args: argparse.Namespace) -> int:
-    from m_alpacaeval.dataset import build_benchmark, describe, import_benchmark, write_folder
-    from m_alpacaeval.release import read_release
-    from m_alpacaeval.review import FILE_NAME, read_edits
-    from m_alpacaeval.rows import NAME
-    from m_alpacaeval.translate import Settings, plan_calls
-    from xl_suite.chat.models import parse_model
-    from xl_suite.cli.options import print_estimates, read_chat_options
-    from xl_suite.dataset.folder import check_replaceable
-    from xl_suite.errors import BadInput
+def run(args: argparse.Namespace) -> Outcome:
+    from m_alpacaeval.dataset import Benchmark, describe
+    from m_alpacaeval.review import FILE_NAME
+    from xl_suite.api import build_m_alpacaeval
 
-    if args.least_qe is not None and args.qe is None:
-        raise BadInput("--least-qe needs --qe, which says who scores the translations.")
-    check_replaceable(args.out, NAME)
-    sources = _read_sources(args)
-    estimator = None
-    if args.qe is not None:
-        from xl_instruct.qe import load_estimator, warn_languages
+    job = build_m_alpacaeval.plan(
+        args.benchmark,
+        out=args.out,
+        model=args.model,
+        source=args.source,
+        translator=args.translator,
+        all_prompts=args.all_prompts,
+        languages=args.languages,
+        retries=args.retries,
+        max_tokens=args.max_tokens,
+        qe=args.qe,
+        least_qe=args.least_qe,
+        **read_chat_settings(args),
+    )
 
-        estimator = load_estimator(args.qe)
-        for warning in warn_languages(estimator, sources.prompts):
-            print(f"warning: {warning}", file=sys.stderr)
-    settings = Settings(args.retries + 1, args.max_tokens, estimator, args.least_qe)
-    if args.source is not None:
-        release = read_release(args.source, sources, translator=args.translator)
-        benchmark = import_benchmark(sources, release, out=args.out, settings=settings)
-    else:
-        model = parse_model(args.model)
-        options = read_chat_options(args, args.out / ".journal.sqlite")
-        if args.estimate:
-            from xl_suite.chat.estimates import estimate
+    def finish(made: Benchmark) -> Outcome:
+        answer = {"out": str(args.out), "review": str(args.out / FILE_NAME), **made.to_dict()}
+        notes = () if made.ledger is None else (made.ledger.describe(),)
+        return Outcome(answer, describe(made, args.out), notes, 1 if made.aside else 0)
 
-            prompts = [prompt for own in sources.prompts.values() for prompt in own]
-            calls = plan_calls(read_edits(args.out / FILE_NAME, prompts).others, settings)
-            print_estimates([estimate(model, calls, options)], json=args.json)
-            return 0
-        benchmark = build_benchmark(sources, model, options, out=args.out, settings=settings)
-    write_folder(benchmark, args.out)
-    if benchmark.ledger is not None:
-        print(benchmark.ledger.describe(), file=sys.stderr)
-    if args.json:
-        print_json({"out": str(args.out), "review": str(args.out / FILE_NAME), **benchmark.to_dict()})
-    else:
-        print(describe(benchmark, args.out))
-    return 1 if benchmark.aside else 0
-
-
-def _read_sources(args: argparse.Namespace) -> Sources:
-    from m_alpacaeval.release import list_release_languages
-    from m_alpacaeval.rows import collect_sources, default_languages, read_sources
-    from xl_suite.languages import parse_languages
-
-    if args.languages != "all":
-        languages = [row.code for row in parse_languages(args.languages, []) if row.code != "eng"]
-    else:
-        languages = default_languages() if args.source is None else list_release_languages(args.source)
-    if args.all_prompts is None:
-        return read_sources(args.benchmark, languages)
-    from xl_alpacaeval.dataset import build_benchmark
-
-    every = build_benchmark(args.all_prompts, languages=["deu"], variant="all")
-    return collect_sources(every.rows, languages, every.source.name)
+    return run_job(args, job, finish)

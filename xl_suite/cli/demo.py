@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import logging
 
-from xl_suite.cli.options import add_json, add_out, print_json
+from xl_suite.cli.options import Outcome, add_json, add_out
 
 SUMMARY = "Run the whole main job on embedded demo data: no network, no key, under a minute."
 EXAMPLES = """\
@@ -19,13 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> Outcome:
     from xl_suite.demo.steps import run_demo
     from xl_suite.demo.summary import describe, to_json
 
-    demo = run_demo(args.out, report=lambda line: print(line, file=sys.stderr))
-    if args.json:
-        print_json(to_json(demo))
-    else:
-        print("\n" + describe(demo))
-    return 0
+    demo = run_demo(args.out, report=logging.getLogger("xl_suite.demo").info)
+    return Outcome(to_json(demo), "\n" + describe(demo))

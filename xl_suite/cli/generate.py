@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
-from xl_suite.cli.options import add_chat_options, add_json, positive_int, print_json, read_chat_options
+from xl_suite.cli.options import Outcome, add_chat_options, add_json, add_limit, add_out, read_chat_settings, run_job
 from xl_suite.errors import BadInput
 
 SUMMARY = "Make cross-lingual training data from English passages: XL-Instruct's four stages."
@@ -25,39 +23,25 @@ same command goes on after Ctrl-C, kill -9 or a budget's end; a changed configur
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help="a YAML file, or: paper, permissive, smoke")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder to write")
+    add_out(parser, required=False)
     parser.add_argument("--show", action="store_true", help="print CONFIG with its comments, and do nothing else")
-    parser.add_argument("--limit", type=positive_int, metavar="N", help="only the first N passages of the sample")
+    add_limit(parser, "only the first N passages of the sample")
     add_chat_options(parser)
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    from xl_instruct.config import read_config, read_text
-    from xl_instruct.stages.generate import check_out, generate
+def run(args: argparse.Namespace) -> Outcome:
+    from xl_instruct.config import read_text
+    from xl_suite.api import generate
 
     if args.show:
-        print(read_text(args.config)[0], end="")
-        return 0
+        text = read_text(args.config)[0]
+        return Outcome({"config": text}, text.removesuffix("\n"))
     if args.out is None:
         raise BadInput("--out is missing: name the folder to write.")
-
-    def say(line: str) -> None:
-        print(line, file=sys.stderr)
-
-    config = read_config(args.config)
-    options = read_chat_options(args, args.out / ".journal.sqlite")
-    if args.estimate:
-        from xl_instruct.stages.costs import estimate_run
-        from xl_instruct.stages.pipeline import open_pipeline
-        from xl_suite.cli.options import print_estimates
-
-        check_out(args.out)
-        pipeline = open_pipeline(config, args.out, options, limit=args.limit, say=say)
-        print_estimates(estimate_run(pipeline), json=args.json)
-        return 0
-    made = generate(config, args.out, options, limit=args.limit, say=say)
-    print(made.describe(), file=sys.stderr)
-    if args.json:
-        print_json(made.to_dict())
-    return 1 if made.quarantined else 0
+    job = generate.plan(args.config, out=args.out, limit=args.limit, **read_chat_settings(args))
+    return run_job(
+        args,
+        job,
+        lambda made: Outcome(made.to_dict(), notes=(made.describe(),), status=1 if made.quarantined else 0),
+    )

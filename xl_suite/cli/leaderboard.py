@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
-from xl_suite.cli.options import add_json, add_out, positive_int, print_json
+from xl_suite.cli.options import Outcome, add_json, add_out, positive_int
 
 SUMMARY = "Build a leaderboard: a page that needs no network, one a model, all answers beside them, and a CSV."
 EXAMPLES = """\
@@ -42,51 +41,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--title", default="Cross-lingual generation", help="of the page")
     parser.add_argument("--no-paper", action="store_true", help="leave the paper's published rows out")
-    parser.add_argument("--resamples", type=positive_int, default=10_000, metavar="N", help="for intervals (10000)")
+    parser.add_argument(
+        "--resamples",
+        type=positive_int,
+        default=10_000,
+        metavar="N",
+        help="resamples of prompts (default: 10000)",
+    )
     parser.add_argument(
         "--workers", type=positive_int, default=os.cpu_count() or 1, metavar="N", help="processes (one a core)"
     )
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    from xl_suite.leaderboard.site import build_site
+def run(args: argparse.Namespace) -> Outcome:
+    from xl_suite.api import leaderboard
 
-    site = build_site(
+    site = leaderboard(
         [*args.results, *args.outputs, *args.annotations],
-        args.out,
+        out=args.out,
         benchmarks=args.benchmark,
         paper=not args.no_paper,
         title=args.title,
         resamples=args.resamples,
         workers=args.workers,
-        report=lambda line: print(line, file=sys.stderr),
     )
+    notes: tuple[str, ...] = ()
     if site.not_judged:
-        print(f"outputs without annotations, left out: {', '.join(site.not_judged)}", file=sys.stderr)
-    if args.json:
-        print_json(
-            {
-                "index": str(site.index),
-                "csv": str(site.folder / "leaderboard.csv"),
-                "n_models": site.n_models,
-                "n_scored": site.n_scored,
-                "n_known": site.n_known,
-                "not_judged": list(site.not_judged),
-                "boards": [
-                    {
-                        "benchmark": board.benchmark,
-                        "annotator": board.annotator,
-                        "method": board.method,
-                        "order": board.order,
-                        "reference": board.reference,
-                        "paper": board.paper,
-                        "models": [row.name for row in board.rows],
-                    }
-                    for board in site.boards
-                ],
-            }
-        )
-    else:
-        print(f"{site.n_models} models, {len(site.boards)} tables: open {site.index}")
-    return 0
+        notes = (f"outputs without annotations, left out: {', '.join(site.not_judged)}",)
+    return Outcome(site.to_dict(), f"{site.n_models} models, {len(site.boards)} tables: open {site.index}", notes)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import iter_modules
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import NoReturn
 
 import xl_suite.cli
+from xl_suite.cli.options import Outcome
 from xl_suite.errors import XLSuiteError
 from xl_suite.surrogates import prepare_terminal
 
@@ -76,9 +78,31 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def run_verb(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Outcome:
+    """Runs a verb in this process and returns what it did; an explained error becomes a note and a status.
+
+    environment: variables that hold while it runs. Prints nothing.
+    """
+    args = build_parser().parse_args(arguments)
+    before = dict(os.environ)
+    os.environ.update(environment or {})
+    try:
+        outcome: Outcome = args.run(args)
+    except XLSuiteError as error:
+        answer = getattr(error, "answer", None)
+        return Outcome(answer, notes=(_explain(args.verb, error),), status=error.exit_status)
+    finally:
+        for name in environment or {}:
+            os.environ.pop(name)
+            os.environ.update({name: before[name]} if name in before else {})
+    return outcome
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     count_replaced = prepare_terminal()
-    status = _run(build_parser().parse_args(arguments))
+    args = build_parser().parse_args(arguments)
+    set_up_logging(args)
+    status = _run(args)
     if replaced := count_replaced():
         print(f"note: {replaced} lone surrogates, which UTF-8 cannot hold, are shown as U+FFFD.", file=sys.stderr)
     return status
@@ -86,9 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     try:
-        return int(args.run(args))
+        return show(args.run(args), json=args.json)
     except XLSuiteError as error:
-        print(f"xl-suite {args.verb}: {type(error).__name__}: {error}", file=sys.stderr)
+        print(_explain(args.verb, error), file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print(
@@ -102,6 +126,33 @@ def _run(args: argparse.Namespace) -> int:
     except OSError as error:
         print(f"xl-suite {args.verb}: {error}", file=sys.stderr)
         return 2
+
+
+def show(outcome: Outcome, *, json: bool) -> int:
+    """Prints what a verb did: notes to stderr, then text or one JSON object to stdout. Returns the exit status."""
+    for note in outcome.notes:
+        print(note, file=sys.stderr)
+    if json and outcome.answer is not None:
+        from xl_suite.records import dump_json
+
+        print(dump_json(outcome.answer), end="")
+    elif outcome.text and not json:
+        print(outcome.text)
+    return outcome.status
+
+
+def set_up_logging(args: argparse.Namespace) -> None:
+    """Sends what the library logs to stderr, as plain lines: all with --verbose, only warnings with --quiet."""
+    logger = logging.getLogger("xl_suite")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG if args.verbose else logging.WARNING if args.quiet else logging.INFO)
+
+
+def _explain(verb: str, error: XLSuiteError) -> str:
+    return f"xl-suite {verb}: {type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":

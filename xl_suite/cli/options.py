@@ -3,36 +3,114 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from xl_suite.errors import BadInput
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from xl_suite.api import ChatSettings, Job
     from xl_suite.chat.estimates import Estimate
-    from xl_suite.chat.settings import ChatOptions
+
+Value = TypeVar("Value")
+Parser = argparse._ActionsContainer  # a parser or a group of its options
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verb did: `answer` is printed with --json, `text` without it, `notes` go to stderr either way.
+
+    status: 0 done, 1 finished with failed rows or stopped by the budget, 2 refused.
+    """
+
+    answer: Any = None
+    text: str = ""
+    notes: tuple[str, ...] = ()
+    status: int = 0
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, and nothing else there")
+    told = parser.add_mutually_exclusive_group()
+    told.add_argument("-v", "--verbose", action="store_true", help="tell more on stderr")
+    told.add_argument("-q", "--quiet", action="store_true", help="tell only warnings and errors on stderr")
 
 
-def add_languages(parser: argparse.ArgumentParser) -> None:
+def add_languages(parser: Parser) -> None:
     parser.add_argument(
         "--languages",
         default="all",
         metavar="CODES",
-        help="ISO 639-3 codes with commas between: deu,zho; or all (default)",
+        help="ISO 639-3 codes with commas between, such as deu,zho; or all (default: all)",
     )
 
 
-def add_limit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=positive_int, metavar="N", help="only the first N rows of each language")
+def add_limit(parser: Parser, what: str = "only the first N rows of each language") -> None:
+    parser.add_argument("--limit", type=positive_int, metavar="N", help=f"{what} (default: all)")
 
 
-def add_out(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
+def add_out(parser: Parser, *, required: bool = True, default: Path | None = None) -> None:
+    told = "the folder to write" + (f" (default: {default})" if default else "")
+    parser.add_argument("--out", type=Path, required=required, default=default, metavar="DIR", help=told)
+
+
+def add_model(parser: Parser, what: str, *, required: bool = False, default: str | None = None) -> None:
+    told = f"{what} (default: {default})" if default else what
+    parser.add_argument("--model", required=required, default=default, metavar="MODEL", help=told)
+
+
+def add_name(parser: Parser, what: str) -> None:
+    parser.add_argument("--name", default="", metavar="GENERATOR", help=what)
+
+
+def add_language(parser: Parser) -> None:
+    parser.add_argument(
+        "--language", default="", metavar="CODE", help="ISO 639-3 code, for rows that name no language"
+    )
+
+
+def add_benchmark(parser: Parser, what: str, *, required: bool = False) -> None:
+    parser.add_argument("--benchmark", required=required, metavar="DIR_OR_HUB_ID", help=what)
+
+
+def add_reference(parser: Parser, what: str, *, required: bool = False) -> None:
+    parser.add_argument("--reference", type=Path, required=required, metavar="OUTPUTS", help=what)
+
+
+def add_annotator(parser: Parser, what: str, *, required: bool = False) -> None:
+    parser.add_argument("--annotator", required=required, default="", metavar="NAME_OR_DIR", help=what)
+
+
+def add_gate(parser: Parser, default: str) -> None:
+    parser.add_argument(
+        "--gate",
+        choices=("both", "model", "none"),
+        default=default,
+        help="whose answers must be in the target language for the gated win rate; none does not look at the "
+        f"languages (default: {default})",
+    )
+
+
+def add_resampling(parser: Parser) -> None:
+    parser.add_argument(
+        "--resamples",
+        type=positive_int,
+        default=10_000,
+        metavar="N",
+        help="resamples of prompts (default: 10000)",
+    )
+    add_seed(parser, "of the resampling", 0)
+
+
+def add_seed(parser: Parser, what: str, default: int | None) -> None:
+    told = f"seed {what}" + ("" if default is None else f" (default: {default})")
+    parser.add_argument("--seed", type=int, default=default, metavar="N", help=told)
+
+
+def add_max_tokens(parser: Parser, what: str, default: int | None, shown: int) -> None:
+    parser.add_argument(
+        "--max-tokens", type=positive_int, default=default, metavar="N", help=f"tokens of {what} (default: {shown})"
+    )
 
 
 def positive_int(text: str) -> int:
@@ -40,12 +118,6 @@ def positive_int(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is too small; 1 or more is needed")
     return value
-
-
-def print_json(value: Any) -> None:
-    from xl_suite.records import dump_json
-
-    print(dump_json(value), end="")
 
 
 def add_chat_options(parser: argparse.ArgumentParser) -> None:
@@ -91,32 +163,35 @@ def add_judging_options(parser: argparse.ArgumentParser, *, read: str, auto: str
         "--method",
         default="auto",
         choices=["auto", "logprobs", "sampled", "parsed"],
-        help=f"how a {read} is read; auto (default): {auto}",
+        help=f"how a {read} is read; auto: {auto} (default: auto)",
     )
-    parser.add_argument("--samples", type=positive_int, default=1, metavar="N", help=f"{read}s a row where sampled")
-    parser.add_argument("--max-tokens", type=positive_int, metavar="N", help=f"of a {read} in text; default 4096")
-    parser.add_argument("--language", default="", metavar="CODE", help="of outputs that name none")
+    parser.add_argument(
+        "--samples", type=positive_int, default=1, metavar="N", help=f"{read}s per row where sampled (default: 1)"
+    )
+    add_max_tokens(parser, f"a {read} in text", None, 4096)
+    add_language(parser)
     add_languages(parser)
     add_limit(parser)
     add_chat_options(parser)
     add_json(parser)
 
 
-def read_chat_options(args: argparse.Namespace, journal: Path | None = None) -> ChatOptions:
-    """How calls are made, as the arguments say; `journal` is the default of --journal."""
-    from xl_suite.chat.settings import ChatOptions
+def read_chat_settings(args: argparse.Namespace) -> ChatSettings:
+    """How calls are made, as the arguments of `add_chat_options` say."""
+    return {
+        "journal": args.journal,
+        "replay": args.replay,
+        "slots": args.slots,
+        "timeout": args.timeout,
+        "attempts": args.attempts,
+        "budget": args.budget,
+        "price": args.price,
+    }
 
-    if args.replay is not None and args.journal is not None:
-        raise BadInput("--replay reads a journal and --journal writes one: give one of the two.")
-    return ChatOptions(
-        journal=None if args.replay is not None else args.journal or journal,
-        replay=args.replay,
-        slots=args.slots,
-        timeout=args.timeout,
-        attempts=args.attempts,
-        budget=args.budget,
-        price=args.price,
-    )
+
+def run_job(args: argparse.Namespace, job: Job[Value], finish: Callable[[Value], Outcome]) -> Outcome:
+    """Runs a job and tells its result with `finish`, or only estimates it where --estimate asks for that."""
+    return describe_estimates(job.estimate()) if args.estimate else finish(job.run())
 
 
 def positive(text: str) -> float:
@@ -140,12 +215,8 @@ def price_pair(text: str) -> tuple[float, float]:
     return non_negative(parts[0]), non_negative(parts[1])
 
 
-def print_estimates(estimates: Sequence[Estimate], *, json: bool) -> None:
+def describe_estimates(estimates: Sequence[Estimate]) -> Outcome:
     """What --estimate prints, for one model or several: text, or one object with `estimates` and their sums."""
-    if not json:
-        for one in estimates:
-            print(one.describe())
-        return
     unknown = any(one.dollars is None for one in estimates)
     totals = {
         "calls": sum(one.calls for one in estimates),
@@ -156,4 +227,5 @@ def print_estimates(estimates: Sequence[Estimate], *, json: bool) -> None:
         "dollars": None if unknown else sum(one.dollars or 0 for one in estimates),
         "most_dollars": None if unknown else sum(one.most_dollars or 0 for one in estimates),
     }
-    print_json({**totals, "estimates": [one.to_dict() for one in estimates]})
+    answer = {**totals, "estimates": [one.to_dict() for one in estimates]}
+    return Outcome(answer, "\n".join(one.describe() for one in estimates))

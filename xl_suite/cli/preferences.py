@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from xl_suite.cli.options import add_json, add_languages, add_out, non_negative, print_json
+from xl_suite.cli.options import Outcome, add_json, add_languages, add_out, non_negative
 
 SUMMARY = "Make preference pairs of best-of-k translations: the best against the worst sound ones."
 EXAMPLES = """\
@@ -33,19 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    from xl_instruct.dataset.preferences import NAME, find_pairs, write_pairs
-    from xl_suite.dataset.folder import check_replaceable
-    from xl_suite.languages import parse_languages
+def run(args: argparse.Namespace) -> Outcome:
+    from xl_suite.api import preferences
 
-    languages = None
-    if args.languages != "all":
-        languages = [language.code for language in parse_languages(args.languages, [])]
-    check_replaceable(args.out, NAME)
-    pairs = find_pairs(args.source, translations=args.translations, margin=args.margin, languages=languages)
-    write_pairs(pairs, args.out)
+    pairs = preferences(
+        args.source, out=args.out, translations=args.translations, margin=args.margin, languages=args.languages
+    )
     left_out = ", ".join(f"{reason} {count}" for reason, count in pairs.left_out.items())
-    print(f"{args.out}: {len(pairs.rows)} pairs; left out: {left_out}.", file=sys.stderr)
-    if args.json:
-        print_json({"out": str(args.out), **pairs.to_dict()})
-    return 0
+    told = f"{args.out}: {len(pairs.rows)} pairs; left out: {left_out}."
+    return Outcome({"out": str(args.out), **pairs.to_dict()}, notes=(told,))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import logging
 from pathlib import Path
 
-from xl_suite.cli.options import add_json, print_json
+from xl_suite.cli.options import Outcome, add_json
 
 SUMMARY = "Publish a dataset's folder, or an adapter's, on the Hub: one commit, a tag, nothing overwritten unseen."
 EXAMPLES = """\
@@ -40,40 +40,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    from xl_suite.errors import BadInput
-    from xl_suite.publishing.checks import check_folder
-    from xl_suite.publishing.hub import plan_publish, publish, to_json
+def run(args: argparse.Namespace) -> Outcome:
+    from xl_suite.api import plan_publish
+    from xl_suite.publishing.hub import publish, to_json
 
-    checked = check_folder(args.folder)
-    for problem in checked.problems:
-        print(f"  {problem}", file=sys.stderr)
-    if checked.problems:
-        raise BadInput(f"{args.folder} cannot be published: {len(checked.problems)} problems, above.")
-    if checked.emails:
-        for address, place in checked.emails[:20]:
-            print(f"  e-mail address {address} in {place}", file=sys.stderr)
-        if not args.allow_emails:
-            raise BadInput(
-                f"{args.folder} holds {len(checked.emails)} e-mail addresses. Take them out, or add --allow-emails."
-            )
     plan = plan_publish(
         args.folder,
         args.repo,
-        kind=checked.kind,
+        gated_prompt=args.gated_prompt if args.gated else None,
         revision=args.revision,
         tag=args.tag,
-        gated_prompt=args.gated_prompt if args.gated else None,
+        allow_emails=args.allow_emails,
     )
-    print(plan.describe(), file=sys.stderr)
+    logging.getLogger("xl_suite.publishing").info("%s", plan.describe())
     if args.dry_run:
-        if args.json:
-            print_json(to_json(plan))
-        return 0
+        return Outcome(to_json(plan))
     done = publish(plan, private=args.private, gated=args.gated, over=args.over)
-    if args.json:
-        print_json({"url": done.url, "commit": done.commit, "tag": done.tag})
-    else:
-        same = " is as this folder is: nothing was committed"
-        print(done.url + ("" if done.commit else same) + (f" at {done.tag}" if done.tag else ""))
-    return 0
+    same = " is as this folder is: nothing was committed"
+    text = done.url + ("" if done.commit else same) + (f" at {done.tag}" if done.tag else "")
+    return Outcome({"url": done.url, "commit": done.commit, "tag": done.tag}, text)

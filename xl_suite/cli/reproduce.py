@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from xl_suite.cli.options import add_json, non_negative, print_json
+from xl_suite.cli.options import Outcome, add_json, add_out, non_negative
+
+if TYPE_CHECKING:
+    from xl_suite.reproduction.smoke import Material
 
 SUMMARY = "The paper's tables as a plan: every command with its cost, and our scores beside the paper's."
 EXAMPLES = """\
@@ -28,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--table", type=int, action="append", metavar="N", help="1, 2, 3, 6, 7, 8, 9 or 10; several times for several"
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("reproduction"), metavar="DIR", help="of everything (default: reproduction)"
-    )
+    add_out(parser, required=False, default=Path("reproduction"))
     parser.add_argument("--run", dest="start", action="store_true", help="run the cells that are not done")
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="cells by ID: 'respond/*'")
     parser.add_argument(
@@ -57,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> Outcome:
     if args.claims:
         return _show_claims(args)
     if args.figures is not None:
@@ -69,30 +71,35 @@ def run(args: argparse.Namespace) -> int:
     from xl_suite.reproduction.plan import list_done
     from xl_suite.reproduction.planning import plan_tables
     from xl_suite.reproduction.running import run_cells
+    from xl_suite.reproduction.smoke import run_smoke
 
+    say = logging.getLogger("xl_suite.reproduction").info
     tables = tuple(dict.fromkeys(args.table or TABLES))
     results: list[Any] = []
     if args.smoke:
-        from xl_suite.reproduction.smoke import run_smoke
-
-        plan, results = run_smoke(args.table or (1,), args.out, _execute, say=_say)
+        plan, results = run_smoke(args.table or (1,), args.out, _read_material(), _execute, say=say)
     else:
         plan = plan_tables(tables, _setting(args))
         if args.start:
-            results = run_cells(plan, args.out, _execute, only=args.only, budget=args.budget, say=_say)
+            results = run_cells(plan, args.out, _execute, only=args.only, budget=args.budget, say=say)
     done = list_done(plan, args.out)
     beside = compare_with_paper(plan, args.out)
     answer: dict[str, Any] = {**plan.to_dict(), "done": dict(done), "results": [asdict(one) for one in results]}
     answer["beside"] = [asdict(row) for row in beside]
-    if args.json:
-        print_json(answer)
-    else:
-        if not args.smoke:
-            print(_show_plan(plan, done) + "\n")
-        print(show_beside(beside))
-        if args.smoke:
-            print("Tiny random models and a made-up judge: these numbers say that the steps run, and nothing else.")
-    return 1 if any(one.status in ("failed", "waiting") for one in results) else 0
+    parts = [] if args.smoke else [_show_plan(plan, done) + "\n"]
+    parts.append(show_beside(beside))
+    if args.smoke:
+        parts.append("Tiny random models and a made-up judge: these numbers only say that the steps run.")
+    broken = any(one.status in ("failed", "waiting") for one in results)
+    return Outcome(answer, "\n".join(parts), status=1 if broken else 0)
+
+
+def _read_material() -> Material:
+    from xl_suite.demo.answers import read_answers
+    from xl_suite.demo.benchmark import build_demo_rows, write_demo_benchmark
+    from xl_suite.reproduction.smoke import Material
+
+    return Material(build_demo_rows(), read_answers("demo-good"), write_demo_benchmark)
 
 
 def _setting(args: argparse.Namespace) -> Any:
@@ -111,14 +118,12 @@ def _setting(args: argparse.Namespace) -> Any:
     )
 
 
-def _execute(command: Any) -> int:
-    from xl_suite.cli.main import main
+def _execute(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, Any]:
+    """Runs a verb of this program in this process; its exit status and the object of its --json."""
+    from xl_suite.cli.main import run_verb
 
-    return main(list(command))
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    outcome = run_verb(list(command), environment)
+    return outcome.status, outcome.answer
 
 
 def _show_plan(plan: Any, done: Any) -> str:
@@ -149,37 +154,27 @@ def _show_plan(plan: Any, done: Any) -> str:
     return "\n".join([*lines, *(["Assumed:", *assumed] if assumed else [])])
 
 
-def _show_claims(args: argparse.Namespace) -> int:
+def _show_claims(args: argparse.Namespace) -> Outcome:
     from xl_suite.reproduction.claims import list_claims, show_claims
 
     claims = list_claims(args.table)
-    if args.json:
-        print_json({"claims": [asdict(claim) for claim in claims]})
-    else:
-        print(show_claims(claims, all_languages=args.all_languages))
-    return 0
+    answer = {"claims": [asdict(claim) for claim in claims]}
+    return Outcome(answer, show_claims(claims, all_languages=args.all_languages))
 
 
-def _draw(args: argparse.Namespace) -> int:
+def _draw(args: argparse.Namespace) -> Outcome:
     from xl_suite.records import write_text
     from xl_suite.reproduction.figures import draw_figures
 
     figures = draw_figures()
     for name, text in figures.items():
         write_text(args.figures / name, text)
-    if args.json:
-        print_json({"out": str(args.figures), "figures": list(figures)})
-    else:
-        print(f"{args.figures}: {', '.join(figures)}")
-    return 0
+    return Outcome({"out": str(args.figures), "figures": list(figures)}, f"{args.figures}: {', '.join(figures)}")
 
 
-def _write_models(args: argparse.Namespace) -> int:
+def _write_models(args: argparse.Namespace) -> Outcome:
     from xl_suite.reproduction.models_configs import write_models_configs
 
     written = write_models_configs(args.models_configs)
-    if args.json:
-        print_json({"out": str(args.models_configs), "files": [str(path) for path in written]})
-    else:
-        print("\n".join(map(str, written)))
-    return 0
+    answer = {"out": str(args.models_configs), "files": [str(path) for path in written]}
+    return Outcome(answer, "\n".join(map(str, written)))

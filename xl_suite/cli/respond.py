@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from xl_suite.cli.options import (
+    Outcome,
     add_chat_options,
     add_json,
     add_languages,
     add_limit,
+    add_max_tokens,
+    add_model,
+    add_name,
     add_out,
+    add_seed,
     positive_int,
-    print_estimates,
-    print_json,
-    read_chat_options,
+    read_chat_settings,
+    run_job,
 )
 
 SUMMARY = "Have a model answer a benchmark, one file a language."
@@ -41,8 +44,8 @@ that earlier runs asked in the same way stay in the files."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("benchmark", type=Path, metavar="BENCHMARK_DIR", help="a folder that `xl-suite build` made")
-    parser.add_argument("--model", required=True, metavar="MODEL", help="see below")
+    parser.add_argument("benchmark", metavar="BENCHMARK", help="a folder that `xl-suite build` made, or a Hub ID")
+    add_model(parser, "see below", required=True)
     add_out(parser)
     add_languages(parser)
     add_limit(parser)
@@ -54,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="answers to each prompt (default: 1); further ones go to OUT/sample-2/<generator> and so on, and show "
         "the model's own spread in `score`",
     )
-    parser.add_argument("--name", default="", metavar="GENERATOR", help="of the outputs (default: the model's name)")
+    add_name(parser, "name of the outputs' generator (default: the model's name)")
     parser.add_argument(
         "--strategy",
         choices=("direct", "reason-then-translate", "reason-then-translate-2-calls"),
@@ -77,44 +80,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="T",
         help="default: 0.7; none leaves it to the server",
     )
-    asking.add_argument("--max-tokens", type=positive_int, default=2048, metavar="N", help="default: 2048")
+    add_max_tokens(asking, "an answer", 2048, 2048)
     asking.add_argument("--top-p", type=_share, metavar="P", help="above 0, at most 1 (default: the server's)")
-    asking.add_argument("--seed", type=int, metavar="N", help="gives each row a seed of its own, derived from N")
+    add_seed(asking, "from which each row's own seed is derived (default: none is sent)", None)
     add_chat_options(parser)
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    from xl_suite.chat.calls import Sampling
-    from xl_suite.chat.models import parse_model
-    from xl_suite.responding.respond import Prompting, guess_calls, plan_responses, read_prompt, respond
-    from xl_suite.responding.strategies import find_strategy
+def run(args: argparse.Namespace) -> Outcome:
+    from xl_suite.api import respond
+    from xl_suite.responding.plan import read_prompt
+    from xl_suite.results import Outputs
 
-    sampling = Sampling(temperature=args.temperature, max_tokens=args.max_tokens, top_p=args.top_p)
-    system = read_prompt(Path(args.system[1:])) if args.system.startswith("@") else args.system
-    prompting = Prompting(system, read_prompt(args.template)) if args.template else Prompting(system)
-    plan = plan_responses(
+    job = respond.plan(
         args.benchmark,
+        args.model,
+        out=args.out,
         languages=args.languages,
         limit=args.limit,
-        prompting=prompting,
-        sampling=sampling,
-        seed=args.seed,
-        strategy=find_strategy(args.strategy),
         samples=args.samples,
+        name=args.name,
+        strategy=args.strategy,
+        system=read_prompt(Path(args.system[1:])) if args.system.startswith("@") else args.system,
+        template=read_prompt(args.template) if args.template else "{instruction}",
+        temperature=args.temperature,
+        max_tokens=args.max_tokens,
+        top_p=args.top_p,
+        seed=args.seed,
+        **read_chat_settings(args),
     )
-    model = parse_model(args.model)
-    options = read_chat_options(args, args.out / ".journal.sqlite")
-    if args.estimate:
-        from xl_suite.chat.estimates import estimate
 
-        print_estimates([estimate(model, guess_calls(plan, model, options), options)], json=args.json)
-        return 0
-    report = respond(plan, model, args.out, options=options, name=args.name)
-    print(report.describe(), file=sys.stderr)
-    if args.json:
-        print_json(report.to_dict())
-    return 1 if report.failed else 0
+    def finish(outputs: Outputs) -> Outcome:
+        assert outputs.report is not None
+        report = outputs.report
+        return Outcome(report.to_dict(), notes=(report.describe(),), status=1 if report.failed else 0)
+
+    return run_job(args, job, finish)
 
 
 def _temperature(text: str) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from xl_suite.cli.options import add_json, print_json
+from xl_suite.cli.options import Outcome, add_json
 
 SUMMARY = "Test the chat client on this machine: faults and kill -9 against the built-in loopback server."
 EXAMPLES = """\
@@ -20,19 +20,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> Outcome:
     from xl_suite.selftest.client import run_selftest
 
     trials = run_selftest()
     passed = all(trial.passed for trial in trials)
-    if args.json:
-        print_json({"passed": passed, "trials": [trial.to_dict() for trial in trials]})
-        return 0 if passed else 1
     columns = ("trial", "calls", "paid", "from journal", "retries", "repeated", "lost", "doubled", "seconds")
-    print("".join(f"{column:>13}" for column in columns))
+    lines = ["".join(f"{column:>13}" for column in columns)]
     for trial in trials:
         repeated = f"{trial.repeated} (<={trial.allowed})"
         cells = (trial.name, trial.calls, trial.paid, trial.from_journal, trial.retries, repeated)
-        print("".join(f"{cell:>13}" for cell in (*cells, trial.lost, trial.doubled, trial.seconds)))
-    print("passed: nothing lost, nothing doubled" if passed else "FAILED")
-    return 0 if passed else 1
+        lines.append("".join(f"{cell:>13}" for cell in (*cells, trial.lost, trial.doubled, trial.seconds)))
+    lines.append("passed: nothing lost, nothing doubled" if passed else "FAILED")
+    answer = {"passed": passed, "trials": [trial.to_dict() for trial in trials]}
+    return Outcome(answer, "\n".join(lines), status=0 if passed else 1)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
-from xl_suite.cli.options import add_json, add_languages, positive_int, print_json
+from xl_suite.cli.options import (
+    Outcome,
+    add_annotator,
+    add_benchmark,
+    add_json,
+    add_languages,
+    add_limit,
+    add_name,
+    add_out,
+    add_reference,
+)
 
 SUMMARY = "Check a model's results as a leaderboard's maintainer would, and write a submission."
 EXAMPLES = """\
@@ -26,12 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "results", type=Path, nargs="?", metavar="RESULTS", help="a folder of outputs and annotations"
     )
-    parser.add_argument("--benchmark", type=Path, required=True, metavar="DIR", help="the benchmark's dataset folder")
-    parser.add_argument(
-        "--reference", type=Path, required=True, metavar="OUTPUTS", help="the outputs that it was judged against"
-    )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder to write")
-    parser.add_argument("--name", default="", metavar="GENERATOR", help="where RESULTS holds several")
+    add_benchmark(parser, "the benchmark that was answered", required=True)
+    add_reference(parser, "the outputs that it was judged against", required=True)
+    add_out(parser, required=False)
+    add_name(parser, "which generator, where RESULTS holds several")
     parser.add_argument(
         "--outputs", type=Path, metavar="DIR", help="the generator's outputs, where they lie elsewhere"
     )
@@ -45,15 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for the manifest; RESULTS' are found",
     )
     needs = parser.add_argument_group("what is required")
-    needs.add_argument(
-        "--annotator", default="", metavar="NAME_OR_DIR", help="the judge, as in the annotations (default: any one)"
-    )
-    needs.add_argument("--limit", type=positive_int, metavar="N", help="only the first N prompts of each language")
+    add_annotator(needs, "the judge, as in the annotations (default: any one)")
+    add_limit(needs, "only the first N prompts of each language")
     needs.add_argument(
         "--min-fidelity", type=_share, default=0.5, metavar="RATE", help="least pass rate in each language (0.5)"
     )
     needs.add_argument("--allow-emails", action="store_true", help="go on though the outputs hold e-mail addresses")
-    add_languages(needs)  # type: ignore[arg-type]
+    add_languages(needs)
     about = parser.add_argument_group("what stands beside the scores")
     about.add_argument("--model-id", default="", metavar="ORG/NAME", help="the model's repository on the Hub")
     about.add_argument("--billions", type=float, metavar="N", help="its parameters")
@@ -65,31 +70,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    from xl_suite.languages import parse_languages
-    from xl_suite.submission.checks import Requirements
-    from xl_suite.submission.model_results import ModelReport
-    from xl_suite.submission.results import find_results
-    from xl_suite.submission.submission import check_submission
-    from xl_suite.submission.writer import ModelFacts, check_out, write_submission
+def run(args: argparse.Namespace) -> Outcome:
+    from xl_suite.api import submit
+    from xl_suite.submission.writer import ABOUT
 
-    if args.out:
-        check_out(args.out)
-    judge = args.annotator if Path(args.annotator, "configs.yaml").is_file() else ""
-    annotator = Path(judge).resolve().name if judge else args.annotator
-    results = find_results(
-        args.results, generator=args.name, annotator=annotator, outputs=args.outputs, annotations=args.annotations
-    )
-    languages = () if args.languages == "all" else tuple(one.code for one in parse_languages(args.languages, []))
-    required = Requirements(
-        languages=languages,
+    submission = submit(
+        args.results,
+        benchmark=args.benchmark,
+        reference=args.reference,
+        out=args.out,
+        name=args.name,
+        outputs=args.outputs,
+        annotations=args.annotations,
+        annotator=args.annotator,
+        journals=args.journal,
+        languages=args.languages,
         limit=args.limit,
-        annotator=annotator,
         min_fidelity=args.min_fidelity,
         allow_emails=args.allow_emails,
-    )
-    submission = check_submission(
-        results, args.benchmark, args.reference, required, judge=judge, journals=args.journal
+        about={key: getattr(args, key) for key in ABOUT},
     )
     answer: dict[str, Any] = {
         "generator": submission.generator,
@@ -98,35 +97,16 @@ def run(args: argparse.Namespace) -> int:
         "problems": list(submission.problems),
         "notes": list(submission.notes),
     }
-    for problem in submission.problems:
-        print(f"  {problem}", file=sys.stderr)
     if submission.problems:
-        print(f"{submission.generator or results.outputs}: refused, for the reasons above.", file=sys.stderr)
-        if args.json:
-            print_json(answer)
-        return 2
+        who = submission.generator or args.outputs or args.results
+        problems = [f"  {problem}" for problem in submission.problems]
+        return Outcome(answer, notes=(*problems, f"{who}: refused, for the reasons above."), status=2)
     answer["manifest"] = submission.manifest
-    for note in submission.notes:
-        print(f"note: {note}", file=sys.stderr)
-    if args.out:
-        report = ModelReport(
-            generator=submission.generator,
-            dataset=args.benchmark_id or f"xl-suite/{submission.benchmark}",
-            title=submission.benchmark,
-            scores=submission.metrics,
-            revision=args.benchmark_revision,
-            date=args.date,
-            source_url=args.source_url,
-        )
-        folder = write_submission(
-            submission, args.out, report, ModelFacts(args.model_id, args.billions, args.training)
-        )
-        answer["folder"] = str(folder)
-    if args.json:
-        print_json(answer)
-    else:
-        print(f"{submission.generator} on {submission.benchmark}: accepted" + (f", {folder}" if args.out else ""))
-    return 0
+    place = f", {submission.folder}" if submission.folder else ""
+    if submission.folder:
+        answer["folder"] = str(submission.folder)
+    notes = tuple(f"note: {note}" for note in submission.notes)
+    return Outcome(answer, f"{submission.generator} on {submission.benchmark}: accepted{place}", notes)
 
 
 def _share(text: str) -> float:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from xl_suite.cli.options import add_json, add_languages, add_out, print_json
+from xl_suite.cli.options import Outcome, add_json, add_languages, add_out, add_seed
 
 SUMMARY = "Choose a training subset of XL-Instruct, or of instruction data of others."
 EXAMPLES = """\
@@ -38,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("balanced", "proportional", "per-language"),
         help="as many rows of each language (default); as the source has them; or --size rows of each",
     )
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the random sampling (default: 1)")
+    add_seed(parser, "of the random sampling", 1)
     parser.add_argument(
         "--format", default="xl-instruct", choices=("xl-instruct", "x-instruction"), help="of the source"
     )
@@ -46,26 +45,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    from xl_instruct.dataset.subsets import NAME, choose_subset, describe_subset, to_json, write_subset
-    from xl_instruct.training.sources import read_x_instruction, read_xl_instruct
-    from xl_suite.dataset.folder import check_replaceable
-    from xl_suite.languages import parse_languages
+def run(args: argparse.Namespace) -> Outcome:
+    from xl_instruct.dataset.subsets import describe_subset, to_json
+    from xl_suite.api import subset
 
-    languages = None
-    if args.languages != "all":
-        languages = [language.code for language in parse_languages(args.languages, [])]
-    check_replaceable(args.out, NAME)
-    if args.format == "x-instruction":
-        source = read_x_instruction(args.source, languages, seed=args.seed)
-    else:
-        source = read_xl_instruct(args.source, args.translations, languages)
-    subset = choose_subset(source, size=args.size, sampling=args.sampling, balance=args.balance, seed=args.seed)
-    write_subset(subset, args.out)
-    print(describe_subset(subset, args.out), file=sys.stderr)
-    if args.json:
-        print_json(to_json(subset, args.out))
-    return 0
+    chosen = subset(
+        args.source,
+        out=args.out,
+        size=args.size,
+        translations=args.translations,
+        sampling=args.sampling,
+        balance=args.balance,
+        seed=args.seed,
+        format=args.format,
+        languages=args.languages,
+    )
+    return Outcome(to_json(chosen, args.out), notes=(describe_subset(chosen, args.out),))
 
 
 def parse_size(text: str) -> int:

@@ -6,7 +6,7 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
-from xl_suite.cli.options import add_json, print_json
+from xl_suite.cli.options import Outcome, add_json
 from xl_suite.errors import BadInput
 
 SUMMARY = "Print the folder of the lm-eval tasks, for `lm_eval --include_path`."
@@ -21,13 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> Outcome:
     spec = find_spec("harness_tasks")
     if spec is None or spec.origin is None:
         raise BadInput("the package harness_tasks is not installed beside xl_suite. Install xl-suite again.")
     folder = Path(spec.origin).parent
-    if args.json:
-        print_json({"folder": str(folder)})
-    else:
-        print(folder)
-    return 0
+    return Outcome({"folder": str(folder)}, str(folder))

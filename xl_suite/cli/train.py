@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from xl_suite.cli.options import add_json, add_out, print_json
+from xl_suite.cli.options import Outcome, add_json, add_model, add_out
 
 SUMMARY = "Fine-tune a model with LoRA on a training subset or on preference pairs."
 EXAMPLES = """\
@@ -27,27 +26,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, metavar="DIR", help="what `xl-suite subset` or `preferences` wrote"
     )
     add_out(parser)
-    parser.add_argument("--model", metavar="ID_OR_DIR", help="another model than the configuration's")
+    add_model(parser, "another model than the configuration's, a Hub ID or a folder")
     parser.add_argument("--merge", action="store_true", help="also write the weights with the adapter in them")
     parser.add_argument("--estimate", action="store_true", help="print steps, tokens and memory, and load no weights")
     parser.add_argument("--force", action="store_true", help="train though memory or device speak against it")
     add_json(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> Outcome:
     from xl_instruct.training.config import read_training_config
-    from xl_instruct.training.train import estimate_training, train
+    from xl_instruct.training.train import estimate_training
+    from xl_suite.api import train
 
-    config = read_training_config(args.config, {"model": args.model} if args.model else None)
     if args.estimate:
+        config = read_training_config(args.config, {"model": args.model} if args.model else None)
         plan = estimate_training(config, args.data)
-        if args.json:
-            print_json(plan.to_dict())
-        else:
-            print(plan.describe())
-        return 0
-    trained = train(config, args.data, args.out, merge=args.merge, force=args.force)
-    print(trained.describe(), file=sys.stderr)
-    if args.json:
-        print_json(trained.to_dict())
-    return 0
+        return Outcome(plan.to_dict(), plan.describe())
+    trained = train(args.config, data=args.data, out=args.out, model=args.model, merge=args.merge, force=args.force)
+    return Outcome(trained.to_dict(), notes=(trained.describe(),))

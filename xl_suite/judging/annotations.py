@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.errors import BadInput, BadRecord
+from xl_suite.languages import parse_languages
 from xl_suite.records import parse_record, read_raw
 
 # Files that stand beside annotations and hold something else.
@@ -117,6 +118,13 @@ def find_files(path: Path) -> list[Path]:
             "generator's folder (OUT/<generator>); `xl-suite judge --out OUT` writes them."
         )
     return files
+
+
+def choose_languages(annotations: Iterable[Annotation], languages: str) -> list[Annotation]:
+    """The annotations in `languages`: codes with commas, or `all`. Raises BadInput for a code that none has."""
+    if languages == "all":
+        return list(annotations)
+    return select_languages(annotations, [language.code for language in parse_languages(languages, [])])
 
 
 def select_languages(annotations: Iterable[Annotation], codes: Sequence[str]) -> list[Annotation]:

@@ -52,6 +52,29 @@ class Site:
     def index(self) -> Path:
         return self.folder / "index.html"
 
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of the verb's `--json`."""
+        return {
+            "index": str(self.index),
+            "csv": str(self.folder / "leaderboard.csv"),
+            "n_models": self.n_models,
+            "n_scored": self.n_scored,
+            "n_known": self.n_known,
+            "not_judged": list(self.not_judged),
+            "boards": [
+                {
+                    "benchmark": board.benchmark,
+                    "annotator": board.annotator,
+                    "method": board.method,
+                    "order": board.order,
+                    "reference": board.reference,
+                    "paper": board.paper,
+                    "models": [row.name for row in board.rows],
+                }
+                for board in self.boards
+            ],
+        }
+
 
 def build_site(
     results: Sequence[Path],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from xl_suite.errors import BadInput
 
 # Seconds to wait for the Hub before saying that it does not answer.
 TIMEOUT_S = 10.0
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 
 
 class HubUnreachable(BadInput):
@@ -45,6 +48,23 @@ def find_on_hub(repo: str) -> HubFiles:
             "dataset's JSON elsewhere and give its path, such as --source alpaca_eval.json."
         ) from error
     return HubFiles(repo, str(info.sha), tuple(file.rfilename for file in info.siblings or ()))
+
+
+def find_dataset_folder(source: str | os.PathLike[str]) -> Path:
+    """The folder of a dataset: the one at a path, or the newest revision of a Hub ID in the local cache.
+
+    Raises BadInput where `source` is neither, and HubUnreachable where the Hub does not answer.
+    """
+    from huggingface_hub import snapshot_download
+
+    path = Path(source)
+    if path.exists() or not _HUB_ID.fullmatch(str(source)):
+        return path
+    hub = find_on_hub(str(source))
+    try:
+        return Path(snapshot_download(hub.repo, repo_type="dataset", revision=hub.revision))
+    except Exception as error:  # as above
+        raise HubUnreachable(f"{hub.repo} cannot be had from the Hub ({_shorten(error)}).") from error
 
 
 def download(hub: HubFiles, file: str) -> Path:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
-import io
-import json
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from xl_suite.errors import BadInput
-from xl_suite.records import write_text
+from xl_suite.records import dump_json, write_text
 from xl_suite.reproduction.plan import Cell, Plan, is_done
 
 # Steps that may ask a paid model, whose verbs take --budget and answer with a ledger.
 PAID = ("respond", "judge", "rate", "build")
-Execute = Callable[[Sequence[str]], int]
+# Runs a verb with these variables in its environment: its exit status, and the object of its --json.
+Execute = Callable[[Sequence[str], Mapping[str, str]], tuple[int, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ def run_cells(
 ) -> list[Result]:
     """Runs the cells that are not done, in order; one that needs a failed one waits.
 
-    execute: runs a command and returns its exit status. budget: dollars for all of them together; each paid command
+    budget: dollars for all of them together; each paid command
     is given what is left, so that it is never passed. Raises BadInput where a cell could cost money and there is no
     budget.
     """
@@ -79,10 +77,10 @@ def run_cells(
         command = list(cell.command)
         if left is not None and cell.cost.dollars != 0 and cell.step in PAID:
             command += ["--budget", f"{left:g}"]
-        status, text = _run(cell, command, execute)
+        status, answer = execute(command, dict(cell.environment))
         if cell.stdout and status == 0:
-            write_text(Path(cell.stdout), text)
-        spent = _read_dollars(text)
+            write_text(Path(cell.stdout), dump_json(answer))
+        spent = _read_dollars(answer)
         left = None if left is None else max(0.0, left - spent)
         done = status == 0 and is_done(cell, out)
         results[cell.id] = Result(cell.id, "done" if done else "failed", spent)
@@ -91,38 +89,11 @@ def run_cells(
     return list(results.values())
 
 
-def _run(cell: Cell, command: Sequence[str], execute: Execute) -> tuple[int, str]:
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output), _environment(cell.environment):
-        try:
-            status = execute(command)
-        except SystemExit as error:  # argparse's
-            status = int(error.code) if isinstance(error.code, int) else 2
-    return status, output.getvalue()
-
-
-@contextlib.contextmanager
-def _environment(values: Sequence[tuple[str, str]]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name, _ in values}
-    os.environ.update(dict(values))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _exists(plan: Plan, name: str, out: Path) -> bool:
     return any(cell.id == name and is_done(cell, out) for cell in plan.cells)
 
 
-def _read_dollars(text: str) -> float:
-    """What a verb's JSON says that it cost."""
-    try:
-        ledger = json.loads(text).get("ledger") or {}
-    except (ValueError, AttributeError):
-        return 0.0
-    return float(ledger.get("dollars") or 0.0)
+def _read_dollars(answer: Any) -> float:
+    """What a verb says that it cost."""
+    ledger = answer.get("ledger") if isinstance(answer, dict) else None
+    return float((ledger or {}).get("dollars") or 0.0)

@@ -6,12 +6,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from xl_suite.demo.answers import read_answers
-from xl_suite.demo.benchmark import build_demo_rows, write_demo_benchmark
 from xl_suite.errors import BadInput
 from xl_suite.paper.published import find_model, paper_models
+from xl_suite.records import BenchmarkRow
 from xl_suite.reproduction.plan import Plan
 from xl_suite.reproduction.planning import Setting, name_run, plan_tables
 from xl_suite.reproduction.running import Execute, Result, run_cells
@@ -33,6 +32,26 @@ task_categories:
 
 The answers of the demo as training rows, with made-up scores.
 """
+
+
+class Answered(Protocol):
+    """An answer of the demo."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is asked and learnt in small: prompts by language, answers to them, and what writes the benchmark."""
+
+    rows: Mapping[str, list[BenchmarkRow]]
+    answers: Sequence[Answered]
+    write_benchmark: Callable[[Path, Mapping[str, list[BenchmarkRow]]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +89,13 @@ def plan_smoke(tables: Sequence[int], out: Path, url: str) -> Plan:
 
 
 @contextlib.contextmanager
-def prepare_smoke(out: Path) -> Iterator[str]:
+def prepare_smoke(out: Path, material: Material) -> Iterator[str]:
     """Makes the benchmark, the training rows and the tiny models that are not there yet; the URL of their server."""
-    rows = build_demo_rows()
     benchmark = out / "xl-alpacaeval"
     if not benchmark.exists():
-        write_demo_benchmark(benchmark, {code: rows[code] for code in (*LANGUAGES, "eng")})
+        material.write_benchmark(benchmark, {code: material.rows[code] for code in (*LANGUAGES, "eng")})
     if not (out / "xl-instruct").exists():
-        _write_rows(out / "xl-instruct", rows)
+        _write_rows(out / "xl-instruct", material)
 
     def find(name: str) -> Path | None:
         trained = out / "models" / name / "merged"
@@ -90,10 +108,14 @@ def prepare_smoke(out: Path) -> Iterator[str]:
 
 
 def run_smoke(
-    tables: Sequence[int], out: Path, execute: Execute, say: Callable[[str], None] = lambda line: None
+    tables: Sequence[int],
+    out: Path,
+    material: Material,
+    execute: Execute,
+    say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Plan, list[Result]]:
     """Runs the tables' plan in `out`, end to end; what exists there from an earlier run is left alone."""
-    with prepare_smoke(out) as url:
+    with prepare_smoke(out, material) as url:
         plan = plan_smoke(tables, out, url)
         for line in plan.lines:
             _find_tiny(out, name_run(line.model, "none", 0))
@@ -111,19 +133,18 @@ def _find_tiny(out: Path, name: str) -> Path | None:
     return None
 
 
-def _write_rows(out: Path, rows: Mapping[str, Sequence[Any]]) -> None:
+def _write_rows(out: Path, material: Material) -> None:
     """The demo's answers as a folder of XL-Instruct's layout: `default` and `bestof3` in both languages."""
     from xl_suite.dataset.card import name_language, render_card
     from xl_suite.dataset.folder import write_dataset_folder
     from xl_suite.languages import find_language
 
-    answers = read_answers("demo-good")
     splits: dict[str, list[DemoRow]] = {}
     for code in LANGUAGES:
-        asked = {row.id: row.instruction for row in rows[code]}
+        asked = {row.id: row.instruction for row in material.rows[code]}
         splits[find_language(code).split] = [
             DemoRow(one.id, asked[one.id], one.text, code, 0.9 - one.id / 100, "made up")
-            for one in answers
+            for one in material.answers
             if one.language == code
         ]
 

@@ -60,6 +60,7 @@ class Submission:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     fidelity: Mapping[str, Any] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
 
 
 def check_submission(

@@ -8,17 +8,22 @@ OUT/model/                                  .eval_results/<benchmark>.yaml  mode
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from xl_suite.errors import BadInput
 from xl_suite.records import atomic_folder, dump_json, write_json, write_text
 from xl_suite.responding.outputs import AnsweredRow, name_folder, write_outputs
+from xl_suite.submission.checks import Requirements
 from xl_suite.submission.model_results import ModelReport, write_eval_results, write_model_index
-from xl_suite.submission.results import read_told
-from xl_suite.submission.submission import MADE_BY, Submission
+from xl_suite.submission.results import find_results, read_told
+from xl_suite.submission.submission import MADE_BY, Submission, check_submission
 
 PULL_REQUEST, MODEL = "pull-request", "model"
+# What goes beside the scores.
+ABOUT = ("model_id", "billions", "training", "benchmark_id", "benchmark_revision", "date", "source_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,49 @@ class ModelFacts:
     hub_id: str = ""
     billions: float | None = None
     training: str = ""
+
+
+def check_and_write(
+    results: Path | None,
+    *,
+    benchmark: Path,
+    reference: Path,
+    out: Path | None,
+    name: str = "",
+    outputs: Path | None = None,
+    annotations: Path | None = None,
+    annotator: str = "",
+    journals: Sequence[Path] = (),
+    required: Requirements,
+    about: Mapping[str, Any],
+) -> Submission:
+    """Checks the results in a folder and, where they are accepted and `out` is given, writes the submission.
+
+    annotator: the judge's name or its folder. about: see `api.submit`. Raises BadInput for a key that is unknown.
+    """
+    odd = sorted(set(about) - set(ABOUT))
+    if odd:
+        raise BadInput(f"about has {', '.join(odd)}; valid: {', '.join(ABOUT)}.")
+    if out:
+        check_out(out)
+    judge = annotator if Path(annotator, "configs.yaml").is_file() else ""
+    found = find_results(
+        results, generator=name, annotator=required.annotator, outputs=outputs, annotations=annotations
+    )
+    submission = check_submission(found, benchmark, reference, required, judge=judge, journals=journals)
+    if submission.problems or out is None:
+        return submission
+    report = ModelReport(
+        generator=submission.generator,
+        dataset=about.get("benchmark_id") or f"xl-suite/{submission.benchmark}",
+        title=submission.benchmark,
+        scores=submission.metrics,
+        revision=about.get("benchmark_revision", ""),
+        date=about.get("date", ""),
+        source_url=about.get("source_url", ""),
+    )
+    facts = ModelFacts(about.get("model_id", ""), about.get("billions"), about.get("training", ""))
+    return replace(submission, folder=write_submission(submission, out, report, facts))
 
 
 def write_submission(submission: Submission, out: Path, report: ModelReport, facts: ModelFacts) -> Path:

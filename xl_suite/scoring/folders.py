@@ -1,0 +1,158 @@
+"""Scores of annotations and ratings as they lie in files and folders."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xl_suite.dataset.expected import find_expected, list_benchmarks
+from xl_suite.display import Shown, render_table
+from xl_suite.errors import BadInput
+from xl_suite.judging.annotations import Annotation, choose_languages, scale_preference
+from xl_suite.languages import parse_languages
+from xl_suite.rating.ratings import find_rating_files, read_ratings
+from xl_suite.rating.scores import score_ratings, show_ratings
+from xl_suite.scoring.answers import read_reasons
+from xl_suite.scoring.gating import Gate
+from xl_suite.scoring.judges import describe_judges, group_by_judge
+from xl_suite.scoring.runs import read_runs
+from xl_suite.scoring.scores import score_annotations
+from xl_suite.scoring.tables import show_score
+
+logger = logging.getLogger("xl_suite.scoring")
+MANY_CHARACTERS = 4_000_000  # from here on, processes that share the work are worth their start
+
+
+@dataclass(frozen=True)
+class Scores(Shown):
+    """The scores of one model: by each judge, or, of ratings, by each judge and criterion.
+
+    answer: the object of `xl-suite score --json`. annotations: what was scored, empty for ratings; `compare` takes
+    it from here.
+    """
+
+    answer: Mapping[str, Any]
+    kind: str
+    annotations: tuple[Annotation, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(self.answer)
+
+    def describe(self) -> str:
+        """The scores as a table of text."""
+        if self.kind == "ratings":
+            return "\n\n".join(
+                show_ratings(dict(one)) for one in self.answer.get("judges", {"": self.answer}).values()
+            )
+        return show_score(self.answer)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """A row for each judge and language, and `overall`; nested values are left to `to_dict`."""
+        several = self.answer.get("annotators") or self.answer.get("judges") or {"": self.answer}
+        rows = []
+        for answer in several.values():
+            if "languages" in answer:
+                parts = [*answer["languages"].items(), ("overall", answer["overall"])]
+            else:
+                parts = [(answer["language"] or "all", answer)]
+            judge = answer.get("annotator", answer.get("judge"))
+            for language, keys in parts:
+                row: dict[str, Any] = {"model": answer["model"], "judge": judge, "language": language}
+                for key, value in keys.items():
+                    if self.kind == "ratings" and isinstance(value, Mapping) and "mean" in value:
+                        row[key] = value["mean"]
+                    elif key not in row and not isinstance(value, (Mapping, list)):
+                        row[key] = value
+                fidelity = keys.get("fidelity")
+                if isinstance(fidelity, Mapping):
+                    row["pass_rate"] = fidelity.get("pass_rate")
+                rows.append(row)
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        return [{column: row.get(column) for column in columns} for row in rows]
+
+    def _repr_html_(self) -> str:
+        shown = ("language", "judge", "n_total", "win_rate", "ci_low", "ci_high", "gated_win_rate", "pass_rate")
+        rows = self.to_rows()
+        if self.kind != "ratings":
+            rows = [{key: row.get(key) for key in shown} for row in rows]
+        return render_table(rows, str(rows[0]["model"]) if rows and "model" in rows[0] else "")
+
+
+def score_folders(
+    paths: Sequence[Path],
+    *,
+    benchmark: Path | None = None,
+    outputs: Path | None = None,
+    reference: Path | None = None,
+    gate: Gate = "both",
+    languages: str = "all",
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Scores:
+    """The scores of one model. paths: annotations or ratings; several are runs. Otherwise as `score_annotations`."""
+    if any(map(find_rating_files, paths)):
+        return _score_ratings(paths, languages, resamples, seed)
+    annotations = choose_languages(read_runs(paths), languages)
+    benchmarks = list_benchmarks(annotations)
+    expected = find_expected(benchmark, benchmarks)
+    unmarked = sorted(set(benchmarks) - set(expected))
+    if unmarked and gate != "none":
+        logger.warning(
+            "%s: without --benchmark every prompt is taken to expect an answer in the target language.",
+            ", ".join(unmarked),
+        )
+    reasons = read_reasons(outputs) if outputs else None
+    reference_reasons = read_reasons(reference) if reference else None
+    size = sum(len(row.output_1) + len(row.output_2) for row in annotations)
+    many = size > MANY_CHARACTERS and gate != "none" and bool(benchmarks)
+    if many:
+        logger.info("Looking at the languages of %d answers ...", 2 * len(annotations))
+    known: dict[Any, Any] = {}
+    scores = {
+        name: score_annotations(
+            rows,
+            expected=expected,
+            reasons=reasons,
+            reference_reasons=reference_reasons,
+            gate=gate,
+            resamples=resamples,
+            seed=seed,
+            workers=(os.cpu_count() or 1) if many else 1,
+            known=known,
+        ).to_json()
+        for name, rows in group_by_judge(annotations).items()
+    }
+    answer: dict[str, Any] = next(iter(scores.values()))
+    if len(scores) > 1:
+        answer = {"model": answer["model"], "annotators": scores, **describe_judges(annotations)}
+    failed = sum(scale_preference(row.preference) is None for row in annotations)
+    notes = []
+    if failed:
+        notes.append(
+            f"{failed} of {len(annotations)} judgements failed; n_failed counts them. `xl-suite judge` retries them."
+        )
+    return Scores(answer, "annotations", tuple(annotations), tuple(notes))
+
+
+def _score_ratings(paths: Sequence[Path], languages: str, resamples: int, seed: int) -> Scores:
+    """Scores by rubric. In a folder of several judges, each judge is scored on its own."""
+    if len(paths) > 1:
+        raise BadInput("Ratings are scored one folder at a time: name OUT/<generator>/<judge>, or OUT/<generator>.")
+    ratings = read_ratings(paths[0])
+    if languages != "all":
+        codes = [language.code for language in parse_languages(languages, [])]
+        found = {row.language for row in ratings}
+        missing = [code for code in codes if code not in found]
+        if missing:
+            raise BadInput(f"no ratings in {', '.join(missing)}. The languages found: {', '.join(sorted(found))}.")
+        ratings = [row for row in ratings if row.language in codes]
+    scores = {
+        judge: score_ratings([row for row in ratings if row.judge == judge], resamples=resamples, seed=seed)
+        for judge in sorted({row.judge for row in ratings})
+    }
+    return Scores(next(iter(scores.values())) if len(scores) == 1 else {"judges": scores}, "ratings")
