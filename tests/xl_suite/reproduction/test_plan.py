@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,19 +129,17 @@ def write_result(plan: Plan, out: Path, failing: str = "") -> Any:
     asked: list[Sequence[str]] = []
     cells = {cell.command: cell for cell in plan.cells}
 
-    def execute(command: Sequence[str]) -> int:
+    def execute(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, Any]:
         asked.append(command)
         cell = cells[tuple(command[: command.index("--budget")] if "--budget" in command else command)]
+        assert environment == dict(cell.environment)
         if cell.id == failing:
-            return 1
+            return 1, None
         if cell.stdout:
-            print('{"language": "deu", "win_rate": 10.0}')
-            return 0
-        if "--budget" in command:
-            print('{"ledger": {"dollars": 2.0}}')
+            return 0, {"language": "deu", "win_rate": 10.0}
         (out / cell.makes).parent.mkdir(parents=True, exist_ok=True)
         (out / cell.makes).write_text("x")
-        return 0
+        return 0, {"ledger": {"dollars": 2.0}} if "--budget" in command else None
 
     return execute, asked
 
