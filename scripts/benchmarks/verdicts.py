@@ -78,7 +78,7 @@ def measure_sets(suffix: str) -> bool:
 def list_stored(folder: Path, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for path in sorted(folder.glob(f"data/*/judgments/*/*/{kind}/*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
-            yield f"{path.parts[-6]} {path.parts[-3]}", json.loads(line)
+            yield f"{path.parts[-6]} {path.parts[-4]} {path.parts[-3]}", json.loads(line)
 
 
 def measure_stored(folder: Path) -> bool:

@@ -30,7 +30,8 @@ _SENTENCE = re.compile(r"(?<=[.!?।])[\"'”»)\]]*\s+|(?<=[。！？])\s*")
 class Line:
     """A line that says something.
 
-    listed: it is an entry of a list. quoted: it stands in a block quotation, or in a fence with text on both sides.
+    listed: it is an entry of a list or a heading. quoted: it stands in a block quotation, or in a fence with text on
+    both sides.
     """
 
     text: str
@@ -91,10 +92,11 @@ def list_lines(text: str) -> list[Line]:
             fenced = not fenced
             continue
         cited = raw.lstrip().startswith(">")
-        raw = _drop(_HEADING, raw.lstrip().lstrip("> ") if cited else raw)
+        raw = raw.lstrip().lstrip("> ") if cited else raw
+        headed, raw = bool(_HEADING.match(raw)), _drop(_HEADING, raw)
         line = _strip_marks(_drop(_BULLET, raw))
         if not _RULE.fullmatch(line):
-            lines.append(Line(line, listed=bool(_BULLET.match(raw)), quoted=cited))
+            lines.append(Line(line, listed=headed or bool(_BULLET.match(raw)), quoted=cited))
             inside.append(fenced)
     outside = [place for place, hidden in enumerate(inside) if not hidden]
     return [
@@ -111,7 +113,8 @@ def _drop(pattern: re.Pattern[str], line: str) -> str:
 
 def _strip_marks(line: str) -> str:
     line = _HTML.sub("", line)
-    line = re.sub(r"\*+|`+|\$+|\\[()\[\]]|(?<!\w)_+(?=\w)|(?<=[\w.:!])_+(?!\w)", "", line)
+    line = re.sub(r"\$+([^$]*)\$+", r"\1", line)
+    line = re.sub(r"\*+|`+|\\[()\[\]]|(?<!\w)_+(?=\w)|(?<=[\w.:!])_+(?!\w)", "", line)
     line = re.sub(r"【\s*([^】]*?)\s*】\s*:?\s*", r"\1: ", line)
     return line.strip().strip(_SHOW).strip()
 

@@ -154,7 +154,7 @@ _ARENA = re.compile(
     re.IGNORECASE,
 )
 _MARKED = re.compile(r"\[\[[^\[\]]*\]\]")
-_REMARK = re.compile(r"(?:\s+[-–—]+\s+|\s*[;(]\s*)(?=\D)")
+_REMARK = re.compile(r"\s+[-–—]+\s+(?=\D)|\s*[;(]\s*")
 
 
 def _read_with_remark(text: str, writing: Writing[Value]) -> Value | Bad | None:

@@ -12,6 +12,8 @@ from typing import Any
 # Where a list of ranks names the answer, and its rank.
 _RANKED = ("model", "name", "assistant", "answer", "response", "output", "id")
 _RANKS = ("rank", "position")
+# Where a call of a tool has what it is called with.
+_CALLS = ("arguments", "parameters", "input")
 # Where a text has more openings than these, the rest is not looked at.
 _MOST = 50
 _LONGEST = 100_000
@@ -124,7 +126,7 @@ def _read_literal(text: str) -> Any:
 def _read_object(value: Any, is_key: Callable[[str], bool], depth: int = 0) -> tuple[list[Any], bool]:
     """The values under known keys, and whether an object with such a key has a key twice."""
     if isinstance(value, list):
-        return _read_ranks(value)
+        return _read_object(value[0], is_key, depth) if len(value) == 1 else _read_ranks(value)
     if not isinstance(value, dict) or depth > 2:
         return [], False
     values: list[Any] = []
@@ -134,6 +136,10 @@ def _read_object(value: Any, is_key: Callable[[str], bool], depth: int = 0) -> t
         if known and isinstance(entry, dict):
             inner, doubled = _read_object(entry, is_key, depth + 1)
             values += inner if inner else [entry]
+            broken |= doubled
+        elif isinstance(entry, dict) and name in _CALLS:
+            inner, doubled = _read_object(entry, is_key, depth + 1)
+            values += inner
             broken |= doubled
         elif known:
             values.append(entry)

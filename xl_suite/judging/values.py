@@ -14,7 +14,9 @@ from xl_suite.judging.words import list_words, match_words
 TIE = "tie"
 
 Value = TypeVar("Value", bound=str | int)
-_AROUND = " \t\"'“”„‟«»‹›「」『』《》‘’´`*_()[]{}"
+_QUOTES = " \t\"'“”„‟«»‹›「」『』《》‘’´`*_"
+_STOPS = ".!。।"
+_OPENING, _CLOSING = "([{", ")]}"
 
 
 class Bad:
@@ -64,7 +66,7 @@ class Label:
 
     def read(self, text: str) -> str | Bad | None:
         marked = "[[" in text
-        text = strip_around(strip_around(text, suffix=True))
+        text = strip_around(text)
         if text.casefold() in list_words("tie"):
             return TIE
         names = {label.casefold() for label in self.labels}
@@ -135,7 +137,7 @@ class Level:
         return {"score": True}
 
     def read(self, text: str) -> int | Bad | None:
-        text = strip_around(strip_around(text, suffix=True))
+        text = strip_around(text)
         if found := self._number.fullmatch(text):
             value, base = (float(part.replace(",", ".")) if part else None for part in found.groups())
             fits = value in self.levels and base in (None, max(self.levels))
@@ -168,7 +170,13 @@ class Level:
         return re.compile(f"{number}{points}{base}", re.IGNORECASE)
 
 
-def strip_around(text: str, suffix: bool = False) -> str:
-    """The text without quotes, brackets and a full stop around it; `suffix`: without a copula behind it either."""
-    text = text.strip(_AROUND).rstrip(".!。।" + _AROUND)
-    return re.sub(rf"(?<=\S)\s*(?:{match_words('suffix')})$", "", text) if suffix else text
+def strip_around(text: str) -> str:
+    """The text without quotes, brackets and a full stop around it, and without a copula behind it.
+
+    A bracket that closes inside the text stays, as in `[ ] A`, a box that is not checked.
+    """
+    text = text.strip(_QUOTES).rstrip(_STOPS + _QUOTES)
+    text = re.sub(rf"(?<=\S)\s*(?:{match_words('suffix')})$", "", text).rstrip(_STOPS + _QUOTES + _CLOSING)
+    while text and text[0] in _OPENING and _CLOSING[_OPENING.index(text[0])] not in text:
+        text = text[1:].lstrip(_QUOTES)
+    return text

@@ -29,9 +29,9 @@ def test_set_is_large_public_and_in_many_languages(name: str, least: int) -> Non
     assert min(sum(row["clear"] for row in rows), sum(not row["clear"] for row in rows)) >= len(rows) / 4
 
 
-@pytest.mark.parametrize("name", ["verdicts", "scores"])
+@pytest.mark.parametrize("name", ["verdicts", "scores", "verdicts_held_out", "scores_held_out"])
 def test_every_row_is_complete_and_its_language_known(name: str) -> None:
-    field = name.removesuffix("s")
+    field = name.removesuffix("_held_out").removesuffix("s")
     for row in read_rows(name):
         assert row["clear"] is (row[field] is not None), row["id"]
         assert row["form"], row["id"]

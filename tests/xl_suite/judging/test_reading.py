@@ -38,7 +38,7 @@ def read_row(row: dict[str, Any]) -> tuple[Any, Any]:
     return row["score"], read_score(row["text"]).value
 
 
-@pytest.mark.parametrize("name", ["verdicts", "scores"])
+@pytest.mark.parametrize("name", ["verdicts", "scores", "verdicts_held_out", "scores_held_out"])
 def test_nothing_is_read_as_another_and_nothing_unclear_is_read(name: str) -> None:
     pairs = {row["id"]: read_row(row) for row in read_rows(name)}
     assert not {id: pair for id, pair in pairs.items() if pair[1] not in (None, pair[0])}
@@ -148,7 +148,7 @@ def test_reasoning_is_taken_off() -> None:
 def test_lines_are_plain() -> None:
     lines = list_lines(normalise("## **Ｖerdict:**\n\n---\n- _x_\n> y\n\\boxed{\\text{A}}"))
     assert [(line.text, line.listed, line.quoted) for line in lines] == [
-        ("Verdict:", False, False),
+        ("Verdict:", True, False),
         ("x", True, False),
         ("y", False, True),
         ("[[A]]", False, False),
