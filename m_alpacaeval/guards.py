@@ -6,16 +6,17 @@ lists, code and placeholders. A sound translation should pass; what is doubtful 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from m_alpacaeval.rows import Prompt
 from xl_suite.fidelity import Answer, judge_answers
+from xl_suite.markdown.blocks import split_blocks
+from xl_suite.markdown.inline import find_placeholders, find_spans
+from xl_suite.markdown.lines import read_lines
 from xl_suite.translation.guards import fits_length, has_preamble, is_answer, is_copied, is_repetitive
 from xl_suite.translation.numbers import find_lost_numbers
 from xl_suite.translation.signs import find_signs, leave_out
-from xl_suite.translation.spans import find_spans
 
 # What each reason says of a translation; the second text is what the translator is told when asked again.
 REASONS = {
@@ -42,19 +43,13 @@ REASONS = {
     "low_qe": ("scored too low by quality estimation", "It was not faithful enough. Translate with care."),
 }
 
-# {name}, {{name}}, ${name}, %s, %(name)s, [[name]]; not [your name], which is prose.
-_PLACEHOLDER = re.compile(
-    r"\$?\{\{?\s?[\w.:-]{1,40}\s?\}?\}|%(?:\([\w.]{1,40}\))?[sdif](?!\w)|\[\[[\w .:-]{1,40}\]\]"
-    r"|__[A-Z][A-Z_]{1,30}__"
-)
-_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)、]|\([a-z\d]\)|[a-z][.)])\s+\S|\s*\d{1,3}[、．]\S")
-_FENCE = re.compile(r"\s*(?:```|~~~)")
-_KINDS = {"url": "lost_url", "email": "lost_url", "code": "lost_code", "math": "lost_code", "html": "lost_code"}
+_CODE = ("code", "math", "environment", "html")
+_KINDS = {"url": "lost_url", "email": "lost_url", **dict.fromkeys(_CODE, "lost_code")}
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Lines with something on them, list items and code fences of a text."""
+    """Lines with something on them, list items and code fences (opening and closing ones) of a text."""
 
     lines: int
     items: int
@@ -111,8 +106,8 @@ def find_protected(text: str) -> list[tuple[str, str]]:
 
     Of fenced code the comments may be translated, so it counts by its fences alone (`Form`).
     """
-    found = [(match[0], "lost_placeholder") for match in _PLACEHOLDER.finditer(text)]
-    placed = [match.span() for match in _PLACEHOLDER.finditer(text)]
+    placed = [(span.start, span.end) for span in find_placeholders(text)]
+    found = [(text[start:end], "lost_placeholder") for start, end in placed]
     for span in find_spans(text):
         kept = text[span.start : span.end]
         if span.kind not in _KINDS or "\n" in kept or len(kept) < 2:
@@ -123,12 +118,14 @@ def find_protected(text: str) -> list[tuple[str, str]]:
 
 
 def measure_form(text: str) -> Form:
-    lines = [line for line in text.split("\n") if line.strip()]
-    return Form(
-        len(lines),
-        sum(bool(_ITEM.match(line)) for line in lines),
-        sum(bool(_FENCE.match(line)) for line in lines),
-    )
+    items = fences = 0
+    for block in split_blocks(text):
+        if block.kind == "fence":
+            fences += 1 + block.closed
+        elif block.kind == "prose":
+            prose = text[block.start : block.end]
+            items += sum(line.items > 0 for line in read_lines(prose, find_spans(prose)))
+    return Form(sum(bool(line.strip()) for line in text.split("\n")), items, fences)
 
 
 def has_grown(source: Form, translation: Form) -> bool:

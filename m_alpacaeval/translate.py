@@ -18,6 +18,7 @@ from xl_suite.chat.models import Model
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.chat.talk import ask_each, run_talk
 from xl_suite.languages import find_language
+from xl_suite.markdown.blocks import unwrap_fence
 
 # The first answer is the likeliest one; a second one must be able to differ.
 FIRST_TEMPERATURE, NEXT_TEMPERATURE = 0.0, 0.7
@@ -151,9 +152,9 @@ def clean_answer(text: str, source: str) -> str:
     wrapped = re.fullmatch(rf"<({tags})>(.*?)(?:</\1>)?", text, re.DOTALL)
     if wrapped and f"<{wrapped[1]}>" not in source:
         text = wrapped[2].strip()
-    fenced = re.fullmatch(r"```\w*\n(.*)\n```", text, re.DOTALL)
-    if fenced and "```" not in source and "```" not in fenced[1]:
-        text = fenced[1].strip()
+    inside = unwrap_fence(text)
+    if inside is not None and "```" not in source and "```" not in inside:
+        text = inside.strip()
     return text
 
 

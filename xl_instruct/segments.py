@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from xl_instruct.blocks import split_blocks
-from xl_instruct.lines import Piece, split_lines
 from xl_instruct.splitters import Splitter, load_splitter
 from xl_suite.errors import BadInput
-from xl_suite.translation.spans import Span, find_spans
+from xl_suite.markdown.blocks import split_blocks
+from xl_suite.markdown.inline import Span, find_spans
+from xl_suite.markdown.lines import Piece, split_lines
 
 Unit = Literal["sentence", "paragraph", "document"]
 TRANSLATABLE = frozenset({"text", "cell"})
 
+_KINDS = {"environment": "math"}  # of a span, where a segment's kind has another name
 _WRAPS = ("***", "___", "**", "__", "~~", "*", "_")
 _NUMBER = re.compile(r"\d{1,3}[.)](?=\s)")  # within emphasis: **1. Title**
 _STRONG = re.compile(r"(?<!\*)\*\*(?!\*)")
@@ -65,7 +66,7 @@ def segment(
     for block in split_blocks(text) if text else []:
         part = text[block.start : block.end]
         if block.kind != "prose":
-            found.append(Segment(block.kind, part))
+            found.append(Segment("code" if block.is_code else block.kind, part))
             continue
         spans = find_spans(part)
         for piece in split_lines(part, spans):
@@ -160,7 +161,7 @@ def _make_segment(text: str, start: int, end: int, kind: str, spans: Sequence[Sp
     outside.append(text[position:end])
     if _has_letter("".join(outside)):
         return Segment(kind, whole, tuple(text[span.start : span.end] for span in spans))
-    return Segment(spans[0].kind if spans else "symbols", whole)
+    return Segment(_KINDS.get(spans[0].kind, spans[0].kind) if spans else "symbols", whole)
 
 
 def _cut(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m_alpacaeval.guards import REASONS, check_prompts, find_protected
+from m_alpacaeval.guards import REASONS, check_prompts, find_protected, measure_form
 from m_alpacaeval.rows import Prompt
 from m_alpacaeval.translate import DEFAULT, clean_answer, make_call
 from tests.m_alpacaeval.conftest import PROMPTS
@@ -117,16 +117,27 @@ def test_what_models_put_around_a_translation_is_taken_off() -> None:
 
 def test_protected_spans() -> None:
     found = find_protected("Mail a@b.org, see www.x.org, run `ls`, fill {a} and [your name] in <br>.")
-    assert (
-        found
-        == [
-            ("{a}", "lost_placeholder"),
-            ("a@b.org", "lost_url"),
-            ("www.x.org", "lost_url"),
-            ("`ls`", "lost_code"),
-        ]
-        or dict(found)["{a}"] == "lost_placeholder"
-    )
+    assert found == [
+        ("{a}", "lost_placeholder"),
+        ("a@b.org", "lost_url"),
+        ("www.x.org", "lost_url"),
+        ("`ls`", "lost_code"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (CODE, (6, 0, 2)),
+        (LIST, (4, 3, 0)),
+        ("```yaml\n- a\n- b", (3, 0, 1)),
+        ("1、鼠标\n2、马\n（3）鲸\n\n> - x", (4, 4, 0)),
+        ("Is `{3}x`{3} code?\n~~~x~~~", (2, 0, 0)),
+    ],
+)
+def test_the_form_of_a_prompt(text: str, form: tuple[int, int, int]) -> None:
+    found = measure_form(text)
+    assert (found.lines, found.items, found.fences) == form
 
 
 def test_real_answers_are_not_taken_for_translations(shared_data: Path) -> None:

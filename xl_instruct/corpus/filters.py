@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from xl_suite.fidelity import judge_language
+from xl_suite.markdown.blocks import split_blocks
 from xl_suite.tables import read_table
 
 REASONS = {
@@ -58,7 +59,6 @@ class _Phrase:
 _BROKEN = re.compile("[\0\ufffd\ud800-\udfff]")
 # Rae et al. 2021, appendix A.1.1.
 _STOP_WORDS = frozenset({"the", "be", "to", "of", "and", "that", "have", "with"})
-_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def check_form(text: object, limits: PassageLimits) -> str | None:
@@ -89,7 +89,8 @@ def check_language(text: str, limits: PassageLimits) -> str | None:
 def _is_prose(text: str, words: list[str], lines: list[str], limits: PassageLimits) -> bool:
     shortest, longest = limits.mean_word_length
     # A short passage with code in a fence is as good as one without: the fence is no prose to judge.
-    outside = _FENCE.sub("", text).split() or words
+    prose = (text[block.start : block.end] for block in split_blocks(text) if block.kind != "fence")
+    outside = "".join(prose).split() or words
     if not shortest <= sum(map(len, outside)) / len(outside) <= longest:
         return False
     signs = text.count("#") + text.count("...") + text.count("…")

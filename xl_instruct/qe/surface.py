@@ -15,6 +15,7 @@ from itertools import combinations, pairwise
 from xl_suite.errors import BadInput
 from xl_suite.fidelity import judge_answers
 from xl_suite.fidelity.verdicts import Answer
+from xl_suite.markdown.inline import find_spans
 from xl_suite.translation.numbers import find_lost_numbers, find_numbers
 from xl_suite.translation.signs import (
     Signs,
@@ -25,7 +26,6 @@ from xl_suite.translation.signs import (
     measure_copy,
     measure_spans,
 )
-from xl_suite.translation.spans import find_spans
 
 _LANGUAGE = {"right": 1.0, "undetermined": 0.8, "empty": 0.8, "mixed": 0.4, "wrong": 0.05}
 _ENDS = {".": ".", "。": ".", "।": ".", "!": "!", "！": "!", "?": "?", "？": "?", ":": ":", "：": ":"}

@@ -6,9 +6,9 @@ import re
 
 from xl_instruct.stages.prompts import restore_tags
 from xl_suite.chat.calls import Answer
+from xl_suite.markdown.blocks import unwrap_fence
 
 _THINKING = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL | re.IGNORECASE)
-_FENCE = re.compile(r"\A\s*```[a-z]*\n(.*)\n```\s*\Z", re.DOTALL | re.IGNORECASE)
 _WRAPPED = re.compile(r"\A<text>(.*)</text>\Z", re.DOTALL | re.IGNORECASE)
 
 
@@ -25,8 +25,9 @@ def parse_parts(answer: Answer, names: tuple[str, ...]) -> tuple[str, ...]:
     if answer.finish_reason == "length":
         raise Malformed("truncated by max_tokens")
     text = _THINKING.sub("", answer.text)
-    if fenced := _FENCE.match(text):
-        text = fenced[1]
+    inside = unwrap_fence(text)
+    if inside is not None:
+        text = inside
     if not text.strip():
         raise Malformed("empty")
     found, rest = [], text

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xl_suite.fidelity.words import DENSE, IS_DENSE, LATIN, OTHER, WORD, find_words, measure
+from xl_suite.markdown.blocks import split_blocks
+from xl_suite.markdown.inline import find_spans
 
 COPIED_WORDS = 5  # a run of so many words that also stands in the prompt is taken for a quotation of it
 SHORT_PIECE = 40  # letters; a shorter piece is joined with the short pieces beside it (a list, a table)
@@ -21,29 +23,19 @@ CLAUSE = 50  # letters that each part of such a sentence has at least
 LOANED_LETTERS = {"latin": 30, "dense": 12, "other": 30}
 LONGEST_PIECE = 1200  # characters; a longer text without any space is cut anywhere
 
-_FENCE = re.compile(r" {0,3}(?:[-*+>] {0,3})?(`{3,}|~{3,})(.*)")
-# Each alternative begins with a plain character, so that the search skips quickly from one to the next.
+# Words that are none, besides what Markdown marks. Each alternative begins with a plain character, so that the search
+# skips quickly from one to the next.
 _LEFT_OUT = re.compile(
     r"""
-    `[^`\n]{1,400}`                                      # inline code
-    | <!--[^<>]{0,2000}-->                               # HTML comments, tags, entities
-    | </?[A-Za-z!][^<>\n]{0,300}>
-    | &\#?\w{2,8};
-    | (?:https?|ftp|file)://[^\s<>"]+                    # addresses
-    | www\.[^\s<>"]+
-    | \]\([^()\n]{0,500}\)                               # the target of a Markdown link
-    | [@\#]\w{1,60}                                      # handles and hashtags
-    | \$\$[^$]{1,2000}\$\$                               # formulas
-    | \\\[[^\[\]]{1,1000}\\\]
-    | \\\([^()\n]{1,400}\\\)
-    | \$(?=[^\s$][^$\n]{0,200}[\\^_={}+])[^$\n]{1,300}(?<=\S)\$(?!\d)
-    | \\(?:begin|end)\{[^{}\n]{0,40}\}
+    [@\#]\w{1,60}(?:\.\w{1,60}){0,4}                     # handles and hashtags
+    | <[A-Za-z][^<>\n]{0,40}>                             # something to fill in: <your name>
+    | \\(?:begin|end)\{[^{}\n]{0,40}\}                   # of LaTeX
     | \\[A-Za-z]{1,30}
     | [0-9](?:[\w.,:/%°'′″-]*[\w%°])?                    # numbers, and what is written on to them
     """,
     re.VERBOSE,
 )
-_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,300}>")
 _QUOTATION = re.compile(
     r"“[^“”\n]{1,300}”|„[^„“”\n]{1,300}[“”]|«[^«»\n]{1,300}»|\"[^\"\n]{1,300}\""
     r"|「[^「」\n]{1,300}」|『[^『』\n]{1,300}』|《[^《》\n]{1,300}》|(?<!\w)[‘'][^‘’'\n]{3,300}[’'](?!\w)"
@@ -94,36 +86,34 @@ def find_pieces(output: str, prompt: str = "") -> list[Piece]:
 
 
 def leave_out(output: str) -> str:
-    """The answer without code, formulas, addresses and numbers; its lines keep their numbers."""
+    """The answer without code, formulas, addresses and numbers; its lines keep their numbers.
+
+    What an HTML element or a LaTeX environment holds is judged, since running text may be there too.
+    """
     text = output.replace("\r\n", "\n").replace("\r", "\n")
-    if "```" in text or "~~~" in text:
-        text = _leave_out_fences(text)
-    if "@" in text:
-        text = _MAIL.sub(" ", text)
-    return _LEFT_OUT.sub(_blank, text)
+    kept: list[str] = []
+    for block in split_blocks(text):
+        part = text[block.start : block.end]
+        if block.is_code:
+            kept.append(_blank(part))
+            continue
+        position = 0
+        for span in find_spans(part):
+            kept.append(part[position : span.start])
+            inside = part[span.start : span.end]
+            judged = span.kind in ("element", "environment") or (span.kind == "code" and inside[0] == "<")
+            kept.append(_TAG.sub(" ", inside) if judged else _blank(inside))
+            position = span.end
+        kept.append(part[position:])
+    return _LEFT_OUT.sub(_blank_match, "".join(kept))
 
 
-def _blank(match: re.Match[str]) -> str:
-    return " " + "\n" * match.group().count("\n")
+def _blank(text: str) -> str:
+    return " " + "\n" * text.count("\n")
 
 
-def _leave_out_fences(text: str) -> str:
-    """Blank lines in the place of fenced code; a fence that is never closed goes to the end."""
-    kept, fence = [], ""
-    for line in text.split("\n"):
-        found = _FENCE.match(line)
-        if fence:
-            closes = found and found[1].startswith(fence) and (not found[2].strip() or " " in found[2].strip())
-            kept.append(found[2] if closes and found else "")
-            fence = "" if closes else fence
-        elif found and found[1] in found[2]:  # opened and closed in one line
-            kept.append(found[2].rpartition(found[1])[2])
-        elif found:
-            fence = found[1]
-            kept.append("")
-        else:
-            kept.append(line)
-    return "\n".join(kept)
+def _blank_match(match: re.Match[str]) -> str:
+    return _blank(match[0])
 
 
 def _make_shingles(words: list[str]) -> Iterator[tuple[str, ...]]:

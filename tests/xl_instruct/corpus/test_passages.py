@@ -64,6 +64,8 @@ def find_ids(sample: Sample) -> list[str]:
         (PROSE + " Lorem ipsum dolor sit amet.", "boilerplate"),
         ("\n".join(f"Read our Privacy Policy, {line}" for line in PROSE.split(". ")), "boilerplate"),
         (PROSE + "\n\nAll rights reserved.", None),
+        (PROSE + "\n\n1. Run:\n   ```\n   " + "{ 1 + 2 } != [ 3 ]; " * 20 + "\n   ```\n2. Stop.", None),
+        (PROSE + "\n\n1. Run:\n   " + "{ 1 + 2 } != [ 3 ]; " * 20 + "\n2. Stop.", "no_prose"),
     ],
 )
 def test_form(text: Any, reason: str | None) -> None:

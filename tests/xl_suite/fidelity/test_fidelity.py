@@ -193,6 +193,34 @@ def test_code_and_addresses_do_not_count_against_the_language() -> None:
     assert judge_language(answer, "deu").verdict == "right"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "1. ```python\n   # add all the numbers of the list\n   sum(numbers)\n   ```",
+        "1. So:\n\n     ```python\n     # add all the numbers of the list\n     sum(numbers)\n     ```",
+        "> ```\n> # add all the numbers of the list\n> sum(numbers)",
+        "So:\n\n    # add all the numbers of the list\n    total = sum(numbers)\n    print(total)",
+    ],
+)
+def test_code_under_a_list_item_or_in_a_quotation_does_not_count(code: str) -> None:
+    assert judge_language(f"{SENTENCES['deu'][0]}\n\n{code}\n\n{SENTENCES['deu'][1]}", "deu").verdict == "right"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "{}\n```\nx = 1\n``` {}",
+        "{}\n\n<pre>{}</pre>",
+        "{}\n\n\\begin{{quote}}{}\\end{{quote}}",
+        "{}\n\n[1]({})",
+        "{}\n\n<!-- open\n\n{}",
+    ],
+)
+def test_text_is_no_code_for_what_stands_around_it(frame: str) -> None:
+    answer = frame.format(" ".join(SENTENCES["deu"]), " ".join(SENTENCES["eng"]))
+    assert judge_language(answer, "deu").verdict == "mixed"
+
+
 def test_a_quoted_prompt_does_not_count() -> None:
     prompt = "The quick brown fox jumps over the lazy dog and runs into the deep forest. How many animals are there?"
     answer = (

@@ -1,4 +1,4 @@
-"""The inline spans of Markdown that a translation must leave as they are.
+"""The inline spans of Markdown that are no running text: code, formulas, addresses, tags, comments, link targets.
 
 Every search is bounded or remembers where it last stopped, so that hostile text of any length takes linear time.
 """
@@ -6,16 +6,21 @@ Every search is bounded or remembers where it last stopped, so that hostile text
 from __future__ import annotations
 
 import re
+import string
 from bisect import bisect_left
 from dataclasses import dataclass
+
+_BREAKS = frozenset({"break", "comment", "element"})
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Characters `start` to `end` of a text, to be kept verbatim.
+    """Characters `start` to `end` of a text, which a translation must keep verbatim.
 
-    kind: `code`, `math`, `url`, `email`, `html`, `link` (target, footnote or reference), `entity`, or `break`
-    (a block-level HTML tag, which also ends a sentence).
+    kind: `code`, `math`, `environment` (LaTeX, from \\begin to \\end), `url`, `email`, `html` (a tag within a
+    sentence), `link` (target, footnote or reference), `entity`, `placeholder` (from `find_placeholders` alone); or,
+    between two runs of text, `break` (a block-level tag), `comment`, or `element` (of HTML, with content that is no
+    prose: a script, preformatted text).
     glued: where the unit begins that must not be cut before `end` (the text of a link), else `start`.
     """
 
@@ -23,6 +28,11 @@ class Span:
     end: int
     kind: str
     glued: int
+
+    @property
+    def breaks(self) -> bool:
+        """Whether a run of text ends here."""
+        return self.kind in _BREAKS
 
 
 # Tags that end a run of text; all other tags stand within a sentence.
@@ -41,11 +51,17 @@ _OPAQUE_INLINE = frozenset({"code", "kbd", "samp", "var"})
 _OPAQUE_BLOCK = frozenset({"pre", "script", "style", "svg", "math", "textarea"})
 
 _DOMAINS = "com|org|net|edu|gov|io|dev|app|ai|info|eu|uk|de|fr|pt|hu|lt|ie|mt|cn|in|fi|tr|tv"
+# Each alternative begins with a plain character, so that the search skips quickly from one to the next: addresses
+# are found by their first dot or colon that tells, and begin to the left of it.
 _TRIGGER = re.compile(
-    r"`+|\\begin\{|\\[^\w\s]|\$\$?|<|\]\(|\]\[|\[\^|https?://|ftp://|www\.(?=\w)|mailto:(?=\w)|&(?=[a-z#])|@"
-    rf"|(?<![\w@./\\-])(?:[a-z0-9-]{{1,63}}\.){{1,8}}(?:{_DOMAINS})(?![\w-]|\.\w)",
-    re.IGNORECASE | re.ASCII,
+    r"``*|\\(?:begin\{|[^\w\s])|\$\$?|<|\]\(|\]\[|\[\^|&(?=[A-Za-z#])|@"
+    rf"|:(?://|(?<=[oO]:)(?=\w))|\.(?:(?<=[wW]\.)(?=\w)|(?i:{_DOMAINS})(?![\w-]|\.\w))",
+    re.ASCII,
 )
+_SCHEMES = ("https", "http", "ftp", "file")
+_DOMAIN = re.compile(rf"\.(?:{_DOMAINS})(?![\w-]|\.\w)", re.IGNORECASE | re.ASCII)
+_LABELS = re.compile(r"(?:[A-Za-z0-9-]{1,63}\.){0,7}[A-Za-z0-9-]{1,63}")
+_LABEL_SIGNS = string.ascii_letters + string.digits + ".-"
 _URL_REST = re.compile(
     r"(?:\[[0-9a-f:.]{2,45}\])?[^\s<>\"`\[\]|\\^\x00-\x1f。，、；：！？（）【】「」《》“”]*", re.IGNORECASE
 )
@@ -95,7 +111,7 @@ class _Scan:
         self.blank = _Next(_BLANK_LINE.pattern, text)
         self.closers: dict[str, _Next] = {}
         self.ticks: dict[int, list[int]] = {}
-        for run in re.finditer("`+", text):
+        for run in re.finditer("``*", text):
             self.ticks.setdefault(len(run[0]), []).append(run.start())
 
     def run(self) -> list[Span]:
@@ -111,7 +127,7 @@ class _Scan:
         if mark[0] == "`":
             return self._add(start, self._code_end(start, len(mark)), "code")
         if mark == "\\begin{":
-            return self._add(start, self._environment_end(start), "math")
+            return self._add(start, self._environment_end(start), "environment")
         if mark in ("\\(", "\\["):
             closing = r"\\\)" if mark == "\\(" else r"\\\]"
             return self._add(start, self._math_end(start, closing), "math")
@@ -131,7 +147,7 @@ class _Scan:
             return self._match(_ENTITY, start, "entity")
         if mark == "@":
             return self._take_email(start)
-        return self._take_url(found)
+        return self._take_scheme(start, found.end()) if mark[0] == ":" else self._take_domain(start)
 
     def _add(self, start: int, end: int, kind: str, glued: int | None = None) -> int:
         if end:
@@ -187,7 +203,7 @@ class _Scan:
     def _take_tag(self, start: int) -> int:
         if self.text.startswith("<!--", start):
             inner, end = self._close("-->", start + 4)
-            return self._add(start, 0 if end == inner else end, "break")
+            return self._add(start, 0 if end == inner else end, "comment")
         if (end := self._match(_AUTOLINK, start, "url")) or (end := self._match(_DECLARATION, start, "break")):
             return end
         found = _TAG.match(self.text, start)
@@ -198,7 +214,7 @@ class _Scan:
         if name in opaque and not closes:
             inner, end = self._close(rf"</{name}\s{{0,8}}>", found.end())
             if end > inner and (name in _OPAQUE_BLOCK or self.blank.after(start)[0] > inner):
-                return self._add(start, end, "break" if name in _OPAQUE_BLOCK else "code")
+                return self._add(start, end, "element" if name in _OPAQUE_BLOCK else "code")
         breaks = bool(_BLOCK_TAGS.fullmatch(name))
         known = breaks or name in opaque or _INLINE_TAGS.fullmatch(name)
         if not known and attributes.strip() and "=" not in attributes:
@@ -214,24 +230,49 @@ class _Scan:
             opening -= 1
         return self._add(start, found.end(), "link", opening)
 
+    @property
+    def _floor(self) -> int:
+        """Where the last span ends; an address reaches no further to the left."""
+        return self.spans[-1].end if self.spans else 0
+
     def _take_email(self, at: int) -> int:
-        floor = self.spans[-1].end if self.spans else 0
-        left = _EMAIL_LEFT.search(self.text[max(floor, at - 64) : at])
+        left = _EMAIL_LEFT.search(self.text[max(self._floor, at - 64) : at])
         right = _EMAIL_RIGHT.match(self.text, at + 1)
         if not left or not right:
             return 0
         return self._add(at - len(left[0].lstrip(".")), right.end(), "email")
 
-    def _take_url(self, found: re.Match[str]) -> int:
-        start = found.start()
-        if start and self.text[start - 1].isascii() and self.text[start - 1].isalnum():
+    def _take_scheme(self, colon: int, end: int) -> int:
+        """An address from its scheme on; `colon` is where that ends."""
+        left = self.text[max(self._floor, colon - 6) : colon].lower()
+        schemes = _SCHEMES if end > colon + 1 else ("mailto",)
+        scheme = next((name for name in schemes if left.endswith(name)), None)
+        if scheme is None or self._follows_letter(colon - len(scheme)):
             return 0
-        end = found.end()
-        bare = found[0][-1] not in ":/" and found[0].lower() != "www."
-        if not bare or self.text[end : end + 1] in tuple("/?#:"):
-            rest = _URL_REST.match(self.text, end)
-            end = _trim_url(self.text, start, rest.end() if rest else end)
-        return self._add(start, max(end, found.end()), "url")
+        return self._add(colon - len(scheme), max(end, self._url_end(colon - len(scheme), end)), "url")
+
+    def _take_domain(self, dot: int) -> int:
+        """An address without a scheme; `dot` is the one before its top-level domain, or after `www`."""
+        domain = _DOMAIN.match(self.text, dot)
+        left = max(self._floor, dot - 600)
+        start = left + len(self.text[left:dot].rstrip(_LABEL_SIGNS))
+        if domain and _LABELS.fullmatch(self.text, start, dot) and not self._follows_letter(start, "_@/\\.-"):
+            end = domain.end()
+            if self.text[end : end + 1] in tuple("/?#:"):
+                end = max(end, self._url_end(start, end))
+            return self._add(start, end, "url")
+        start = dot - 3
+        if start < self._floor or self.text[start:dot].lower() != "www" or self._follows_letter(start):
+            return 0
+        return self._add(start, max(dot + 1, self._url_end(start, dot + 1)), "url")
+
+    def _follows_letter(self, start: int, others: str = "") -> bool:
+        before = self.text[start - 1] if start else ""
+        return bool(before) and ((before.isascii() and before.isalnum()) or before in others)
+
+    def _url_end(self, start: int, end: int) -> int:
+        rest = _URL_REST.match(self.text, end)
+        return _trim_url(self.text, start, rest.end() if rest else end)
 
 
 def _trim_url(text: str, start: int, end: int) -> int:
@@ -245,3 +286,15 @@ def _trim_url(text: str, start: int, end: int) -> int:
             break
         end -= 1
     return end
+
+
+# {name}, {{name}}, ${name}, %s, %(name)s, [[name]], __NAME__; not [your name], which is prose.
+_PLACEHOLDER = re.compile(
+    r"\$?\{\{?\s?[\w.:-]{1,40}\s?\}?\}|%(?:\([\w.]{1,40}\))?[sdif](?!\w)|\[\[[\w .:-]{1,40}\]\]"
+    r"|__[A-Z][A-Z_]{1,30}__"
+)
+
+
+def find_placeholders(text: str) -> list[Span]:
+    """What a program would fill in, in order; such spans may lie within those of `find_spans`."""
+    return [Span(*found.span(), "placeholder", found.start()) for found in _PLACEHOLDER.finditer(text)]

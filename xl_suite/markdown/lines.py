@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from xl_suite.translation.spans import Span
+from xl_suite.markdown.inline import Span
 
 # A plain line shorter than this is taken for a line of its own (verse, an address), not for a wrapped one.
 _WRAP_LENGTH = 50
@@ -24,8 +24,13 @@ class Piece:
 
 
 @dataclass(slots=True)
-class _Line:
-    """start to body: indentation and markers; body to end: the content; end to after: trailing space and line end."""
+class Line:
+    """A line of prose, or several where a span holds their line ends.
+
+    start to body: indentation and markers; body to end: the content; end to after: trailing space and line end.
+    form: `plain`, `heading`, `table`, `rule`, `link` (a definition), `code` (of a Python session) or `blank`.
+    marks: the pieces from start to body. quotes, items: how many of the markers are of quotations and of lists.
+    """
 
     start: int
     body: int
@@ -33,6 +38,8 @@ class _Line:
     after: int
     marks: list[Piece] = field(default_factory=list)
     form: str = "plain"
+    quotes: int = 0
+    items: int = 0
 
     @property
     def plain(self) -> bool:
@@ -43,7 +50,8 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _SPACE = re.compile(r"[^\S\r\n]++")
 _MARK = re.compile(
     r"(>)|(#{1,6})(?=\s|\Z)|[-*+•‣▪◦·●–—](?=\s|\Z)|\[[ xX]\](?=\s)|"
-    r"(?:\d{1,3}|[a-z]|[ivx]{2,5})[.)](?=\s)|[A-Z]\)(?=\s)|\((?:\d{1,3}|[A-Za-z]|[ivx]{2,5})\)(?=\s)"
+    r"(?:\d{1,3}|[a-z]|[ivx]{2,5})[.)](?=\s)|[A-Z]\)(?=\s)|\((?:\d{1,3}|[A-Za-z]|[ivx]{2,5})\)(?=\s)|"
+    r"\d{1,3}[、．](?!\d)|（(?:\d{1,3}|[a-z])）"
 )
 _CAPITAL = re.compile(r"([A-Z])\.(?=\s)")
 _CAPITALS = re.compile(r"^[ \t]{0,8}([A-Z])\.[ \t]", re.MULTILINE)
@@ -57,15 +65,14 @@ _PIPE = re.compile(r"(?<!\\)\|")
 def split_lines(text: str, spans: Sequence[Span]) -> Iterator[Piece]:
     """The pieces of a stretch of prose, in order and without a gap. spans: of `find_spans(text)`."""
     starts = [span.start for span in spans]
-    lines = _read_lines(text, spans, starts)
-    _mark_tables(text, lines, spans, starts)
+    lines = read_lines(text, spans)
     number = 0
     while number < len(lines):
         line = lines[number]
         yield from line.marks
         last = number
         if line.form == "table":
-            yield from _split_row(text, line, _within(spans, starts, line.body, line.end))
+            yield from _split_row(text, line, spans, starts)
         elif line.form in ("plain", "heading"):
             last = _end_paragraph(text, lines, number)
             end = lines[last].end
@@ -85,9 +92,11 @@ def _within(spans: Sequence[Span], starts: Sequence[int], start: int, end: int) 
     return spans[bisect_left(starts, start) : bisect_left(starts, end)]
 
 
-def _read_lines(text: str, spans: Sequence[Span], starts: Sequence[int]) -> list[_Line]:
+def read_lines(text: str, spans: Sequence[Span]) -> list[Line]:
+    """The lines of a stretch of prose, in order and without a gap. spans: of `find_spans(text)`."""
+    starts = [span.start for span in spans]
     capitals = set(_CAPITALS.findall(text))
-    lines: list[_Line] = []
+    lines: list[Line] = []
     start = 0
     place = 0
     for found in _NEWLINE.finditer(text):
@@ -95,18 +104,16 @@ def _read_lines(text: str, spans: Sequence[Span], starts: Sequence[int]) -> list
             place += 1
         if place < len(spans) and spans[place].start <= found.start():
             continue  # within a formula, comment or the like
-        lines.append(_read_line(text, start, found.start(), found.end(), spans, starts, capitals))
+        lines.append(_read_line(text, start, found.start(), found.end(), starts, capitals))
         start = found.end()
     if start < len(text):
-        lines.append(_read_line(text, start, len(text), len(text), spans, starts, capitals))
+        lines.append(_read_line(text, start, len(text), len(text), starts, capitals))
+    _mark_tables(text, lines)
     return lines
 
 
-def _read_line(
-    text: str, start: int, end: int, after: int, spans: Sequence[Span], starts: Sequence[int], capitals: set[str]
-) -> _Line:
-    line = _Line(start, start, end, after)
-    lists = 0
+def _read_line(text: str, start: int, end: int, after: int, starts: Sequence[int], capitals: set[str]) -> Line:
+    line = Line(start, start, end, after)
     while line.body < end:
         space = _SPACE.match(text, line.body, end)
         if space:
@@ -123,12 +130,14 @@ def _read_line(
         if not mark:
             letter = _CAPITAL.match(text, line.body, end)
             mark = letter if letter and {chr(ord(letter[1]) - 1), chr(ord(letter[1]) + 1)} & capitals else None
-        if not mark or (lists > 2 and text[line.body] != ">") or _is_rule(text, line.body, end):
+        if not mark or (line.items > 2 and text[line.body] != ">") or _is_rule(text, line.body, end):
             break
-        lists += text[line.body] != ">"
+        heading = mark.re is _MARK and mark[2]
+        line.quotes += text[line.body] == ">"
+        line.items += text[line.body] != ">" and not heading
         line.marks.append(Piece(line.body, mark.end(), "marker"))
         line.body = mark.end()
-        if mark.re is _MARK and mark[2]:
+        if heading:
             line.form = "heading"
             if space := _SPACE.match(text, line.body, end):
                 line.marks.append(Piece(line.body, space.end(), "space"))
@@ -149,7 +158,7 @@ def _is_rule(text: str, start: int, end: int) -> bool:
     return end - start >= 3 and text[start] in _RULE_SIGNS and _RULE_SIGNS.issuperset(text[start:end])
 
 
-def _mark_tables(text: str, lines: Sequence[_Line], spans: Sequence[Span], starts: Sequence[int]) -> None:
+def _mark_tables(text: str, lines: Sequence[Line]) -> None:
     """Rows are lines between outer pipes, and lines with pipes that touch a delimiter row (GFM, "Tables")."""
     under = False
     for number, line in enumerate(lines):
@@ -174,29 +183,24 @@ def _mark_tables(text: str, lines: Sequence[_Line], spans: Sequence[Span], start
                 under = False
 
 
-def _split_row(text: str, line: _Line, spans: Sequence[Span]) -> Iterator[Piece]:
-    position, place = line.body, 0
+def _split_row(text: str, line: Line, spans: Sequence[Span], starts: Sequence[int]) -> Iterator[Piece]:
+    position, place = line.body, bisect_left(starts, line.body)
     for pipe in _PIPE.finditer(text, line.body, line.end):
         while place < len(spans) and spans[place].end <= pipe.start():
             place += 1
         if place < len(spans) and spans[place].start <= pipe.start():
             continue
-        yield from _split_cell(text, position, pipe.start(), spans)
+        yield from _split_run(text, position, pipe.start(), _within(spans, starts, position, pipe.start()), "cell")
         yield Piece(pipe.start(), pipe.end(), "table")
         position = pipe.end()
-    yield from _split_cell(text, position, line.end, spans)
-
-
-def _split_cell(text: str, start: int, end: int, spans: Sequence[Span]) -> Iterator[Piece]:
-    starts = [span.start for span in spans]
-    yield from _split_run(text, start, end, _within(spans, starts, start, end), "cell")
+    yield from _split_run(text, position, line.end, _within(spans, starts, position, line.end), "cell")
 
 
 def _split_run(text: str, start: int, end: int, spans: Sequence[Span], kind: str = "text") -> Iterator[Piece]:
     """The run, cut at block-level tags and comments, which stand between texts and never in one."""
     inside: list[Span] = []
     for span in spans:
-        if span.kind != "break":
+        if not span.breaks:
             inside.append(span)
             continue
         if start < span.start:
@@ -211,7 +215,7 @@ def _make_piece(text: str, start: int, end: int, kind: str, spans: Sequence[Span
     return Piece(start, end, "space") if text[start:end].isspace() else Piece(start, end, kind, tuple(spans))
 
 
-def _end_paragraph(text: str, lines: Sequence[_Line], first: int) -> int:
+def _end_paragraph(text: str, lines: Sequence[Line], first: int) -> int:
     """The number of the line where the sentence flow that begins in line `first` ends: itself unless it was wrapped.
 
     A line break is kept as form (verse, addresses) unless the text shows that it was wrapped at a column: a long
@@ -232,6 +236,6 @@ def _end_paragraph(text: str, lines: Sequence[_Line], first: int) -> int:
     return last
 
 
-def _is_wrapped(text: str, lines: Sequence[_Line], first: int, last: int) -> bool:
-    lengths = [line.end - line.start for line in lines[first : last + 1]][-12:]
+def _is_wrapped(text: str, lines: Sequence[Line], first: int, last: int) -> bool:
+    lengths = [line.end - line.start for line in lines[max(first, last - 11) : last + 1]]
     return len(lengths) > 1 and max(lengths) <= 120 and min(lengths) * 10 >= max(lengths) * 8
