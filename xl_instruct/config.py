@@ -121,10 +121,10 @@ class Splitting(Section):
     @field_validator("name")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        from xl_instruct.splitters import list_splitters
+        from xl_instruct.splitters import explain_splitter, is_splitter
 
-        if value not in list_splitters():
-            raise ValueError(f"{value!r} is no sentence splitter. Valid: {', '.join(list_splitters())}")
+        if not is_splitter(value):
+            raise ValueError(explain_splitter(value))
         return value
 
 

@@ -17,8 +17,8 @@ from xl_suite.errors import BadInput, MissingExtra, ModelUnavailable
 
 
 def test_names() -> None:
-    assert list_splitters() == ("sat", "sentencex")
-    with pytest.raises(BadInput, match=r"'nltk' is no sentence splitter. Known: sat, sentencex"):
+    assert {"sat", "sentencex"} <= set(list_splitters())
+    with pytest.raises(BadInput, match=r"'nltk' is not a sentence splitter. Valid: .*sat, sentencex"):
         load_splitter("nltk")
     with pytest.raises(BadInput, match=r"splitter 'sentencex'.*model"):
         load_splitter("sentencex", model="x")

@@ -2,6 +2,8 @@
 
 A backend is a module of this package with a function `load(model, **options)`; its name is how a configuration
 asks for it: `cometkiwi:Unbabel/wmt23-cometkiwi-da-xl`, `comet:DIR`, `surface`. Adding one adds a file.
+From outside the package, offer `load` as an entry point of `xl_suite.quality_estimators`, or name the function:
+`package.module:function`, and `package.module:function:MODEL` with a model.
 """
 
 from __future__ import annotations
@@ -9,11 +11,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
+from xl_suite.plugins import ESTIMATORS, find_plugin, list_plugins
 
 # In XLM-R's pre-training data, but with 0.5 GiB of text one of its small shares (Conneau et al. 2020, appendix A),
 # and we know of no human judgements of it among those that the CometKiwi models were tuned on.
@@ -60,11 +63,18 @@ def load_estimator(name: str, **options: Any) -> QualityEstimator:
     MissingExtra where the backend's packages are not installed.
     """
     backend, _, model = name.partition(":")
-    module = importlib.import_module(f"{__name__}.{backend}") if backend in _modules() else None
-    if module is None or not hasattr(module, "load"):
-        valid = ", ".join(sorted(_backends()))
-        raise BadInput(f"{name!r} names no quality estimator. Write BACKEND or BACKEND:MODEL with one of: {valid}.")
-    estimator: QualityEstimator = module.load(model, **options)
+    load = _find_load(backend)
+    if load is None:
+        module, _, rest = name.partition(":")
+        function, _, model = rest.partition(":")
+        load = find_plugin(ESTIMATORS, f"{module}:{function}")
+    if load is None:
+        valid = ", ".join(sorted({*_backends(), *list_plugins(ESTIMATORS)}))
+        raise BadInput(
+            f"{name!r} is not a quality estimator. Write BACKEND or BACKEND:MODEL with one of: {valid}; or a "
+            "function of your own as package.module:function."
+        )
+    estimator: QualityEstimator = load(model, **options)
     return estimator
 
 
@@ -86,6 +96,15 @@ def warn_languages(estimator: QualityEstimator, languages: Iterable[str]) -> lis
                 "no human judgements of it: its scores for it are doubtful."
             )
     return warnings
+
+
+def _find_load(backend: str) -> Callable[..., QualityEstimator] | None:
+    if backend not in _modules():
+        return find_plugin(ESTIMATORS, backend)
+    load: Callable[..., QualityEstimator] | None = getattr(
+        importlib.import_module(f"{__name__}.{backend}"), "load", None
+    )
+    return load
 
 
 def _modules() -> set[str]:

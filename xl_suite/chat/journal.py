@@ -157,6 +157,15 @@ class Journal:
             query = "SELECT DISTINCT model, json_extract(request, '$.model') FROM answers ORDER BY 1, 2"
             return [(name, key) for name, key in self._reader.execute(query).fetchall()]
 
+    def count_by_model(self) -> list[tuple[str, int, int, int, int | None, int | None]]:
+        """(name, answers, prompt tokens, completion tokens, first time, last time) of each model, by name."""
+        with self._reading, self._explained():
+            query = (
+                "SELECT model, count(*), sum(prompt_tokens), sum(completion_tokens), min(time), max(time) "
+                "FROM answers GROUP BY model ORDER BY model"
+            )
+            return self._reader.execute(query).fetchall()
+
     def mean_completion(self, model: str) -> float | None:
         """Mean completion tokens of a model's answers, at most the last 2,000; None where there are none."""
         with self._reading, self._explained():

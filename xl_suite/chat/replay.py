@@ -8,7 +8,10 @@ computed from the line.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ from xl_suite.chat.journal_file import MAGIC
 from xl_suite.chat.wire import answer_from_json, answer_to_json, dump, hash_request, load
 from xl_suite.errors import BadRecord, JournalError, ReplayMiss
 from xl_suite.records import atomic_write
+
+GROUP = 256  # answers that are written at once
 
 
 class TextJournal:
@@ -65,10 +70,76 @@ def import_journal(source: Path, path: Path) -> int:
                     now,
                 )
             )
-            if len(group) == 256:
+            if len(group) == GROUP:
                 new += journal.add(group)
                 group = []
         return new + journal.add(group)
+
+
+def merge_journals(sources: Sequence[Path], path: Path) -> int:
+    """Adds the answers of other journals, SQLite or JSONL, to the journal at `path`; returns how many were new.
+
+    A key that is there already keeps its answer. The journal is made where there is none.
+    """
+    new = 0
+    for source in sources:
+        if _is_text(source):
+            new += import_journal(source, path)
+            continue
+        with Journal(source, read_only=True) as read, Journal(path) as journal:
+            answers = read.answers()
+            while group := list(islice(answers, GROUP)):
+                new += journal.add(group)
+    return new
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """What a journal holds of one model. first, last: Unix times of its answers; None in a JSONL file."""
+
+    model: str
+    answers: int
+    prompt_tokens: int
+    completion_tokens: int
+    failed: int
+    first: int | None
+    last: int | None
+
+
+def summarize_journal(path: Path) -> list[ModelSummary]:
+    """What a journal, SQLite or JSONL, holds of each model, by name."""
+    if not _is_text(path):
+        with Journal(path, read_only=True) as journal:
+            failed = Counter(failure.model for failure in journal.failures())
+            rows = journal.count_by_model()
+        known = {row[0] for row in rows}
+        rows += [(model, 0, 0, 0, None, None) for model in sorted(set(failed) - known)]
+        return [
+            ModelSummary(model, answers, asked, given, failed[model], first, last)
+            for model, answers, asked, given, first, last in rows
+        ]
+    found: dict[str, list[int]] = {}
+    for model, _, _, answer in read_text(path):
+        counts = found.setdefault(model[0], [0, 0, 0])
+        for place, count in enumerate((1, answer.prompt_tokens, answer.completion_tokens)):
+            counts[place] += count
+    return [
+        ModelSummary(model, answers, asked, given, 0, None, None)
+        for model, (answers, asked, given) in sorted(found.items())
+    ]
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a journal is a JSONL file. Raises JournalError for a file that is not a journal of either kind."""
+    if not path.is_file():
+        raise JournalError(f"{path}: there is no journal here. Name the file of a journal, SQLite or JSONL.")
+    with path.open("rb") as file:
+        start = file.read(len(MAGIC))
+    if start == MAGIC:
+        return False
+    if not start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        raise JournalError(f"{path}: not a journal: neither SQLite nor JSONL that xl-suite has exported.")
+    return True
 
 
 def open_replay(path: Path) -> tuple[Any, Callable[[], None], list[tuple[str, str]]]:
@@ -76,15 +147,9 @@ def open_replay(path: Path) -> tuple[Any, Callable[[], None], list[tuple[str, st
 
     Raises JournalError for a file that is neither.
     """
-    if not path.is_file():
-        raise JournalError(f"{path}: there is no journal here. Name the file of a journal, SQLite or JSONL.")
-    with path.open("rb") as file:
-        start = file.read(len(MAGIC))
-    if start == MAGIC:
+    if not _is_text(path):
         journal = Journal(path, read_only=True)
         return journal, journal.close, journal.models()
-    if not start.lstrip().startswith(b"{"):
-        raise JournalError(f"{path}: not a journal: neither SQLite nor JSONL that xl-suite has exported.")
     answers: dict[bytes, Answer] = {}
     models: dict[tuple[str, str], None] = {}
     for model, key, _, answer in read_text(path):
