@@ -38,7 +38,10 @@ def test_the_least_configuration_has_the_papers_languages_and_cut() -> None:
         ({"translators": [{"model": "a", "modle": "b"}]}, r"translators\.0\.modle: .*Valid keys: model, revision"),
         ({"translation": {"unit": "word"}}, r"translation\.unit: .*'sentence', 'paragraph' or 'document'"),
         ({"translation": {"guards": ["lenght"]}}, r"'lenght' is no guard\. Valid: empty, .*length"),
-        ({"splitter": {"name": "senx"}}, r"splitter\.name: 'senx' is no sentence splitter\. Valid: sat, sentencex"),
+        (
+            {"splitter": {"name": "senx"}},
+            r"splitter\.name: 'senx' is not a sentence splitter\. Valid: sat, sentencex",
+        ),
         ({"passages": {"source": "x", "read": 0}}, r"passages\.read: .*greater than"),
         ({"filtering": {"drop": 1}}, r"filtering\.drop: .*less than 1"),
         ({"filtering": {"scope": "all"}}, r"'language' or 'global'"),
