@@ -23,6 +23,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from xl_suite.dataset.expected import TARGET
 from xl_suite.errors import BadInput
 from xl_suite.records import ModelOutput, read_records
 from xl_suite.surrogates import replace_surrogates, tell_replaced
@@ -188,7 +189,7 @@ def _judge_once(
         values,
         judge_side([pair.output_2 for pair in pairs]),
         judge_side([pair.output_1 for pair in pairs]),
-        [row.expected == "target" for row in rows],
+        [row.expected == TARGET for row in rows],
     )
     raw = summarize_preferences(values)
     return {

@@ -13,6 +13,7 @@ from xl_alpacaeval.pairs import build_pairs, list_targets
 from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.cli.main import main
 from xl_suite.dataset.card import check_card
+from xl_suite.dataset.expected import find_expected
 from xl_suite.dataset.folder import list_languages, read_benchmark
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language, table
@@ -174,9 +175,7 @@ def test_the_english_path_keeps_its_bytes(own_prompts: Path) -> None:
 
 
 def test_a_score_reads_what_the_prompts_of_a_pair_expect(m_alpacaeval: Path, tmp_path: Path) -> None:
-    from xl_suite.scoring.answers import read_expected
-
     build(m_alpacaeval, tmp_path / "pairs", "--languages", "hin,por")
-    assert read_expected(tmp_path / "pairs", ["hin"]) == {"hin": {1: "target", 2: "target", 574: "other:fra"}}
-    with pytest.raises(BadInput, match="no split of deu"):
-        read_expected(tmp_path / "pairs", ["deu"])
+    assert find_expected(tmp_path / "pairs", {"hin": {"named otherwise"}}) == {"hin": {574: "other:fra"}}
+    with pytest.raises(BadInput, match="has no deu"):
+        find_expected(tmp_path / "pairs", {"deu": {"named otherwise"}})

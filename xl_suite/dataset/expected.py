@@ -1,14 +1,26 @@
-"""Which prompts expect the target language: as a benchmark's folder says, or the list that ships."""
+"""Which language the right answer to a prompt is in: the benchmark's own rows say it, or the list that ships.
+
+One rule for XL-AlpacaEval, its pairs, m-AlpacaEval and any other benchmark, for all who gate or measure fidelity.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xl_suite.dataset.folder import list_languages, read_benchmark
+from xl_suite.records import BenchmarkRow
+from xl_suite.tables import read_table
+
 if TYPE_CHECKING:
     from xl_suite.judging.annotations import Annotation
+    from xl_suite.records import ModelOutput
+
+TARGET = "target"
+Expected = Mapping[str, Mapping[int, str]]  # language -> prompt ID -> any or other:CODE; the rest are `target`
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,30 +33,47 @@ class ExpectedLanguage:
 
 
 def find_expected(folder: Path | None, benchmarks: Mapping[str, Set[str]]) -> dict[str, Mapping[int, str]]:
-    """`expected` by language and prompt ID; a language of which nothing is known is left out.
+    """What prompts expect that do not expect the target language, by language; a language of which nothing is known
+    is left out.
 
-    folder: the benchmark's dataset folder. Without it, a language whose rows all are of a benchmark with AlpacaEval's
-    IDs takes XL-AlpacaEval's list, which ships. benchmarks: by language, what the rows name as their benchmark.
-    Raises BadInput for a language that the folder lacks.
+    folder: the benchmark's dataset folder. benchmarks: by language, what the rows name as their benchmark.
+    Raises BadInput for a folder that is not a benchmark, or lacks a language.
     """
     if folder is not None:
-        from xl_suite.errors import BadInput
-        from xl_suite.scoring.answers import read_expected
-
-        if not any(folder.glob("*/*.parquet")):
-            raise BadInput(
-                f"{folder} is no dataset folder of a benchmark: it has no <language>/*.parquet. "
-                "`xl-suite build` makes one."
-            )
-        return dict(read_expected(folder, sorted(benchmarks)))
-    known = [language for language, names in benchmarks.items() if all(map(has_alpaca_eval_ids, names))]
-    return dict.fromkeys(known, read_packaged()) if known else {}
+        list_languages(folder)
+    found = {}
+    for language, names in sorted(benchmarks.items()):
+        marks = choose_marks(names, None if folder is None else read_benchmark(folder, [language]))
+        if marks is not None:
+            found[language] = marks
+    return found
 
 
-def list_benchmarks(annotations: Iterable[Annotation]) -> dict[str, set[str]]:
-    """What annotations name as their benchmark, by language; those whose language is not named are left out."""
+def choose_marks(names: Set[str], rows: Iterable[BenchmarkRow] | None) -> Mapping[int, str] | None:
+    """What the prompts of one language expect that do not expect the target language, by ID; None: not known.
+
+    rows: those of the benchmark's dataset folder, which decide. Without them, XL-AlpacaEval's list holds where all
+    `names` are benchmarks with AlpacaEval's IDs.
+    """
+    if rows is not None:
+        return list_marks(rows)
+    return read_packaged() if names and all(map(has_alpaca_eval_ids, names)) else None
+
+
+def list_marks(rows: Iterable[BenchmarkRow]) -> dict[int, str]:
+    """What rows of a benchmark expect that do not expect the target language, by ID."""
+    return {row.id: row.expected for row in rows if row.expected != TARGET}
+
+
+def expects_target(expected: Mapping[int, str] | None, prompt_id: int | None) -> bool:
+    """Whether a prompt expects the target language, by the marks of its language; one without an ID does."""
+    return prompt_id is None or (expected or {}).get(prompt_id, TARGET) == TARGET
+
+
+def list_benchmarks(rows: Iterable[Annotation | ModelOutput]) -> dict[str, set[str]]:
+    """What rows name as their benchmark, by language; those whose language is not named are left out."""
     found: dict[str, set[str]] = {}
-    for row in annotations:
+    for row in rows:
         if row.language:
             found.setdefault(row.language, set()).add(row.benchmark)
     return found
@@ -54,8 +83,7 @@ def has_alpaca_eval_ids(benchmark: str) -> bool:
     return benchmark in ("xl-alpacaeval", "m-alpacaeval") or benchmark.startswith("xl-alpacaeval-from-")
 
 
-def read_packaged() -> dict[int, str]:
-    """`expected` by prompt ID as XL-AlpacaEval ships it."""
-    from xl_suite.tables import read_table
-
+@cache
+def read_packaged() -> Mapping[int, str]:
+    """`any` or `other:CODE` by prompt ID, as XL-AlpacaEval ships it."""
     return {row.id: row.expected for row in read_table("xl_alpacaeval", "expected.tsv", ExpectedLanguage)}

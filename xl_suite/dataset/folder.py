@@ -110,7 +110,9 @@ def list_languages(folder: Path) -> list[str]:
     order = {language.code: place for place, language in enumerate(table())}
     found = [entry.name for entry in folder.iterdir() if entry.is_dir() and any(entry.glob(f"{TEST}-*.parquet"))]
     if not found:
-        raise BadInput(f"{folder} is no benchmark: it has no <language>/{TEST}-*.parquet.")
+        raise BadInput(
+            f"{folder} is not a benchmark: it has no <language>/{TEST}-*.parquet. `xl-suite build` makes one."
+        )
     return sorted(found, key=lambda config: ([order.get(code, len(order)) for code in config.split("-")], config))
 
 

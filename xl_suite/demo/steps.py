@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xl_suite.dataset.expected import list_marks
 from xl_suite.demo.answers import GENERATORS, count_answers, group_languages, write_journal
 from xl_suite.demo.benchmark import NAME, build_demo_rows, write_demo_benchmark
 from xl_suite.demo.translated import NAME as TRANSLATED
@@ -134,7 +135,7 @@ def check(demo: Demo) -> Demo:
 
     fidelity = {
         generator: {
-            code: score_fidelity(outputs, code, expected={row.id: row.expected for row in demo.rows[code]})
+            code: score_fidelity(outputs, code, expected=list_marks(demo.rows[code]))
             for code, outputs in languages.items()
         }
         for generator, languages in demo.outputs.items()
@@ -160,7 +161,7 @@ def judge(demo: Demo) -> Demo:
         pairs, read_annotator(ANNOTATOR), judged_by, ChatOptions(progress=False), order=ORDER, method="logprobs"
     )
     folder = write_judgement(demo.annotation_folder, judgement)
-    expected = {code: {row.id: row.expected for row in rows} for code, rows in demo.rows.items()}
+    expected = {code: list_marks(rows) for code, rows in demo.rows.items()}
     return replace(demo, scores=score_annotations(read_annotations(folder), expected=expected).to_json())
 
 

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xl_suite.dataset.expected import Expected, choose_marks
+from xl_suite.dataset.folder import find_config, list_languages, read_benchmark
 from xl_suite.errors import BadInput
 from xl_suite.leaderboard.results import Found, Results
 from xl_suite.leaderboard.scored import Job
-from xl_suite.records import BenchmarkRow, read_raw, read_records
+from xl_suite.records import BenchmarkRow, read_raw
 from xl_suite.responding.outputs import name_folder
-from xl_suite.tables import read_table
-
-PACKAGED = "xl-alpacaeval"
-Expected = Mapping[str, Mapping[int, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Marked:
-    """A row of XL-AlpacaEval's expected.tsv."""
-
-    id: int
-    expected: str
-    reason: str
 
 
 @dataclass(slots=True)
@@ -55,8 +43,8 @@ class Benchmarks:
         """The prompts of a language; none where the folder does not have it."""
         key = folder, language
         if key not in self._rows:
-            paths = sorted((folder / language).glob("test-*.parquet")) if re.fullmatch("[a-z]{3}", language) else []
-            self._rows[key] = [row for path in paths for row in read_records(path, BenchmarkRow)]
+            known = list_languages(folder)
+            self._rows[key] = read_benchmark(folder, [language]) if find_config(known, language) in known else []
         return self._rows[key]
 
     def find(self, annotated: Found) -> Path | None:
@@ -71,16 +59,13 @@ class Benchmarks:
         return None
 
     def expected(self, benchmark: str, folder: Path | None, languages: Iterable[str]) -> Expected:
-        """What prompts expect that does not expect the target language, by language and ID."""
-        if folder is None and benchmark != PACKAGED:
-            return {}
-        if folder is None:
-            packaged = {row.id: row.expected for row in read_table("xl_alpacaeval", "expected.tsv", _Marked)}
-            return {language: packaged for language in languages if language != "eng"}
-        return {
-            language: {row.id: row.expected for row in self.rows(folder, language) if row.expected != "target"}
-            for language in languages
-        }
+        """What prompts expect that do not expect the target language, by language and ID."""
+        found = {}
+        for language in languages:
+            marks = choose_marks({benchmark}, (self.rows(folder, language) or None) if folder else None)
+            if marks is not None:
+                found[language] = marks
+        return found
 
 
 def plan_jobs(results: Results, benchmarks: Sequence[Path] = ()) -> list[Job]:
@@ -117,7 +102,9 @@ def plan_jobs(results: Results, benchmarks: Sequence[Path] = ()) -> list[Job]:
 
 
 def name_benchmark(annotated: Found, outputs: Mapping[str, Sequence[Found]]) -> str:
-    """The benchmark that the outputs behind an annotation name; empty where none does."""
+    """The benchmark that an annotation or the outputs behind it name; empty where none does."""
+    if annotated.head.get("benchmark"):
+        return str(annotated.head["benchmark"])
     for side in ("generator_2", "generator_1"):
         own = [one for one in outputs.get(str(annotated.head[side]), ()) if one.language == annotated.language]
         names = {str(one.head.get("benchmark") or "") for one in own}

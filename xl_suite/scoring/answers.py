@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xl_suite.dataset.folder import find_config
+from xl_suite.dataset.expected import Expected, expects_target
 from xl_suite.errors import BadInput
-from xl_suite.records import BenchmarkRow, ModelOutput, read_records
+from xl_suite.records import ModelOutput, read_records
 from xl_suite.scoring.gating import Gate, Gated, gate_preferences
 from xl_suite.scoring.length_control import LengthControl, control_length
 from xl_suite.scoring.preferences import Array, Preferences
@@ -21,7 +21,6 @@ from xl_suite.scoring.preferences import Array, Preferences
 if TYPE_CHECKING:
     from xl_suite.fidelity import Fidelity
 
-Expected = Mapping[str, Mapping[int, str]]  # language -> prompt ID -> target, any or other:CODE
 Reasons = Mapping[tuple[str, int | str], str]  # (language, ID or instruction) -> finish_reason
 Look = tuple[tuple[ModelOutput, ...], str, tuple[tuple[int, str], ...]]  # outputs, language, what prompts expect
 
@@ -69,7 +68,7 @@ def collect_answers(
         cells=tuple(cells),
         model=tuple(model),
         reference=tuple(reference),
-        expected=tuple(row.id is None or own.get(row.id, "target") == "target" for row in model),
+        expected=tuple(expects_target(own, row.id) for row in model),
         fidelity=None,
         reference_fidelity=None,
     )
@@ -192,17 +191,3 @@ def read_reasons(path: Path) -> Reasons:
             language = row.language or (file.stem if len(file.stem) == 3 else "")
             reasons[language, row.instruction if row.id is None else row.id] = row.finish_reason
     return reasons
-
-
-def read_expected(folder: Path, languages: list[str]) -> Expected:
-    """What a benchmark's prompts expect, from its dataset folder. Raises BadInput where a language is not in it."""
-    configs = [entry.name for entry in folder.glob("*")]
-    expected = {}
-    for language in languages:
-        files = sorted((folder / find_config(configs, language)).glob("test-*.parquet"))
-        if not files:
-            raise BadInput(
-                f"{folder}: no split of {language} ({language}/test-*.parquet). `xl-suite build` makes the folder."
-            )
-        expected[language] = {row.id: row.expected for file in files for row in read_records(file, BenchmarkRow)}
-    return expected

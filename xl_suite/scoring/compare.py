@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from xl_suite.dataset.expected import Expected
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
-from xl_suite.scoring.answers import Expected, collect_answers, gate_language, look_at_languages
+from xl_suite.scoring.answers import collect_answers, gate_language, look_at_languages
 from xl_suite.scoring.bootstrap import resample_means
 from xl_suite.scoring.gating import Gate
 from xl_suite.scoring.intervals import standard_error_of_macro

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xl_suite.dataset.expected import Expected
 from xl_suite.judging.annotations import Annotation
 from xl_suite.scoring.answers import (
     Answers,
-    Expected,
     Look,
     Reasons,
     collect_answers,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import xl_suite
+from xl_suite.dataset.expected import list_marks
 from xl_suite.dataset.folder import list_languages, read_benchmark
 from xl_suite.errors import BadInput, XLSuiteError
 from xl_suite.judging.annotations import Annotation, read_file
@@ -120,7 +121,7 @@ def _measure(
 
     annotator = _find_annotator(judge, next(iter(found.annotations.values()))[0].annotator)
     judged = [row for one in found.annotations.values() for row in one]
-    expected = {code: {row.id: row.expected for row in rows} for code, rows in found.rows.items()}
+    expected = {code: list_marks(rows) for code, rows in found.rows.items()}
     reasons: dict[tuple[str, int | str], str] = {
         (code, row.id or 0): row.finish_reason for code, rows in found.outputs.items() for row in rows
     }

@@ -81,7 +81,7 @@ def test_a_benchmark_is_read_back_in_the_order_of_the_table(tmp_path: Path) -> N
         read_benchmark(folder, ["deu", "swe"])
     with pytest.raises(BadInput, match="no such folder"):
         list_languages(tmp_path / "nothing")
-    with pytest.raises(BadInput, match="no benchmark"):
+    with pytest.raises(BadInput, match="not a benchmark"):
         list_languages(tmp_path)
 
 

@@ -107,7 +107,7 @@ def test_rows_without_a_language_need_the_option(tmp_path: Path, capsys: pytest.
         (["nowhere"], "no such file or folder"),
         (["empty"], "holds no outputs"),
         (["good", "--language", "fra"], "asked for in 'deu'"),
-        (["good", "--benchmark", "empty"], "no dataset folder"),
+        (["good", "--benchmark", "empty"], "is not a benchmark"),
         (["broken.json"], "not JSON"),
         (["wrong.json"], "'language'"),
     ],

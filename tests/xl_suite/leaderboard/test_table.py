@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.leaderboard_results import HOSTILE, write_annotations, write_outputs, write_ratings
+from tests.leaderboard_results import ENGLISH, HOSTILE, write_annotations, write_outputs, write_ratings
+from xl_suite.cli.main import main
+from xl_suite.dataset.expected import read_packaged
 from xl_suite.errors import BadInput, BadRecord, UnknownLanguage
 from xl_suite.judging.annotations import read_annotations
 from xl_suite.leaderboard.jobs import name_places, plan_jobs
@@ -21,9 +24,11 @@ from xl_suite.leaderboard.results import find_results, read_head
 from xl_suite.leaderboard.site import Site, build_site
 from xl_suite.leaderboard.table import Board, Row, paper_boards
 from xl_suite.paper.published import find_scores
+from xl_suite.records import BenchmarkRow, write_json, write_parquet
 from xl_suite.scoring.scores import score_annotations
 
 SHARES = (0.9, 0.2, 0.6, 0.4, 1.0, 0.0)
+MARKS = ("any", "other:fra")
 
 
 def build(folder: Path, **options: Any) -> Site:
@@ -273,3 +278,34 @@ def test_jobs_know_what_prompts_expect(tmp_path: Path) -> None:
     (job,) = plan_jobs(find_results([tmp_path / "r"]))
     assert job.expected["deu"][574] == "other:fra"  # translate into French
     assert [path.name for path in job.outputs] == ["deu.json"]
+
+
+@pytest.mark.parametrize("with_folder", [False, True])
+@pytest.mark.parametrize("benchmark", ["xl-alpacaeval", "m-alpacaeval", "xl-alpacaeval-from-hin"])
+def test_the_gated_rate_is_that_of_score_for_every_benchmark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], benchmark: str, with_folder: bool
+) -> None:
+    """Prompt 1 may be answered in any language, 2 in French, so that English answers to them are not all wrong."""
+    marked = dict(
+        zip((1, 2), (next(n for n, one in read_packaged().items() if one == mark) for mark in MARKS), strict=True)
+    )
+    folder = write_annotations(
+        tmp_path / "r", "a", SHARES, languages=["deu"], outputs=[f"{ENGLISH} {n}" for n in "123456"]
+    )
+    rows = [replace(row, benchmark=benchmark, id=marked.get(row.id or 0, row.id)) for row in read_annotations(folder)]
+    write_json(folder / "deu.json", rows)
+    extra = []
+    if with_folder:  # says more than the packaged list: prompt 3 may be answered in any language, too
+        place = tmp_path / "b" / ("hin-deu" if "-from-" in benchmark else "deu")
+        kinds = [*MARKS, "any", "target", "target", "target"]
+        prompts = [
+            BenchmarkRow(row.id or 0, "", row.instruction, "", "", "deu", kind)
+            for row, kind in zip(rows, kinds, strict=True)
+        ]
+        write_parquet(place / "test-00000-of-00001.parquet", prompts)
+        extra = ["--benchmark", str(tmp_path / "b")]
+    assert main(["score", str(folder), *extra, "--resamples", "100", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["gate"]["n_not_expected"] == (3 if with_folder else 2)
+    site = build(tmp_path / "r", benchmarks=[tmp_path / "b"] if with_folder else [])
+    assert find_row(site, "a").cells["gated"]["deu"][0] == said["gated_win_rate"]
