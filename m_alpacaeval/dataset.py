@@ -20,6 +20,7 @@ from m_alpacaeval.rows import ENGLISH, NAME, Prompt, Sources, TranslatedRow, mak
 from m_alpacaeval.translate import DEFAULT, Settings, Translation, read_prompt, score_translations, translate_prompts
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
+from xl_suite.chat.replay import name_model
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.dataset.card import name_language, render_card
 from xl_suite.dataset.folder import write_benchmark
@@ -84,7 +85,7 @@ def build_benchmark(
     """Has `model` translate every prompt that no person has edited in `out/review.jsonl`. Raises what ends a run."""
     prompts = [prompt for own in sources.prompts.values() for prompt in own]
     edits = read_edits(out / FILE_NAME, prompts)
-    translator = _name_translator(model)
+    translator = name_model(model)
     made: list[Translation] = []
     ledger = None
     if edits.others:
@@ -178,14 +179,6 @@ def _count_doubted(texts: Mapping[Prompt, str]) -> dict[str, int]:
         own = {prompt: text for prompt, text in texts.items() if prompt.language == code}
         counts[code] = sum(bool(reasons) for reasons in check_prompts(list(own), list(own.values())))
     return counts
-
-
-def _name_translator(model: Model) -> str:
-    if model.kind != "replay":
-        return model.name
-    from xl_suite.responding.respond import name_model
-
-    return name_model(model)
 
 
 def _list_reasons(aside: Sequence[Translation]) -> str:

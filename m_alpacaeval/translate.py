@@ -15,8 +15,8 @@ from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
+from xl_suite.chat.run import run
 from xl_suite.chat.settings import ChatOptions
-from xl_suite.chat.talk import ask_each, run_talk
 from xl_suite.languages import find_language
 from xl_suite.markdown.blocks import unwrap_fence
 
@@ -66,12 +66,12 @@ def translate_prompts(
 ) -> tuple[list[Translation], Ledger]:
     """A translation of each prompt, in their order, sound or set aside. Raises what ends a run."""
 
-    async def talk(client: ChatClient) -> list[Translation]:
+    async def converse(client: ChatClient) -> list[Translation]:
         best: dict[Prompt, Translation] = {}
         waiting = list(prompts)
         for attempt in range(settings.attempts):
             calls = [make_call(prompt, settings, attempt, best.get(prompt)) for prompt in waiting]
-            results = await ask_each(client, calls)
+            results = await client.ask_each(calls)
             for found in check_results(waiting, results, settings, attempt):
                 best[found.prompt] = choose(best.get(found.prompt), found)
             waiting = [prompt for prompt in waiting if best[prompt].reasons]
@@ -79,7 +79,7 @@ def translate_prompts(
                 break
         return [best[prompt] for prompt in prompts]
 
-    return run_talk(model, talk, options, label="translate", total=len(prompts))
+    return run(model, converse, options, label="translate", total=len(prompts))
 
 
 def plan_calls(prompts: Sequence[Prompt], settings: Settings = DEFAULT) -> list[Call]:

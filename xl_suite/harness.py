@@ -149,7 +149,7 @@ def _judge_once(
     import numpy as np
 
     from xl_suite.chat.models import parse_model
-    from xl_suite.chat.session import ChatOptions
+    from xl_suite.chat.settings import ChatOptions
     from xl_suite.fidelity import Answer, judge_answers
     from xl_suite.judging.annotations import scale_preference
     from xl_suite.judging.annotator import read_annotator

@@ -245,7 +245,8 @@ def run_child(kind: str, url: str, count: int, slots: int, journal: Path) -> Non
 def run_ours(url: str, count: int, slots: int, journal: Path) -> dict[str, Any]:
     from xl_suite.chat.calls import Call, Message
     from xl_suite.chat.models import Model
-    from xl_suite.chat.session import ChatOptions, run_calls
+    from xl_suite.chat.run import run_calls
+    from xl_suite.chat.settings import ChatOptions
 
     calls = (Call(f"deu/{number}", (Message("user", f"{number}: {TEXT}"),)) for number in range(count))
     rows: set[str] = set()

@@ -70,7 +70,7 @@ def _translate(pipeline: Pipeline, rows: Iterable[Row], settings: Any) -> Iterat
 def _estimate(
     pipeline: Pipeline, stage: str, model: Model, calls: Sequence[Call], scale: float, exact: bool
 ) -> Estimate:
-    own = estimate(model, calls, pipeline.asker.options)
+    own = estimate(model, calls, pipeline.options)
 
     def scaled(value: int) -> int:
         return round(value * scale)

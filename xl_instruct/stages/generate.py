@@ -156,7 +156,7 @@ def _generate(pipeline: Pipeline) -> Generated:
         list_stages(config, summaries, measured),
         quarantined,
         warnings,
-        pipeline.asker.ledgers,
+        pipeline.ledgers,
     )
 
 

@@ -13,27 +13,30 @@ from typing import Any
 
 from xl_instruct.config import (
     Config,
-    Translator,
+    ModelSettings,
     describe_model,
     fingerprint,
     hash_values,
     settings_of,
 )
-from xl_instruct.stages.asking import STARTED, Asker
 from xl_instruct.stages.files import FOLDER, LeftOut, Rounds, StageFile, Summary
 from xl_instruct.stages.preparing import Preparation, count_units, prepare_rows, read_decontaminator
 from xl_instruct.stages.prompts import load_prompt
 from xl_instruct.stages.quality import write_scores
 from xl_instruct.stages.streaming import stream_rows
 from xl_instruct.stages.teaching import refine, write_instruction
-from xl_instruct.stages.translation import Desk, is_unsound, translate_row
-from xl_suite.chat.budget import require_price
+from xl_instruct.stages.translation import Worker, is_unsound, translate_row
+from xl_suite.chat.budget import Budget, require_price
 from xl_suite.chat.client import ChatClient
-from xl_suite.chat.models import Model
+from xl_suite.chat.ledger import Ledger
+from xl_suite.chat.models import STARTED, Model
+from xl_suite.chat.run import run
+from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
 
 Row = Mapping[str, Any]
 Say = Callable[[str], None]
+Teach = Callable[[Row, ChatClient, ModelSettings, int, Summary], Awaitable[dict[str, Any] | LeftOut]]
 # Calls under way beyond the slots, so that these never wait for the next row.
 AHEAD = 256
 
@@ -43,11 +46,12 @@ class Pipeline:
     """The stages of one configuration in one folder. Make it with `open_pipeline`.
 
     Each method does one stage, unless its file is there, and returns that file (or one for each language).
+    ledgers: of the stages that made calls, by their label. budget: one for all of them.
     """
 
     config: Config
     out: Path
-    asker: Asker
+    options: ChatOptions
     say: Say
     limit: int | None
     fingerprint: str
@@ -56,6 +60,11 @@ class Pipeline:
     rounds: Rounds
     files: list[StageFile] = field(default_factory=list)
     tried: list[tuple[str, str]] = field(default_factory=list)
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    budget: Budget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.options.budget)
 
     @property
     def folder(self) -> Path:
@@ -78,37 +87,10 @@ class Pipeline:
         """Stages 1 and 2: rows with `instruction`, `draft` and `response` instead of `text`."""
         passages = self.passages()
         instructions, refined = self.pair_files(passages)
-        first, second = (self.rounds.of(file.stage, file.base) for file in (instructions, refined))
         if not (instructions.exists() and refined.exists()):
-            with self.asker.serve([self.teacher]) as served:
-                for file, source, ask, rounds in (
-                    (instructions, passages, write_instruction, first),
-                    (refined, instructions, refine, second),
-                ):
-                    if file.exists():
-                        self._end(file)
-                        continue
-                    self._begin(file)
-                    attempts = self.config.attempts * rounds
-                    total = source.summary().rows
-
-                    async def work(
-                        clients: list[ChatClient],
-                        file: StageFile = file,
-                        source: StageFile = source,
-                        ask: Any = ask,
-                        attempts: int = attempts,
-                    ) -> None:
-                        def one(row: Row, summary: Summary) -> Awaitable[dict[str, Any] | LeftOut]:
-                            answer: Awaitable[dict[str, Any] | LeftOut] = ask(
-                                row, clients[0], self.config.teacher, attempts, summary
-                            )
-                            return answer
-
-                        await self._fill(file, source.rows(), one, 1)
-
-                    self.asker.run(served, file.stage, total, work)
-                    self._end(file)
+            with StartedServers(self.options) as servers:
+                self._teach(instructions, passages, write_instruction, servers)
+                self._teach(refined, instructions, refine, servers)
         for file in (instructions, refined):
             self._end(file)
             self._note_tried(file, file.summary().quarantined)
@@ -146,7 +128,6 @@ class Pipeline:
         """Stage 3: segments with `candidates`, a file for each language. The files of earlier translators stay."""
         before = dict.fromkeys(self.config.languages, prepared)
         for numbers in self._groups():
-            group = [self.config.translators[number] for number in numbers]
             files, rounds = {}, {}
             for language, source in before.items():
                 keys = [self._translation_key(number) for number in range(numbers[-1] + 1)]
@@ -154,7 +135,7 @@ class Pipeline:
                 files[language], rounds[language] = self._tried_file(stage, source.key, *keys, language=language)
             missing = [language for language, file in files.items() if not file.exists()]
             if missing:
-                self._translate(numbers, group, before, files, rounds, missing)
+                self._translate(numbers, before, files, rounds, missing)
             for file in files.values():
                 self._end(file)
                 summary = file.summary()
@@ -176,42 +157,81 @@ class Pipeline:
 
     def finish(self) -> None:
         """Counts this run for the rows that are left in quarantine: the next one tries new samples for them."""
-        if self.asker.options.replay is None:
+        if self.options.replay is None:
             self.rounds.advance(self.tried)
+
+    def _teach(self, file: StageFile, source: StageFile, teach: Teach, servers: StartedServers) -> None:
+        """One of the teacher's stages, unless its file is there."""
+        if not file.exists():
+            self._begin(file)
+            attempts = self.config.attempts * self.rounds.of(file.stage, file.base)
+
+            async def converse(clients: dict[int, ChatClient]) -> None:
+                def one(row: Row, summary: Summary) -> Awaitable[dict[str, Any] | LeftOut]:
+                    return teach(row, clients[0], self.config.teacher, attempts, summary)
+
+                await self._fill(file, source.rows(), one, 1)
+
+            self._run({0: self.teacher}, converse, file.stage, source.summary().rows, servers)
+        self._end(file)
 
     def _translate(
         self,
         numbers: Sequence[int],
-        group: Sequence[Translator],
         before: Mapping[str, StageFile],
         files: Mapping[str, StageFile],
         rounds: Mapping[str, int],
         missing: Sequence[str],
     ) -> None:
-        label = " + ".join(self.translators[number].name for number in numbers)
-        total = sum(file.summary().extra.get("segments", 0) for file in (before[code] for code in missing))
+        """One group of translators, by number, for the languages whose file is missing."""
+        models = {number: self.translators[number] for number in numbers}
+        label = " + ".join(model.name for model in models.values())
+        total = sum(before[language].summary().extra.get("segments", 0) for language in missing)
+
+        async def converse(clients: dict[int, ChatClient]) -> None:
+            workers = [Worker(number, self.config.translators[number], clients[number]) for number in numbers]
+            for language in missing:
+                self._begin(files[language])
+                await self._translate_rows(before[language], files[language], workers, rounds[language])
+
+        with StartedServers(self.options) as servers:
+            self._run(models, converse, label, total * len(numbers), servers)
+
+    async def _translate_rows(
+        self, source: StageFile, file: StageFile, workers: Sequence[Worker], rounds: int
+    ) -> None:
+        attempts = self.config.translation.attempts * rounds
+        numbers = [worker.number for worker in workers]
         last = numbers[-1] == len(self.translators) - 1
 
-        async def work(clients: list[ChatClient]) -> None:
-            desks = [Desk(*desk) for desk in zip(numbers, group, clients, strict=True)]
-            for language in missing:
-                file = files[language]
-                self._begin(file)
-                attempts = self.config.translation.attempts * rounds[language]
+        async def one(row: Row, summary: Summary) -> dict[str, Any] | LeftOut:
+            made = await translate_row(row, file.language, workers, self.config.translation, attempts, summary)
+            if not isinstance(made, LeftOut):
+                summary.extra["segments"] = summary.extra.get("segments", 0) + count_units(made)
+                summary.extra["unsound"] = summary.extra.get("unsound", 0) + is_unsound(made, numbers, last)
+            return made
 
-                async def one(
-                    row: Row, summary: Summary, language: str = language, attempts: int = attempts
-                ) -> dict[str, Any] | LeftOut:
-                    made = await translate_row(row, language, desks, self.config.translation, attempts, summary)
-                    if not isinstance(made, LeftOut):
-                        summary.extra["segments"] = summary.extra.get("segments", 0) + count_units(made)
-                        summary.extra["unsound"] = summary.extra.get("unsound", 0) + is_unsound(made, numbers, last)
-                    return made
+        await self._fill(file, source.rows(), one, len(workers), count_units)
 
-                await self._fill(file, before[language].rows(), one, len(desks), count_units)
-
-        with self.asker.serve([self.translators[number] for number in numbers]) as served:
-            self.asker.run(served, label, total * len(numbers), work)
+    def _run(
+        self,
+        models: Mapping[int, Model],
+        conversation: Callable[[dict[int, ChatClient]], Awaitable[None]],
+        label: str,
+        total: int,
+        servers: StartedServers,
+    ) -> None:
+        ledger = self.ledgers[label] = Ledger()
+        run(
+            models,
+            conversation,
+            self.options,
+            label=label,
+            total=total,
+            servers=servers,
+            budget=self.budget,
+            ledger=ledger,
+        )
 
     def _score(
         self, translated: Mapping[str, StageFile], stage: str, model: str, options: Mapping[str, Any]
@@ -223,7 +243,7 @@ class Pipeline:
         missing = {code: (translated[code], file) for code, file in files.items() if not file.exists()}
         for _, file in missing.values():
             self._begin(file)
-        write_scores(missing, model, options, self.asker.options.journal)
+        write_scores(missing, model, options, self.options.journal)
         for file in files.values():
             self._end(file)
         return files
@@ -233,7 +253,7 @@ class Pipeline:
         one whose server is started alone."""
         groups: list[list[int]] = []
         for number, model in enumerate(self.translators):
-            alone = model.kind in STARTED and self.asker.options.replay is None
+            alone = model.kind in STARTED and self.options.replay is None
             if groups and not alone and self.translators[groups[-1][-1]].kind not in STARTED:
                 groups[-1].append(number)
             else:
@@ -256,7 +276,7 @@ class Pipeline:
         models: int,
         weigh: Callable[[Row], int] = lambda row: 1,
     ) -> None:
-        in_flight = 3 * self.asker.options.slots + AHEAD
+        in_flight = 3 * self.options.slots + AHEAD
         with file.write() as writer:
             results: AsyncIterator[dict[str, Any] | LeftOut] = stream_rows(
                 rows,
@@ -309,7 +329,7 @@ def open_pipeline(
     return Pipeline(
         config,
         out,
-        Asker(options),
+        options,
         say,
         limit,
         fingerprint(config, limit),

@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Worker:
     """A translator at work: its number (0 is the one that the naive dataset is from), settings and client."""
 
     number: int
@@ -52,11 +52,11 @@ def build_calls(
 
 
 async def translate_row(
-    row: Row, language: str, desks: Sequence[Desk], settings: Translation, attempts: int, summary: Summary
+    row: Row, language: str, workers: Sequence[Worker], settings: Translation, attempts: int, summary: Summary
 ) -> dict[str, Any] | LeftOut:
-    """The row with a candidate of each desk for every translatable segment, after those of earlier desks.
+    """The row with a candidate of each worker for every translatable segment, after those of earlier workers.
 
-    row: with `segments`, each a dict with `kind`, `text`, `protected` and, of earlier desks, `candidates`.
+    row: with `segments`, each a dict with `kind`, `text`, `protected` and, of earlier workers, `candidates`.
     A refused candidate of the first translator is always tried again, since the naive dataset needs it; one of
     another only while no translator before it has a sound one. A failed call quarantines the row.
     """
@@ -64,21 +64,24 @@ async def translate_row(
     todo = [segment for segment in work if segment["kind"] in TRANSLATABLE]
     try:
         first = await asyncio.gather(
-            *(_ask_all(desk, list(build_calls(work, language, desk.settings, settings)), summary) for desk in desks)
+            *(
+                _ask_all(worker, list(build_calls(work, language, worker.settings, settings)), summary)
+                for worker in workers
+            )
         )
-        for desk, answers in zip(desks, first, strict=True):
-            candidates = _judge(todo, answers, desk, language, settings, 0)
+        for worker, answers in zip(workers, first, strict=True):
+            candidates = _judge(todo, answers, worker, language, settings, 0)
             for sample in range(1, attempts):
                 again = [
                     place
                     for place, (segment, candidate) in enumerate(zip(todo, candidates, strict=True))
-                    if candidate["refused"] and (desk.number == 0 or not has_sound(segment))
+                    if candidate["refused"] and (worker.number == 0 or not has_sound(segment))
                 ]
                 if not again:
                     break
-                calls = list(build_calls(work, language, desk.settings, settings, sample))
-                answers = await _ask_all(desk, [calls[place] for place in again], summary)
-                retried = _judge([todo[place] for place in again], answers, desk, language, settings, sample)
+                calls = list(build_calls(work, language, worker.settings, settings, sample))
+                answers = await _ask_all(worker, [calls[place] for place in again], summary)
+                retried = _judge([todo[place] for place in again], answers, worker, language, settings, sample)
                 for place, candidate in zip(again, retried, strict=True):
                     if not candidate["refused"]:
                         candidates[place] = candidate
@@ -101,19 +104,19 @@ def has_sound(segment: Row) -> bool:
     return any(not candidate["refused"] for candidate in segment.get("candidates", ()))
 
 
-async def _ask_all(desk: Desk, calls: Sequence[Call], summary: Summary) -> list[Answer]:
-    answers = await asyncio.gather(*map(desk.client.ask, calls), return_exceptions=True)
+async def _ask_all(worker: Worker, calls: Sequence[Call], summary: Summary) -> list[Answer]:
+    answers = await asyncio.gather(*map(worker.client.ask, calls), return_exceptions=True)
     for answer in answers:
         if isinstance(answer, BaseException):
             raise answer
-        summary.note(desk.client.model.name, answer)
+        summary.note(worker.client.model.name, answer)
     return answers  # type: ignore[return-value]
 
 
 def _judge(
     segments: Sequence[Row],
     answers: Sequence[Answer],
-    desk: Desk,
+    worker: Worker,
     language: str,
     settings: Translation,
     sample: int,
@@ -135,7 +138,7 @@ def _judge(
     active = settings.guards
     return [
         {
-            "model": desk.client.model.name,
+            "model": worker.client.model.name,
             "text": text,
             "refused": [guard for guard in own + guards if active is None or guard in active],
             "sample": sample,

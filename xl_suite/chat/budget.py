@@ -64,6 +64,10 @@ class Budget:
             raise BadInput(f"--budget {limit}: dollars are needed, 0 or more.")
         self.limit = limit
         self.spent = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets what an earlier session had in flight, not what it spent: a budget can cover several in turn."""
         self.reserved = 0.0
         self._in_flight = 0
         self._settled = asyncio.Condition()

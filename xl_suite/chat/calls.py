@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +70,9 @@ class FailedCall:
     row: str
     reason: str
     attempts: int
+
+
+class AnswerSource(Protocol):
+    """What answers calls without a model, by the keys of their requests: a journal, or the text of one."""
+
+    def look_up(self, keys: list[bytes]) -> Mapping[bytes, Answer]: ...

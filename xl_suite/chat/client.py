@@ -10,28 +10,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from xl_suite.chat.attempts import Sender
-from xl_suite.chat.calls import Answer, Call, FailedCall
+from xl_suite.chat.calls import Answer, AnswerSource, Call, FailedCall
 from xl_suite.chat.journal import StoredAnswer, StoredFailure
 from xl_suite.chat.models import Model
+from xl_suite.chat.state import SessionState
 from xl_suite.chat.wire import Request, answer_to_json, build_request, dump
 from xl_suite.errors import ReplayMiss, XLSuiteError
 
-if TYPE_CHECKING:
-    from xl_suite.chat.session import ChatSession
-
-Deliver = Callable[[Call, "Answer | FailedCall"], None]
+Deliver = Callable[[Call, Answer | FailedCall], None]
+# Makes a model ready to be called: starts its server, checks its key and its price.
+Connect = Callable[[], Awaitable[Sender]]
 # As many calls are looked up in one query, and built in one go, so that responses are not kept waiting.
 LOOKED_UP_AT_ONCE = 128
-
-
-class AnswerSource(Protocol):
-    """What answers calls without a model: a journal, or the text of one."""
-
-    def look_up(self, keys: list[bytes]) -> Mapping[bytes, Answer]: ...
 
 
 class CallFailed(XLSuiteError):
@@ -55,18 +49,17 @@ class _Work:
 
 
 class ChatClient:
-    """Asks one model. Made by `ChatSession.open`; lives as long as the session."""
+    """Asks one model. Made by `ChatSession.open`; lives as long as the session.
 
-    def __init__(
-        self,
-        session: ChatSession,
-        model: Model,
-        sender: Sender | None,
-        source: AnswerSource | None,
-    ):
+    answers: a journal that is replayed, instead of the session's own; then nothing connects to a model.
+    """
+
+    def __init__(self, state: SessionState, model: Model, connect: Connect, answers: AnswerSource | None = None):
         self.model = model
-        self._session, self._sender, self._source = session, sender, source
-        self._slots = session.options.slots
+        self._state, self._connect, self._answers = state, connect, answers
+        self._slots = state.options.slots
+        self._sender: Sender | None = None
+        self._connecting: asyncio.Task[Sender] | None = None
         self._works: dict[bytes, _Work] = {}  # every call that is not delivered yet
         self._fresh: list[_Work] = []
         self._queue: deque[_Work] = deque()
@@ -78,7 +71,7 @@ class ChatClient:
 
     async def ask(self, call: Call) -> Answer:
         """The answer to one call. Raises CallFailed when it failed for good, other errors when the run is over."""
-        self._session.check()
+        self._state.check()
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def deliver(_: Call, result: Answer | FailedCall) -> None:
@@ -89,12 +82,12 @@ class ChatClient:
             else:
                 future.set_result(result)
 
-        self._session.waiting.add(future)
+        self._state.waiting.add(future)
         try:
             self._submit(call, deliver)
             return await future
         finally:
-            self._session.waiting.discard(future)
+            self._state.waiting.discard(future)
 
     async def ask_all(self, calls: Iterable[Call], on_result: Deliver) -> None:
         """Asks every call and calls `on_result` with each result, in the order in which they become durable.
@@ -116,15 +109,15 @@ class ChatClient:
 
         async def wait(count: int) -> None:
             nonlocal room, enough
-            self._session.check()
+            self._state.check()
             enough = count
             if outstanding > enough:
                 room = loop.create_future()
-                self._session.waiting.add(room)
+                self._state.waiting.add(room)
                 try:
                     await room
                 finally:
-                    self._session.waiting.discard(room)
+                    self._state.waiting.discard(room)
                     room = None
 
         for number, call in enumerate(calls, start=1):
@@ -134,13 +127,25 @@ class ChatClient:
                 await wait(most - LOOKED_UP_AT_ONCE)
             elif number % LOOKED_UP_AT_ONCE == 0:
                 await asyncio.sleep(0)  # lets the first calls leave while the next ones are built
-                self._session.check()
+                self._state.check()
         await wait(0)
-        self._session.check()
+        self._state.check()
 
-    def stop(self) -> list[asyncio.Task[None]]:
+    async def ask_each(self, calls: Sequence[Call]) -> list[Answer | FailedCall]:
+        """The result of each call, in the order of the calls."""
+        places = {id(call): place for place, call in enumerate(calls)}
+        results: dict[int, Answer | FailedCall] = {}
+
+        def take(call: Call, result: Answer | FailedCall) -> None:
+            results[places[id(call)]] = result
+
+        await self.ask_all(calls, take)
+        return [results[place] for place in range(len(calls))]
+
+    def stop(self) -> list[asyncio.Task[Any]]:
         """Cancels what is in flight; returns the tasks that end."""
-        tasks = [*self._workers, *([self._looking] if self._looking else [])]
+        others = (self._looking, self._connecting)
+        tasks: list[asyncio.Task[Any]] = [*self._workers, *(task for task in others if task is not None)]
         for task in tasks:
             task.cancel()
         return tasks
@@ -154,7 +159,7 @@ class ChatClient:
         work = self._works.get(request.key)
         if work is not None:
             work.waiters.append((call, deliver))
-            self._session.ledger.shared += 1
+            self._state.ledger.shared += 1
             return
         work = self._works[request.key] = _Work(call, request, deliver)
         self._fresh.append(work)
@@ -162,21 +167,23 @@ class ChatClient:
             self._looking = asyncio.create_task(self._guard(self._look_up))
 
     async def _look_up(self) -> None:
-        source = self._source or self._session.journal
+        store = self._state.store
         while self._fresh:
             works, self._fresh = self._fresh[:LOOKED_UP_AT_ONCE], self._fresh[LOOKED_UP_AT_ONCE:]
             found: Mapping[bytes, Answer] = {}
+            source = self._answers or store.journal
             if source is not None:
                 keys = [work.request.key for work in works]
-                found = await self._session.read(source.look_up, keys)
+                found = await store.read(source.look_up, keys)
             for work in works:
                 answer = found.get(work.request.key)
                 if answer is not None:
-                    self._session.ledger.from_journal += 1
+                    self._state.ledger.from_journal += 1
                     self._deliver(work, answer)
-                elif self._source is not None:
+                elif self._answers is not None:
+                    replayed = self._state.options.replay or self.model.source
                     raise ReplayMiss(
-                        f"{work.call.row}: {self._session.source_name(self.model)} holds no answer of model "
+                        f"{work.call.row}: {replayed} holds no answer of model "
                         f"{self.model.name!r} to this call. Replay with the model, benchmark and options that the "
                         "journal was written with, or make the call without --replay."
                     )
@@ -200,10 +207,17 @@ class ChatClient:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            self._session.fail(error)
+            self._state.fail(error)
+
+    async def _get_sender(self) -> Sender:
+        """What sends this model's calls; the first that asks for it connects."""
+        if self._connecting is None:
+            self._connecting = asyncio.ensure_future(self._connect())
+        self._sender = await self._connecting
+        return self._sender
 
     async def _serve_slot(self) -> None:
-        assert self._sender is not None
+        sender = await self._get_sender()
         loop = asyncio.get_running_loop()
         while True:
             if not self._queue:
@@ -212,7 +226,7 @@ class ChatClient:
                 await idle
                 continue
             work = self._queue.popleft()
-            result = await self._sender.answer(work.call.row, work.request)
+            result = await sender.answer(work.call.row, work.request)
             try:
                 while self._undurable >= self._slots:
                     blocked: asyncio.Future[None] = loop.create_future()
@@ -222,7 +236,7 @@ class ChatClient:
                 self._hand_over(work, result)
 
     def _hand_over(self, work: _Work, result: Answer | FailedCall) -> None:
-        writer, request = self._session.writer, work.request
+        writer, request = self._state.store.writer, work.request
         if writer is None:
             self._deliver(work, result)
             return
@@ -255,4 +269,4 @@ class ChatClient:
                     result = FailedCall(call.row, result.reason, result.attempts)
                 deliver(call, result)
         except Exception as error:
-            self._session.fail(error)
+            self._state.fail(error)

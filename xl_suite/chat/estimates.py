@@ -7,18 +7,15 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xl_suite.chat.budget import find_price
-from xl_suite.chat.calls import Call
+from xl_suite.chat.calls import Answer, AnswerSource, Call
 from xl_suite.chat.journal import Journal
 from xl_suite.chat.models import Model
 from xl_suite.chat.replay import choose_model, open_replay
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.chat.wire import build_request
-
-if TYPE_CHECKING:
-    from xl_suite.chat.client import AnswerSource
 
 # OpenAI's o200k tokenizer takes about 4 bytes of UTF-8 per token in most languages of the benchmarks.
 BYTES_PER_TOKEN = 4
@@ -97,18 +94,18 @@ def estimate(model: Model, calls: Iterable[Call], options: ChatOptions) -> Estim
     )
 
 
-def find_answered(model: Model, calls: Iterable[Call], options: ChatOptions) -> set[str]:
-    """The rows of those `calls` that the journal, or what is replayed, answers; makes no call."""
-    answered: set[str] = set()
+def find_answers(model: Model, calls: Iterable[Call], options: ChatOptions) -> dict[str, Answer]:
+    """The answers that the journal, or what is replayed, holds to `calls`, by their rows; makes no call."""
+    answers: dict[str, Answer] = {}
     with ExitStack() as stack:
         source, model = _open_source(model, options, stack)
         if source is None:
-            return answered
+            return answers
         for part in _batches(calls, 500):
             keys = {call.row: build_request(call, model.name, model.key).key for call in part}
-            found = set(source.look_up(list(keys.values())))
-            answered.update(row for row, key in keys.items() if key in found)
-    return answered
+            found = source.look_up(list(keys.values()))
+            answers.update({row: found[key] for row, key in keys.items() if key in found})
+    return answers
 
 
 def _open_source(model: Model, options: ChatOptions, stack: ExitStack) -> tuple[AnswerSource | Journal | None, Model]:

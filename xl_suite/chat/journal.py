@@ -100,13 +100,6 @@ class Journal:
                     found[key] = answer_from_json(load(answer))
         return found
 
-    def count_known(self, keys: Sequence[bytes]) -> int:
-        """How many of those distinct keys (at most some thousand) the journal answers."""
-        with self._reading, self._explained():
-            marks = ",".join("?" * len(keys))
-            count = self._reader.execute(f"SELECT count(*) FROM answers WHERE key IN ({marks})", keys)
-            return int(count.fetchone()[0])
-
     def add(self, answers: Sequence[StoredAnswer], failures: Sequence[StoredFailure] = ()) -> int:
         """Writes a group durably: it is on the disk when this returns. Returns how many answers were new.
 

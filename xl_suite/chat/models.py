@@ -13,16 +13,17 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from xl_suite.chat.serving.weights import check_folder, hash_folder
 from xl_suite.errors import BadInput, ModelUnavailable
 
 OPENAI_URL = "https://api.openai.com/v1"
-PREFIXES = ("transformers", "vllm", "replay")
+# The kinds of models whose server a run starts, on this machine.
+STARTED = ("transformers", "vllm")
+PREFIXES = (*STARTED, "replay")
 FORMS = (
     "A model is named as gpt-4o-2024-08-06 (OpenAI), MODEL@http://host:8000/v1 (any OpenAI-compatible server), "
     "transformers:ID_OR_DIR or vllm:ID_OR_DIR (a server is started), or replay:JOURNAL (a journal's answers)."
@@ -36,7 +37,7 @@ _VERSION_PART = re.compile(r"/v\d[^/]*(?:/|\Z)")
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that can be asked, once `serve` has given it its URLs.
+    """A model that can be asked; one of STARTED only when its server has given it its URLs.
 
     name: what is sent as `model`; for a replay the model of the journal that is asked for, empty for its only one.
     key: what stands for the model in the journal's key: the name, or `sha256:...` of local weights.
@@ -81,26 +82,13 @@ def parse_model(text: str) -> Model:
     return _parse_openai(text)
 
 
-@contextmanager
-def serve(model: Model, log: Path) -> Iterator[tuple[Model, Callable[[], str | None]]]:
-    """The model, ready to be called, and a check that says None while it is, or why its server is gone.
-
-    Starts the server of a `transformers:` or `vllm:` model, its output going to `log`, and stops it when the
-    block ends in any way. Raises ModelUnavailable where the server does not start or OpenAI's key is missing,
-    and MissingExtra where its package is.
-    """
-    if model.kind in ("transformers", "vllm"):
-        from xl_suite.chat.serving.servers import run_server
-
-        with run_server(model, log) as served:
-            yield served
-        return
+def require_key(model: Model) -> None:
+    """Raises ModelUnavailable for a model that is asked of OpenAI without a key."""
     if OPENAI_URL in model.urls and model.api_key is None:
         raise ModelUnavailable(
             f"{model.name!r} is asked of OpenAI, which needs a key. Put it in the environment variable "
             "OPENAI_API_KEY; for another server set OPENAI_BASE_URL, or write MODEL@http://host:8000/v1."
         )
-    yield model, lambda: None
 
 
 def _parse_replay(rest: str) -> Model:
@@ -113,8 +101,6 @@ def _parse_replay(rest: str) -> Model:
 
 
 def _parse_weights(kind: str, source: str) -> Model:
-    from xl_suite.chat.serving.weights import check_folder, hash_folder
-
     folder = Path(os.path.expanduser(source))
     if os.path.isdir(folder):
         check_folder(folder)

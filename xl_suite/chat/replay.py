@@ -15,9 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xl_suite.chat.calls import Answer
+from xl_suite.chat.calls import Answer, AnswerSource
 from xl_suite.chat.journal import Journal, StoredAnswer
 from xl_suite.chat.journal_file import MAGIC
+from xl_suite.chat.models import Model
 from xl_suite.chat.wire import answer_from_json, answer_to_json, dump, hash_request, load
 from xl_suite.errors import BadRecord, JournalError, ReplayMiss
 from xl_suite.records import atomic_write
@@ -142,7 +143,7 @@ def _is_text(path: Path) -> bool:
     return True
 
 
-def open_replay(path: Path) -> tuple[Any, Callable[[], None], list[tuple[str, str]]]:
+def open_replay(path: Path) -> tuple[AnswerSource, Callable[[], None], list[tuple[str, str]]]:
     """(what answers, how to close it, its models as (name, key)) of a journal, SQLite or JSONL.
 
     Raises JournalError for a file that is neither.
@@ -172,6 +173,16 @@ def choose_model(path: Path, models: Sequence[tuple[str, str]], name: str) -> tu
     near = difflib.get_close_matches(name, [model[0] for model in models], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ReplayMiss(f"{path} holds no answers of model {name!r}.{hint} Its models: {listed}.")
+
+
+def name_model(model: Model) -> str:
+    """The model's own name; of a replay, the name of the model that its journal holds."""
+    if model.kind != "replay":
+        return model.name
+    path = Path(model.source)
+    _, close, models = open_replay(path)
+    close()
+    return choose_model(path, models, model.name)[0]
 
 
 def read_text(path: Path) -> Any:

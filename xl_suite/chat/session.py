@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import tempfile
-from collections.abc import Callable, Iterable, Sequence, Sized
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from xl_suite.chat.attempts import Sender
 from xl_suite.chat.budget import Budget, find_price, require_price
-from xl_suite.chat.calls import Answer, Call, FailedCall
-from xl_suite.chat.client import AnswerSource, ChatClient, Deliver
-from xl_suite.chat.estimates import estimate
-from xl_suite.chat.journal import Journal
+from xl_suite.chat.calls import AnswerSource
+from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
-from xl_suite.chat.models import Model, serve
+from xl_suite.chat.models import Model, require_key
 from xl_suite.chat.pool import Host, Pool
 from xl_suite.chat.replay import choose_model, open_replay
-from xl_suite.chat.settings import ChatOptions, choose_log, raise_file_limit
-from xl_suite.chat.writer import Writer
-from xl_suite.errors import BadInput, XLSuiteError
+from xl_suite.chat.serving.started import StartedServers
+from xl_suite.chat.settings import ChatOptions, raise_file_limit
+from xl_suite.chat.state import SessionState
+from xl_suite.errors import XLSuiteError
 
 if TYPE_CHECKING:
     import aiohttp
 
-Value = TypeVar("Value")
 TICK_SECONDS = 0.5
 # uvicorn, under vLLM and transformers, closes idle connections after 5 s; a call on such a connection would break.
 KEEP_ALIVE_SECONDS = 4.0
@@ -39,25 +36,32 @@ GARBAGE_THRESHOLD = 20_000
 
 
 class ChatSession:
-    """`async with ChatSession(options, label="respond", total=797) as chat: client = await chat.open(model)`.
+    """The clients of a run; `chat.run` opens it.
 
-    At its end everything that was answered is durable. An error that ends the run is raised by every call that waits
-    and by every later one.
+    A model is connected to at the first call that the journal does not answer: only then its server is started, and
+    its key and its price are needed. At the end everything that was answered is durable. An error that ends the run
+    is raised by every call that waits and by every later one.
     """
 
-    def __init__(self, options: ChatOptions, label: str = "calls", total: int | None = None):
+    def __init__(
+        self,
+        options: ChatOptions,
+        servers: StartedServers,
+        *,
+        label: str = "calls",
+        total: int | None = None,
+        ledger: Ledger | None = None,
+        budget: Budget | None = None,
+    ):
         self.options = options
-        self.ledger = Ledger()
-        self.budget = Budget(options.budget)
-        self.journal: Journal | None = None
-        self.writer: Writer | None = None
-        self.waiting: set[asyncio.Future[Any]] = set()
+        self.ledger = Ledger() if ledger is None else ledger
+        self.budget = Budget(options.budget) if budget is None else budget
+        self._state = SessionState(options, self.ledger)
+        self._servers = servers
         self._label, self._total = label, total
         self._clients: list[ChatClient] = []
-        self._sources: dict[Path, tuple[AnswerSource, Callable[[], None], list[tuple[str, str]]]] = {}
+        self._replays: dict[Path, tuple[AnswerSource, Callable[[], None], list[tuple[str, str]]]] = {}
         self._https: list[aiohttp.ClientSession] = []
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
-        self._fatal: BaseException | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._bar: Any = None
         self._garbage_thresholds = gc.get_threshold()
@@ -67,6 +71,7 @@ class ChatSession:
             from tqdm import tqdm
 
             self._bar = tqdm(total=self._total, desc=self._label, unit="call", disable=None, mininterval=0.2)
+        self.budget.begin()
         self._ticker = asyncio.create_task(self._tick())
         gc.set_threshold(max(GARBAGE_THRESHOLD, self._garbage_thresholds[0]), *self._garbage_thresholds[1:])
         return self
@@ -81,90 +86,59 @@ class ChatSession:
                 self._ticker.cancel()
                 tasks.append(self._ticker)
             await asyncio.gather(*tasks, return_exceptions=True)
-            if self.writer is not None:
-                await self.writer.close()
         finally:
-            for http in self._https:
-                await http.close()
-            self._reader.shutdown()
-            if self.journal is not None:
-                self.journal.close()
-            for _, close, _ in self._sources.values():
-                close()
-            if self._bar is not None:
-                self._show()
-                self._bar.close()
+            try:
+                await self._state.store.close()
+            finally:
+                for http in self._https:
+                    await http.close()
+                for _, close, _ in self._replays.values():
+                    close()
+                if self._bar is not None:
+                    self._show()
+                    self._bar.close()
 
-    async def open(self, model: Model, alive: Callable[[], str | None] = lambda: None) -> ChatClient:
-        """A client of `model`. alive: says None while a server that was started for it lives, else why it died.
-
-        Raises BadInput when a budget is set and the model's price is unknown, JournalError for an unusable journal.
-        """
-        self.check()
+    async def open(self, model: Model) -> ChatClient:
+        """A client of `model`. Raises JournalError for an unusable journal, ReplayMiss for a replay without it."""
+        self._state.check()
         replay = self.options.replay or (Path(model.source) if model.kind == "replay" else None)
-        if replay is not None:
-            source, model = await self._open_source(replay, model)
-            client = ChatClient(self, model, None, source)
-            self._clients.append(client)
-            return client
-        if not model.urls:
-            raise BadInput(
-                f"{model.name!r} has no URL yet: open it inside `with serve(model, log) as (model, alive)`."
-            )
-        price = find_price(model, self.options.price)
-        if self.options.budget is not None:
-            price = require_price(model, self.options.price)
-        if self.journal is None and self.options.journal is not None:
-            self.journal = await self.read(Journal, self.options.journal)
-            self.writer = Writer(self.journal, asyncio.get_running_loop(), self._note_repeated, self.fail)
-        http = self._open_http(model)
-        import yarl
-
-        hosts = [Host(url, yarl.URL(url + "/chat/completions")) for url in model.urls]
-        pool = Pool(hosts, model.name, alive, self.options.patience)
-        sender = Sender(model, pool, http, self.options, self.ledger, self.budget, price)
-        client = ChatClient(self, model, sender, None)
+        answers = None
+        if replay is None:
+            await self._state.store.open()
+        else:
+            answers, model = await self._open_replay(replay, model)
+        client = ChatClient(self._state, model, lambda: self._connect(model), answers)
         self._clients.append(client)
-        slots = self.options.slots * len(self._clients)
-        self.ledger.slots = slots
-        if self.writer is not None:
-            self.writer.set_slots(self.options.slots)
+        self._state.stops.append(client.stop)
         return client
 
-    def check(self) -> None:
-        """Raises what has ended the run, if anything has."""
-        if self._fatal is not None:
-            raise self._fatal
-
-    def fail(self, error: BaseException) -> None:
-        """Ends the run: every call that waits gets `error`, and what is in flight is dropped."""
-        if self._fatal is not None:
-            return
-        self._fatal = error
-        for client in self._clients:
-            client.stop()
-        for future in list(self.waiting):
-            if not future.done():
-                future.set_exception(error)
-
-    async def read(self, function: Callable[..., Value], *arguments: Any) -> Value:
-        """Runs `function` in the thread that reads journals, so that the event loop goes on."""
-        return await asyncio.get_running_loop().run_in_executor(self._reader, function, *arguments)
-
-    def source_name(self, model: Model) -> str:
-        return str(self.options.replay or model.source)
-
-    def _note_repeated(self, count: int) -> None:
-        self.ledger.repeated += count
-
-    async def _open_source(self, path: Path, model: Model) -> tuple[AnswerSource, Model]:
-        if path not in self._sources:
-            self._sources[path] = await self.read(open_replay, path)
-        source, _, models = self._sources[path]
+    async def _open_replay(self, path: Path, model: Model) -> tuple[AnswerSource, Model]:
+        if path not in self._replays:
+            self._replays[path] = await self._state.store.read(open_replay, path)
+        answers, _, models = self._replays[path]
         if model.kind != "replay":
-            return source, model
+            return answers, model
         name, key = choose_model(path, models, model.name)
-        return source, replace(model, name=name, key=key)
+        return answers, replace(model, name=name, key=key)
+
+    async def _connect(self, model: Model) -> Sender:
+        """Makes `model` ready to be called. What can be told at once is told before a server takes its time.
+
+        Raises BadInput when a budget is set and the model's price is unknown, ModelUnavailable without a key or
+        server, JournalError where the journal cannot be written.
+        """
+        limited = self.budget.limit is not None
+        price = (require_price if limited else find_price)(model, self.options.price)
+        require_key(model)
+        await self._state.store.begin_writing(self.options.slots)
+        served, explain_death = await self._servers.start(model, self._report)
+        import yarl
+
+        hosts = [Host(url, yarl.URL(url + "/chat/completions")) for url in served.urls]
+        pool = Pool(hosts, served.name, explain_death, self.options.patience)
+        http = self._open_http(served)
+        self.ledger.slots = self.options.slots * len(self._https)
+        return Sender(served, pool, http, self.options, self.ledger, self.budget, price)
 
     def _open_http(self, model: Model) -> aiohttp.ClientSession:
         import aiohttp
@@ -192,7 +166,7 @@ class ChatSession:
                 for client in self._clients:
                     client.check_alive()
             except XLSuiteError as error:
-                self.fail(error)
+                self._state.fail(error)
 
     def _show(self) -> None:
         if self._bar is None or self._bar.disable:
@@ -207,45 +181,9 @@ class ChatSession:
         )
         self._bar.update(ledger.done - self._bar.n)
 
-
-def run_calls(
-    model: Model,
-    calls: Iterable[Call],
-    on_result: Deliver,
-    options: ChatOptions,
-    label: str = "calls",
-    total: int | None = None,
-) -> Ledger:
-    """Asks `model` every call, starting its server if it has one, and calls `on_result` as results become durable.
-
-    Returns the ledger; `ledger.failed` says how many calls failed for good. Raises what ends a run: ModelUnavailable,
-    BudgetReached, JournalError, ReplayMiss. Ctrl-C ends it with everything answered kept.
-    """
-    if total is None and isinstance(calls, Sized):
-        total = len(calls)
-
-    async def ask(served: Model, alive: Callable[[], str | None]) -> Ledger:
-        async with ChatSession(options, label, total) as chat:
-            client = await chat.open(served, alive)
-            await client.ask_all(calls, on_result)
-        return chat.ledger
-
-    if options.replay is None and isinstance(calls, Sequence) and _needs_no_server(model, calls, options):
-        options = replace(options, replay=options.journal, journal=None)
-    if options.replay is not None or model.kind == "replay":
-        return asyncio.run(ask(model, lambda: None))
-    with (
-        tempfile.TemporaryDirectory(prefix="xl-suite-") as scratch,
-        serve(model, choose_log(options, scratch)) as (served, alive),
-    ):
-        return asyncio.run(ask(served, alive))
-
-
-def _needs_no_server(model: Model, calls: Sequence[Call], options: ChatOptions) -> bool:
-    """Whether a model's own server, which takes long to start, would find every call answered already."""
-    if model.kind not in ("vllm", "transformers") or options.journal is None or not options.journal.exists():
-        return False
-    return estimate(model, calls, options).new == 0
-
-
-__all__ = ["Answer", "ChatClient", "ChatOptions", "ChatSession", "FailedCall", "choose_log", "run_calls"]
+    def _report(self, line: str) -> None:
+        """Writes a line about a server, above the progress line where there is one."""
+        if self._bar is None or self._bar.disable:
+            print(line, file=sys.stderr)
+        else:
+            self._bar.write(line, file=sys.stderr)

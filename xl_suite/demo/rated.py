@@ -62,7 +62,7 @@ def write_rating_journal(path: Path, outputs: Mapping[str, Sequence[ModelOutput]
 def rate_demo(outputs: Mapping[str, Sequence[ModelOutput]], journal: Path, out: Path) -> dict[str, Any]:
     """Rates each generator's outputs; what `xl-suite score --json` says of them, by generator."""
     from xl_suite.chat.models import parse_model
-    from xl_suite.chat.session import ChatOptions
+    from xl_suite.chat.settings import ChatOptions
     from xl_suite.rating.rate import rate_outputs, write_ratings
     from xl_suite.rating.ratings import read_ratings
     from xl_suite.rating.rubric import read_rubrics

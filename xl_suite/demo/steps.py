@@ -106,7 +106,7 @@ def build(demo: Demo) -> Demo:
 
 def record(demo: Demo) -> Demo:
     """Writes the journal. On real data `respond` writes it itself, an answer at a time."""
-    from xl_suite.responding.respond import plan_responses
+    from xl_suite.responding.plan import plan_responses
 
     plan = plan_responses(demo.benchmark)
     write_journal(demo.journal, zip(plan.rows, plan.calls, strict=True))
@@ -115,8 +115,9 @@ def record(demo: Demo) -> Demo:
 
 def answer(demo: Demo) -> Demo:
     from xl_suite.chat.models import parse_model
-    from xl_suite.chat.session import ChatOptions
-    from xl_suite.responding.respond import plan_responses, respond
+    from xl_suite.chat.settings import ChatOptions
+    from xl_suite.responding.plan import plan_responses
+    from xl_suite.responding.respond import respond
 
     outputs: dict[str, dict[str, list[ModelOutput]]] = {}
     for generator in GENERATORS:
@@ -145,7 +146,7 @@ def check(demo: Demo) -> Demo:
 
 def judge(demo: Demo) -> Demo:
     from xl_suite.chat.models import parse_model
-    from xl_suite.chat.session import ChatOptions
+    from xl_suite.chat.settings import ChatOptions
     from xl_suite.demo.judgements import ANNOTATOR, JUDGE, ORDER, write_judge_journal
     from xl_suite.judging.annotations import read_annotations
     from xl_suite.judging.annotator import read_annotator

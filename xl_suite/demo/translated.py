@@ -68,7 +68,7 @@ def build_translated(benchmark: Path, journal: Path, out: Path) -> dict[str, Any
     from m_alpacaeval.review import FILE_NAME, write_reviews
     from m_alpacaeval.rows import read_sources
     from xl_suite.chat.models import parse_model
-    from xl_suite.chat.session import ChatOptions
+    from xl_suite.chat.settings import ChatOptions
     from xl_suite.dataset.card import name_language, render_card
     from xl_suite.dataset.folder import write_benchmark
     from xl_suite.languages import find_language

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from xl_suite.chat.budget import Price, find_price
 from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
-from xl_suite.chat.models import Model, serve
-from xl_suite.chat.session import ChatOptions, ChatSession, choose_log
+from xl_suite.chat.models import Model
+from xl_suite.chat.run import run
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
@@ -60,25 +59,25 @@ def judge_pairs(
     if order not in ORDERS:
         raise BadInput(f"the order is {order!r}; valid: {', '.join(ORDERS)}.")
     questions = [question for language in pairs for question in ask_questions(pairs[language], order, seed)]
-    run = _Run(annotator, model, options, questions, chosen, fallback=method == "auto", samples=samples)
+    judging = _Run(annotator, model, options, questions, chosen, fallback=method == "auto", samples=samples)
     if questions:
-        run.start()
+        judging.start()
     name = name_annotator(annotator, model)
     annotations: dict[str, list[Annotation]] = {}
     failures: dict[str, list[FailedCall]] = {}
-    made = {(row.language, row.prompt, row.order): row for row in run.annotate(name)}
+    made = {(row.language, row.prompt, row.order): row for row in judging.annotate(name)}
     for language, rows in pairs.items():
         annotations[language] = []
         for pair in rows:
             if pair.output_1 == pair.output_2:
-                annotations[language] += draw_identical(pair, annotator=name, method=run.method.name, order=order)
+                annotations[language] += draw_identical(pair, annotator=name, method=judging.method.name, order=order)
                 continue
             for question in ask_questions([pair], order, seed):
                 row = made[language, pair.prompt, "21" if question.switched else "12"]
                 annotations[language].append(row)
-        failures[language] = [failed for question, failed in run.failures if question.pair.language == language]
-    noted = [*run.noted, *_note_identical(pairs)]
-    return Judgement(annotations, failures, run.method.name, run.ledger, tuple(noted), order)
+        failures[language] = [failed for question, failed in judging.failures if question.pair.language == language]
+    noted = [*judging.noted, *_note_identical(pairs)]
+    return Judgement(annotations, failures, judging.method.name, judging.ledger, tuple(noted), order)
 
 
 def choose_method(annotator: Annotator, method: str, samples: int, max_tokens: int | None) -> Method:
@@ -151,14 +150,8 @@ class _Run:
         self._price: Price | None = None
 
     def start(self) -> None:
-        if self.options.replay is not None or self.model.kind == "replay":
-            asyncio.run(self._run(self.model, lambda: None))
-            return
-        with (
-            tempfile.TemporaryDirectory(prefix="xl-suite-") as scratch,
-            serve(self.model, choose_log(self.options, scratch)) as (served, alive),
-        ):
-            asyncio.run(self._run(served, alive))
+        total = len(self.questions) * self.method.samples
+        _, self.ledger = run(self.model, self._converse, self.options, label="judge", total=total)
 
     def annotate(self, annotator: str) -> list[Annotation]:
         """The rows of all judgements; those that have no preference stand in `failures` too."""
@@ -185,21 +178,18 @@ class _Run:
             )
         return rows
 
-    async def _run(self, model: Model, alive: Callable[[], str | None]) -> None:
-        async with ChatSession(self.options, "judge", len(self.questions) * self.method.samples) as chat:
-            self.ledger = chat.ledger
-            client = await chat.open(model, alive)
-            # A replay costs nothing now; the rows say what their judgements cost when they were made.
-            asked = replace(client.model, kind="server") if model.kind == "replay" else client.model
-            self._price = find_price(asked, self.options.price)
-            unread = list(range(len(self.questions)))
-            if self._fallback and self.method.name == "logprobs" and await self._probe(client):
-                unread.remove(0)
-            for attempt in range(RETRIES + 1):
-                await self._ask(client, unread, attempt)
-                unread = [number for number in unread if number not in self.failed and self._is_unread(number)]
-                if not unread:
-                    break
+    async def _converse(self, client: ChatClient) -> None:
+        # A replay costs nothing now; the rows say what their judgements cost when they were made.
+        asked = replace(client.model, kind="server") if self.model.kind == "replay" else client.model
+        self._price = find_price(asked, self.options.price)
+        unread = list(range(len(self.questions)))
+        if self._fallback and self.method.name == "logprobs" and await self._probe(client):
+            unread.remove(0)
+        for attempt in range(RETRIES + 1):
+            await self._ask(client, unread, attempt)
+            unread = [number for number in unread if number not in self.failed and self._is_unread(number)]
+            if not unread:
+                break
 
     async def _probe(self, client: ChatClient) -> bool:
         """Asks the first question alone: whether it is judged, or else what follows is read from text."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
+from xl_suite.chat.replay import name_model
+from xl_suite.chat.run import run
 from xl_suite.chat.settings import ChatOptions
-from xl_suite.chat.talk import ask_each, run_talk
 from xl_suite.errors import BadInput
 from xl_suite.judging.pairwise import RETRIES
 from xl_suite.languages import parse_languages
@@ -113,7 +114,7 @@ def rate_outputs(
     if not questions:
         raise BadInput("there are no outputs to rate.")
 
-    async def talk(client: ChatClient) -> tuple[RatingMethod, list[list[Answer] | FailedCall]]:
+    async def converse(client: ChatClient) -> tuple[RatingMethod, list[list[Answer] | FailedCall]]:
         used, results = chosen, [_NOT_ASKED for _ in questions]
         open_ones = list(range(len(questions)))
         if method == "auto":
@@ -132,11 +133,11 @@ def rate_outputs(
                 break
         return used, results
 
-    (used, results), ledger = run_talk(model, talk, options, label="rate", total=len(questions))
+    (used, results), ledger = run(model, converse, options, label="rate", total=len(questions))
     noted: tuple[str, ...] = ()
     if used is not chosen:
         noted = (f"{model.name} gives no log probabilities: scores are read from text (method {used.name}).",)
-    return _collect(outputs, questions, results, rubrics, _name_judge(model), used, ledger, noted)
+    return _collect(outputs, questions, results, rubrics, name_model(model), used, ledger, noted)
 
 
 def write_ratings(out: Path, ratings: Ratings) -> Path:
@@ -180,7 +181,7 @@ async def _ask(
 ) -> list[list[Answer] | FailedCall]:
     """The judge's answers to each question; one that failed stands for all of its samples."""
     made = [make_calls(row, criterion, rubrics, method, attempt) for row, criterion in questions]
-    results = iter(await ask_each(client, [call for calls in made for call in calls]))
+    results = iter(await client.ask_each([call for calls in made for call in calls]))
     answered: list[list[Answer] | FailedCall] = []
     for calls in made:
         own = [next(results) for _ in calls]
@@ -246,12 +247,4 @@ def _collect(
 
 
 def _name_language(row: ModelOutput, language: str) -> ModelOutput:
-    from dataclasses import replace
-
     return row if row.language else replace(row, language=language)
-
-
-def _name_judge(model: Model) -> str:
-    from xl_suite.responding.respond import name_model
-
-    return name_model(model)

@@ -6,16 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from xl_suite.chat.calls import Call
+from xl_suite.chat.estimates import find_answers
+from xl_suite.chat.models import Model
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records
-
-if TYPE_CHECKING:
-    from xl_suite.chat.models import Model
-    from xl_suite.chat.settings import ChatOptions
-    from xl_suite.responding.plan import Plan
+from xl_suite.responding.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +30,13 @@ class Earlier:
 
 def find_earlier(plan: Plan, folders: Sequence[Path], model: Model, options: ChatOptions) -> Earlier:
     """What the files of a plan's languages hold beyond its rows. folders: of each sample."""
-    from xl_suite.chat.estimates import find_answered
-
     held = {
         (sample, language): _read_ids(folder / f"{language}.json")
         for sample, folder in enumerate(folders)
         for language in plan.languages
     }
     known = [(row, call) for row, call in plan.later if row.id in held[call.sample, row.language]]
-    answered = find_answered(model, [call for _, call in known], options) if known else set()
+    answered = find_answers(model, [call for _, call in known], options) if known else {}
     kept = tuple((row, call) for row, call in known if call.row in answered)
     for row, call in (*zip(plan.rows, plan.calls, strict=True), *kept):
         held[call.sample, row.language].discard(row.id)

@@ -18,7 +18,8 @@ from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.loopback.server import FaultRates, Loopback, last_message, serve_loopback
 from xl_suite.chat.models import Model
-from xl_suite.chat.session import ChatOptions, run_calls
+from xl_suite.chat.run import run_calls
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import XLSuiteError
 
 SLOTS = 64

@@ -79,7 +79,7 @@ def check_submission(
     Raises BadInput where benchmark, reference or annotator cannot be read: what is wrong with the results
     themselves is in `problems`.
     """
-    from xl_suite.responding.respond import name_benchmark
+    from xl_suite.responding.plan import name_benchmark
 
     languages = required.languages or tuple(code for code in list_languages(benchmark) if code != "eng")
     everything = {code: sorted(read_benchmark(benchmark, [code]), key=lambda row: row.id) for code in languages}

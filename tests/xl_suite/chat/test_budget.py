@@ -16,7 +16,8 @@ from xl_suite.chat.calls import Call, Message, Sampling
 from xl_suite.chat.estimates import estimate
 from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.chat.models import Model
-from xl_suite.chat.session import ChatOptions, run_calls
+from xl_suite.chat.run import run_calls
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput, BudgetReached
 
 GPT = Model("gpt-4o-mini", "gpt-4o-mini", ("http://127.0.0.1:9/v1",), "openai")

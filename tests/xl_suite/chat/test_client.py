@@ -7,6 +7,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ import pytest
 
 from xl_suite.chat import faults, pool
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
-from xl_suite.chat.client import CallFailed
+from xl_suite.chat.client import CallFailed, ChatClient
 from xl_suite.chat.journal import Journal
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.loopback.server import FaultRates, Loopback, Reply, last_message, serve_loopback, token_logprobs
 from xl_suite.chat.models import Model
-from xl_suite.chat.session import ChatOptions, ChatSession, run_calls
+from xl_suite.chat.run import run, run_calls
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput, BudgetReached, ModelUnavailable
 
 
@@ -279,14 +282,15 @@ def test_a_server_that_dies_ends_the_run_and_no_row_is_given_up(tmp_path: Path) 
         assert len(list(stored.answers())) == len(set(got)) >= 200
 
 
-def test_a_server_of_our_own_that_died_ends_the_run_at_once() -> None:
-    async def run() -> None:
-        async with ChatSession(ChatOptions(progress=False, patience=600)) as chat:
-            client = await chat.open(make_model(server), lambda: "its server ended: out of memory")
-            await client.ask_all(make_calls(10), lambda call, result: None)
+def test_a_server_of_our_own_that_died_ends_the_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def pretend(model: Model, *_: object) -> Iterator[tuple[Model, Callable[[], str | None]]]:
+        yield replace(model, urls=(server.url,)), lambda: "its server ended: out of memory"
 
+    monkeypatch.setattr("xl_suite.chat.serving.started.run_server", pretend)
+    model = Model("tiny", "tiny", (), "vllm", source="tiny")
     with serve_loopback(lambda request: Reply(stall=True)) as server, pytest.raises(ModelUnavailable) as caught:
-        asyncio.run(run())
+        ask_all(model, make_calls(10), patience=600)
     assert "out of memory" in str(caught.value)
     assert caught.value.exit_status == 1
 
@@ -321,14 +325,12 @@ def test_a_url_where_nothing_listens_is_left_alone() -> None:
 
 
 def test_identical_calls_in_flight_are_made_once(tmp_path: Path) -> None:
-    async def run() -> tuple[list[Answer], Ledger]:
-        async with ChatSession(ChatOptions(tmp_path / "j.sqlite", progress=False)) as chat:
-            client = await chat.open(make_model(server))
-            same = [Call(f"row/{n}", (Message("user", "same"),)) for n in range(20)]
-            return await asyncio.gather(*(client.ask(call) for call in same)), chat.ledger
+    async def ask(client: ChatClient) -> list[Answer]:
+        same = [Call(f"row/{n}", (Message("user", "same"),)) for n in range(20)]
+        return await asyncio.gather(*(client.ask(call) for call in same))
 
     with serve_loopback(latency=0.05) as server:
-        answers, ledger = asyncio.run(run())
+        answers, ledger = run(make_model(server), ask, ChatOptions(tmp_path / "j.sqlite", progress=False))
         assert server.calls == 1
     assert len({answer.text for answer in answers}) == 1
     assert (ledger.paid, ledger.shared) == (1, 19)
@@ -342,16 +344,14 @@ def test_samples_are_calls_of_their_own_with_seeds_of_their_own() -> None:
 
 
 def test_ask_raises_what_happened_to_its_row() -> None:
-    async def run() -> None:
-        async with ChatSession(ChatOptions(progress=False, attempts=2)) as chat:
-            client = await chat.open(make_model(server))
-            with pytest.raises(CallFailed) as caught:
-                await client.ask(make_calls(1)[0])
-            assert caught.value.failed == FailedCall("deu/0", caught.value.failed.reason, 2)
-            assert "HTTP 500" in caught.value.failed.reason
+    async def ask(client: ChatClient) -> None:
+        with pytest.raises(CallFailed) as caught:
+            await client.ask(make_calls(1)[0])
+        assert caught.value.failed == FailedCall("deu/0", caught.value.failed.reason, 2)
+        assert "HTTP 500" in caught.value.failed.reason
 
     with serve_loopback(lambda request: Reply("no", 500)) as server:
-        asyncio.run(run())
+        run(make_model(server), ask, ChatOptions(progress=False, attempts=2))
 
 
 def test_logprobs_come_back_as_they_were_given(tmp_path: Path) -> None:

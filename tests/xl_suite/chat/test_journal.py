@@ -19,12 +19,15 @@ import pytest
 
 from xl_suite.chat import journal as journal_module
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
+from xl_suite.chat.client import ChatClient
 from xl_suite.chat.journal import Journal, StoredAnswer, StoredFailure
 from xl_suite.chat.journal_file import open_read_only
 from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
 from xl_suite.chat.models import Model, parse_model
 from xl_suite.chat.replay import export_journal, import_journal
-from xl_suite.chat.session import ChatOptions, ChatSession, run_calls
+from xl_suite.chat.run import run as run_conversation
+from xl_suite.chat.run import run_calls
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadRecord, JournalError, ReplayMiss
 
 ODD_TEXTS = {
@@ -41,7 +44,8 @@ import sys
 from pathlib import Path
 from xl_suite.chat.calls import Call, Message, Sampling
 from xl_suite.chat.models import Model
-from xl_suite.chat.session import ChatOptions, run_calls
+from xl_suite.chat.settings import ChatOptions
+from xl_suite.chat.run import run_calls
 url, journal, count, slots = sys.argv[1:]
 calls = [Call(f"deu/{n}", (Message("user", f"Say {n}"),), Sampling(max_tokens=16)) for n in range(int(count))]
 ledger = run_calls(Model("tiny", "tiny", (url,), "server"), calls, lambda call, result: None,
@@ -304,17 +308,14 @@ def test_answers_that_wait_for_a_slow_disk_are_kept_when_the_run_is_ended(
         time.sleep(0.6)
         return real(self, *arguments)
 
-    async def give_up() -> None:
-        options = ChatOptions(tmp_path / "j.sqlite", slots=4, progress=False)
-        async with ChatSession(options) as chat:
-            client = await chat.open(make_model(server))
-            async with asyncio.timeout(0.3):
-                await client.ask_all(make_calls([f"{n}" for n in range(50)]), lambda call, result: None)
+    async def give_up(client: ChatClient) -> None:
+        async with asyncio.timeout(0.3):
+            await client.ask_all(make_calls([f"{n}" for n in range(50)]), lambda call, result: None)
 
     monkeypatch.setattr(Journal, "add", add_slowly)
     with serve_loopback() as server:
         with pytest.raises(TimeoutError):
-            asyncio.run(give_up())
+            run_conversation(make_model(server), give_up, ChatOptions(tmp_path / "j.sqlite", slots=4, progress=False))
         assert server.answered == 8
     with Journal(tmp_path / "j.sqlite") as journal:
         assert len(list(journal.answers())) == 8

@@ -8,8 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -17,13 +19,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xl_suite.chat.models import OPENAI_URL, Model, parse_model, serve
+from xl_suite.chat.models import OPENAI_URL, Model, parse_model, require_key
+from xl_suite.chat.serving.servers import run_server
 from xl_suite.errors import BadInput, MissingExtra, ModelUnavailable
 
 ROOT = Path(__file__).resolve().parents[3]
 KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "XL_SUITE_API_KEY", "XL_SUITE_VLLM", "XL_SUITE_SERVER_ARGS")
 
-# A server as far as `serve` is concerned: it takes vLLM's options and answers its health check.
+# A server as far as `run_server` is concerned: it takes vLLM's options and answers its health check.
 FAKE_SERVER = """\
 import http.server, json, os, subprocess, sys, time
 arguments = sys.argv[1:]
@@ -179,14 +182,14 @@ def test_keys_go_only_where_they_belong(monkeypatch: pytest.MonkeyPatch) -> None
     assert "sk-openai" not in repr(parse_model("gpt-4o"))
 
 
-def test_openai_needs_its_key_only_when_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = parse_model("gpt-4o")
-    with pytest.raises(ModelUnavailable, match="OPENAI_API_KEY"), serve(model, tmp_path / "log"):
-        pass
+def test_openai_needs_its_key_only_when_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModelUnavailable, match="OPENAI_API_KEY"):
+        require_key(parse_model("gpt-4o"))
     monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:1/v1")
-    with serve(parse_model("gpt-4o"), tmp_path / "log") as (served, explain_death):
-        assert served.urls == ("http://localhost:1/v1",)
-        assert explain_death() is None
+    require_key(parse_model("gpt-4o"))
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
+    require_key(parse_model("gpt-4o"))
 
 
 def test_replay_names(tmp_path: Path) -> None:
@@ -263,6 +266,10 @@ def test_settings_that_cannot_be(weights: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("XL_SUITE_SERVER_SECONDS", "soon")
     with pytest.raises(BadInput, match="XL_SUITE_SERVER_SECONDS"):
         start(model, tmp_path)
+
+
+def serve(model: Model, log: Path) -> AbstractContextManager[tuple[Model, Callable[[], str | None]]]:
+    return run_server(model, log, lambda line: print(line, file=sys.stderr), threading.Event())
 
 
 def start(model: Model, folder: Path) -> None:
@@ -366,10 +373,12 @@ def test_no_server_is_left_behind(
     fake_vllm(mode)
     log = tmp_path / "log"
     code = (
-        "import sys, time; from pathlib import Path; from xl_suite.chat.serving import keeper\n"
-        "from xl_suite.chat.models import parse_model, serve\n"
+        "import sys, threading, time; from pathlib import Path; from xl_suite.chat.serving import keeper\n"
+        "from xl_suite.chat.models import parse_model\n"
+        "from xl_suite.chat.serving.servers import run_server\n"
         "keeper.__file__ = sys.argv[3]\n"
-        "with serve(parse_model(sys.argv[1]), Path(sys.argv[2])): print('up', flush=True); time.sleep(600)"
+        "with run_server(parse_model(sys.argv[1]), Path(sys.argv[2]), lambda line: None, threading.Event()):\n"
+        "    print('up', flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", code, f"vllm:{weights}", str(log), str(impatient_keeper)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as ours:

@@ -10,7 +10,7 @@ import pytest
 from m_alpacaeval.dataset import build_benchmark
 from m_alpacaeval.rows import read_sources
 from xl_suite.chat.models import parse_model
-from xl_suite.chat.session import ChatOptions
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.cli.main import main
 from xl_suite.dataset.folder import read_benchmark
 from xl_suite.demo.rated import DemoLevels, show_scores

@@ -16,7 +16,7 @@ import pytest
 
 from xl_suite.chat.loopback.server import Reply, serve_loopback, token_logprobs
 from xl_suite.chat.models import parse_model
-from xl_suite.chat.session import ChatOptions
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.judging.annotator import read_annotator, write_for_alpaca_eval
 from xl_suite.judging.judge import judge_pairs
 from xl_suite.judging.pairwise import join_outputs

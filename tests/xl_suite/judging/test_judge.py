@@ -9,7 +9,7 @@ import pytest
 
 from xl_suite.chat.loopback.server import Reply, last_message, serve_loopback, token_logprobs
 from xl_suite.chat.models import parse_model
-from xl_suite.chat.session import ChatOptions
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import read_annotations

@@ -25,12 +25,14 @@ from tests.tiny_model import make_tiny_model
 from xl_suite.chat.calls import Sampling
 from xl_suite.chat.loopback.server import Loopback, Reply, last_message, serve_loopback
 from xl_suite.chat.models import parse_model
-from xl_suite.chat.session import ChatOptions
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput, ModelUnavailable, UnknownLanguage
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records, write_parquet
 from xl_suite.responding.outputs import name_folder, read_outputs
-from xl_suite.responding.respond import Plan, Prompting, Report, derive_seed, name_benchmark, plan_responses, respond
+from xl_suite.responding.plan import Plan, Prompting, derive_seed, name_benchmark, plan_responses
+from xl_suite.responding.report import Report
+from xl_suite.responding.respond import respond
 from xl_suite.responding.strategies import find_strategy
 
 ROOT = Path(__file__).resolve().parents[3]

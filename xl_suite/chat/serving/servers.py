@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -54,8 +55,15 @@ class _Server:
 
 
 @contextmanager
-def run_server(model: Model, log: Path) -> Iterator[tuple[Model, Callable[[], str | None]]]:
-    """The model with the URL of its server, which is up for the time of the block, as `models.serve` has it."""
+def run_server(
+    model: Model, log: Path, report: Callable[[str], None], stop: threading.Event
+) -> Iterator[tuple[Model, Callable[[], str | None]]]:
+    """The model with the URL of its server, and a check that says None while the server runs, or why it is gone.
+
+    The server is up for the time of the block; its output goes to `log`. report: is told how the start goes on.
+    stop: gives the start up. Raises ModelUnavailable where the server does not start and MissingExtra where its
+    package is not installed.
+    """
     limit = _start_limit()
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="xl-suite-") as place:
@@ -63,7 +71,7 @@ def run_server(model: Model, log: Path) -> Iterator[tuple[Model, Callable[[], st
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             server = _start(command, model, log, Path(place))
             try:
-                _await_health(server, model, limit)
+                _await_health(server, model, limit, report, stop)
             except BaseException as error:
                 _stop(server)
                 # Between our finding a free port and the server's binding it, another may take it.
@@ -179,9 +187,11 @@ def _start(command: list[str], model: Model, log: Path, place: Path) -> _Server:
     return _Server(process, port, log, log_start)
 
 
-def _await_health(server: _Server, model: Model, limit: float) -> None:
+def _await_health(
+    server: _Server, model: Model, limit: float, report: Callable[[str], None], stop: threading.Event
+) -> None:
     begun = shown = time.monotonic()
-    print(f"starting a server for {model.name}; its log: {server.log}", file=sys.stderr)
+    report(f"starting a server for {model.name}; its log: {server.log}")
     while True:
         death = server.explain_death()
         if death is not None:
@@ -196,9 +206,10 @@ def _await_health(server: _Server, model: Model, limit: float) -> None:
             )
         if now - shown >= 10:
             shown = now
-            print(f"  {now - begun:.0f} s: {server.read_log(1)[:150]}", file=sys.stderr)
-        time.sleep(0.1)
-    print(f"the server is ready after {time.monotonic() - begun:.0f} s", file=sys.stderr)
+            report(f"  {now - begun:.0f} s: {server.read_log(1)[:150]}")
+        if stop.wait(0.1):
+            raise ModelUnavailable(f"{model.kind}:{model.source} was stopped before it was ready.")
+    report(f"the server is ready after {time.monotonic() - begun:.0f} s")
 
 
 def _is_healthy(port: int) -> bool:

@@ -1,0 +1,98 @@
+"""The answers of a run as they come: each file is written when its last row has come to an end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from xl_suite.chat.calls import Answer, Call, FailedCall
+from xl_suite.chat.client import ChatClient
+from xl_suite.records import BenchmarkRow
+from xl_suite.responding.outputs import AnsweredRow, FailedRow, write_failed, write_outputs
+from xl_suite.responding.plan import Plan
+from xl_suite.responding.strategies import Strategy
+
+
+class Collector:
+    """Asks a plan's calls and keeps what comes of them. folders: of each sample."""
+
+    def __init__(self, plan: Plan, folders: Sequence[Path], generator: str):
+        self._plan, self._folders, self._generator = plan, folders, generator
+        self._rows = {call.row: row for call, row in zip(plan.calls, plan.rows, strict=True)}
+        # Of a file, that is of a sample and a language: the rows that are out, and those that are in.
+        self._open = Counter((call.sample, row.language) for call, row in zip(plan.calls, plan.rows, strict=True))
+        self._answered: dict[tuple[int, str], list[AnsweredRow]] = {file: [] for file in self._open}
+        self._failed: dict[int, list[FailedRow]] = {sample: [] for sample in range(len(folders))}
+        self._drafts: dict[str, Answer] = {}
+        self._second: list[Call] = []
+
+    async def ask(self, client: ChatClient) -> None:
+        """Asks all calls, and of a strategy of two calls the second ones after them."""
+        if self._plan.strategy.follow is None:
+            await client.ask_all(self._plan.calls, self._take)
+            return
+        await client.ask_all(self._plan.calls, self._take_draft)
+        await client.ask_all(self._second, self._take)
+
+    def write_incomplete(self) -> None:
+        """Writes what there is, when the run has ended too early."""
+        for file, left in self._open.items():
+            if left:
+                self._write(file)
+        self.write_failed()
+
+    def write_failed(self) -> None:
+        for sample, folder in enumerate(self._folders):
+            write_failed(folder, self._failed[sample], self._plan.languages)
+
+    def failed(self) -> list[FailedRow]:
+        """The rows of all samples that failed for good, by language and ID."""
+        rows = [row for own in self._failed.values() for row in own]
+        return sorted(rows, key=lambda row: (self._plan.languages.index(row.language), row.id))
+
+    def answered(self, language: str) -> list[AnsweredRow]:
+        return [row for (_, own), rows in self._answered.items() if own == language for row in rows]
+
+    def _take_draft(self, call: Call, result: Answer | FailedCall) -> None:
+        if isinstance(result, Answer):
+            second = self._plan.follow(call, self._rows[call.row], result.text)
+            if second is not None:
+                self._drafts[call.row] = result
+                self._second.append(second)
+                return
+        self._take(call, result)
+
+    def _take(self, call: Call, result: Answer | FailedCall) -> None:
+        row = self._rows[call.row]
+        file = call.sample, row.language
+        if isinstance(result, FailedCall):
+            self._failed[call.sample].append(FailedRow(row.id, row.language, result.reason, result.attempts))
+        else:
+            draft = self._drafts.get(call.row)
+            self._answered[file].append(_read_answer(self._plan.strategy, row, result, draft))
+        self._open[file] -= 1
+        if self._open[file] == 0:
+            self._write(file)
+
+    def _write(self, file: tuple[int, str]) -> None:
+        if self._answered[file]:
+            write_outputs(
+                self._folders[file[0]],
+                self._answered[file],
+                generator=self._generator,
+                benchmark=self._plan.benchmark,
+            )
+
+
+def _read_answer(strategy: Strategy, row: BenchmarkRow, answer: Answer, draft: Answer | None) -> AnsweredRow:
+    """The row with its output; of a strategy, what led to it is kept apart."""
+    if not strategy.covers(row):
+        return AnsweredRow(row, answer.text, answer.finish_reason)
+    if strategy.read is not None:
+        output, reasoning = strategy.read(answer.text)
+        return AnsweredRow(row, output, answer.finish_reason, reasoning)
+    if draft is None:  # the first answer was empty, so there was nothing to translate
+        return AnsweredRow(row, "", answer.finish_reason, answer.text)
+    cut = "length" in (draft.finish_reason, answer.finish_reason)
+    return AnsweredRow(row, answer.text, "length" if cut else answer.finish_reason, draft.text)
