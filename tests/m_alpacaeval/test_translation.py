@@ -10,6 +10,7 @@ import pytest
 
 from tests.m_alpacaeval.conftest import PROMPTS, find_prompt, translate, write_xl_alpacaeval
 from xl_suite.chat.loopback.server import Loopback, Reply, last_message, serve_loopback
+from xl_suite.chat.models import Model
 from xl_suite.cli.main import main
 from xl_suite.dataset.card import check_card
 from xl_suite.dataset.folder import read_benchmark
@@ -77,7 +78,7 @@ def test_good_translations_make_a_folder_that_loads_both_ways(
 
 
 def test_bad_translations_are_retried_set_aside_edited_and_never_paid_again(
-    xl_alpacaeval: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    xl_alpacaeval: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "m"
     with serve_loopback(fail, keep_requests=True) as server:
@@ -96,10 +97,15 @@ def test_bad_translations_are_retried_set_aside_edited_and_never_paid_again(
     assert review[0]["translation"] == FAULTS[1]
     assert review[0]["explained"] == "an answer instead of a translation"
 
-    # The same command, without a server: everything is in the journal, and the outcome is the same.
+    # The same command, without a key or a server: everything is in the journal, and the outcome is the same.
     before = (out / "README.md").read_bytes()
     assert build(xl_alpacaeval, out, None, "--languages", "deu") == 1
     assert (out / "README.md").read_bytes() == before
+    local = Model("gpt", "gpt", (), "vllm", source="gone")
+    monkeypatch.setattr("xl_suite.chat.models.parse_model", lambda text: local)
+    assert build(xl_alpacaeval, out, None, "--languages", "deu") == 1
+    assert (out / "README.md").read_bytes() == before
+    monkeypatch.undo()
 
     for row in review:
         row["edited"] = PROMPTS[row["id"]][1]

@@ -64,3 +64,18 @@ def test_start_imports_nothing_heavy(statement: str) -> None:
     code = f"import sys; {statement}; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_circle_of_imports_in_chat() -> None:
+    """Imports inside functions and those for type checking count."""
+    paths = {module: path for module, path in find_modules() if module.startswith("xl_suite.chat.")}
+    graph = {module: {name for name in paths if name in expand(find_imports(path))} for module, path in paths.items()}
+    while leaves := [module for module, imported in graph.items() if not imported & set(graph) - {module}]:
+        for module in leaves:
+            del graph[module]
+    assert not graph, f"each of these imports another of them: {sorted(graph)}"
+
+
+def expand(names: set[str]) -> set[str]:
+    """`package.module.name` may be a name in the module, or a module itself."""
+    return names | {name.rpartition(".")[0] for name in names}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sized
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, TypeVar, cast, overload
@@ -21,6 +21,8 @@ from xl_suite.chat.settings import ChatOptions
 
 Value = TypeVar("Value")
 Name = TypeVar("Name")
+# How often a thread that waits for a run looks whether it was interrupted.
+POLL_SECONDS = 0.2
 
 
 @overload
@@ -112,6 +114,7 @@ def _complete(work: Coroutine[Any, Any, Value]) -> Value:
     except RuntimeError:
         return asyncio.run(work)
     begun = threading.Event()
+    ours = asyncio.current_task()
     task: list[asyncio.Task[Any]] = []
 
     async def watch() -> Value:
@@ -119,13 +122,21 @@ def _complete(work: Coroutine[Any, Any, Value]) -> Value:
         begun.set()
         return await work
 
+    def cancel() -> None:
+        begun.wait()
+        if task and not future.done():
+            task[0].get_loop().call_soon_threadsafe(task[0].cancel)
+
     with ThreadPoolExecutor(1, thread_name_prefix="chat-run") as thread:
         future = thread.submit(asyncio.run, watch())
         future.add_done_callback(lambda _: begun.set())
         try:
+            while not wait([future], POLL_SECONDS).done:
+                # `asyncio.run` turns Ctrl-C into a cancellation of the task that waits here.
+                if ours is not None and ours.cancelling():
+                    cancel()
+                    break
             return future.result()
-        except KeyboardInterrupt:  # it came to this thread, and the other one has to end in good order
-            begun.wait()
-            if not future.done():
-                task[0].get_loop().call_soon_threadsafe(task[0].cancel)
+        except KeyboardInterrupt:
+            cancel()
             raise

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from xl_suite.chat.loopback.server import Reply, last_message, serve_loopback, token_logprobs
-from xl_suite.chat.models import parse_model
+from xl_suite.chat.models import OPENAI_URL, Model, parse_model
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.cli.main import main
-from xl_suite.errors import BadInput
+from xl_suite.errors import BadInput, ModelUnavailable
 from xl_suite.judging.annotations import read_annotations
 from xl_suite.judging.annotator import read_annotator
 from xl_suite.judging.judge import Judgement, judge_pairs, name_annotator, write_judgement
@@ -84,6 +84,35 @@ def test_a_judge_without_logprobs_is_read_from_text_and_said_so(samples: int, me
     assert [row.preference for row in rows] == [2.0] * 4
     assert "no log probabilities" in judgement.noted[0]
     assert judgement.ledger.paid == 1 + 4 * samples
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_what_is_paid_for_needs_neither_key_nor_server(
+    tmp_path: Path, samples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the first answer has no log probabilities, and some verdicts had to be asked for again."""
+    monkeypatch.setenv("XL_SUITE_VLLM", "no-such-command")
+    turn = iter(range(1000))
+
+    def answer(request: dict[str, Any]) -> Reply:
+        return Reply("M" if next(turn) % 2 else "no idea", logprobs=[])
+
+    journal = tmp_path / "j.sqlite"
+    pairs = {"deu": make_pairs(["one", "two", "three"])}
+    first = judge(answer, pairs, journal, samples=samples, order="both")
+    assert first.ledger.paid > 1 + 6 * samples
+    for model in (
+        Model("judge", "judge", (OPENAI_URL,), "openai"),
+        Model("judge", "judge", (), "vllm", source="gone"),
+    ):
+        chat = ChatOptions(journal=journal, progress=False)
+        again = judge_pairs(pairs, read_annotator("xl_local"), model, chat, samples=samples, order="both")
+        assert (again.ledger.paid, again.failures) == (0, first.failures)
+        assert [row.preference for row in again.annotations["deu"]] == [
+            row.preference for row in first.annotations["deu"]
+        ]
+        with pytest.raises(ModelUnavailable, match=r"OPENAI_API_KEY|no-such-command"):
+            judge_pairs(pairs, read_annotator("xl_local"), model, chat, method="sampled", samples=50)
 
 
 def test_unreadable_verdicts_are_asked_again_then_fail_and_are_counted(tmp_path: Path) -> None:

@@ -13,12 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xl_suite.chat.loopback.server import Loopback, Reply, last_message, serve_loopback, token_logprobs
+from xl_suite.chat.models import OPENAI_URL, Model, parse_model
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
+from xl_suite.rating.rate import rate_outputs
 from xl_suite.rating.ratings import read_ratings
 from xl_suite.rating.rubric import CRITERIA, RatingMethod, make_calls, parse_score, read_rubrics, weigh_levels
 from xl_suite.rating.scores import score_ratings
 from xl_suite.records import ModelOutput, write_json
+from xl_suite.responding.outputs import read_outputs
 
 # The judge's scores by language, ID and criterion, in the order of CRITERIA.
 SCORES = {
@@ -111,6 +115,23 @@ def test_known_scores_give_exact_means(outputs: Path, tmp_path: Path, capsys: py
     assert "precision" in shown
     assert "3.00 [" in shown
     assert main(["score", str(folder), "--languages", "gle"]) == 2
+
+
+def test_what_is_paid_for_needs_neither_key_nor_server(outputs: Path, tmp_path: Path) -> None:
+    def answer(request: dict[str, Any]) -> Reply:
+        return Reply("4" if "Question 1" in last_message(request) else "no idea", logprobs=[])
+
+    rows = {"deu": read_outputs(outputs)["deu"]}
+    options = ChatOptions(tmp_path / "j.sqlite", progress=False)
+    with serve_loopback(answer) as server:
+        first = rate_outputs(rows, read_rubrics(), parse_model(f"judge@{server.url}"), options)
+    assert first.ledger.paid == 1 + 4 + 4 * 3
+    for model in (
+        Model("judge", "judge", (OPENAI_URL,), "openai"),
+        Model("judge", "judge", (), "vllm", source="gone"),
+    ):
+        again = rate_outputs(rows, read_rubrics(), model, options)
+        assert (again.ratings, again.failures, again.ledger.paid) == (first.ratings, first.failures, 0)
 
 
 def test_the_expected_level_is_weighed_by_probability(outputs: Path, tmp_path: Path) -> None:

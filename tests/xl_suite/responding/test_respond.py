@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from tests.tiny_model import make_tiny_model
 from xl_suite.chat.calls import Sampling
 from xl_suite.chat.loopback.server import Loopback, Reply, last_message, serve_loopback
-from xl_suite.chat.models import parse_model
+from xl_suite.chat.models import Model, parse_model
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput, ModelUnavailable, UnknownLanguage
@@ -355,7 +355,7 @@ def test_long_names_stay_apart() -> None:
     assert name_folder("m" * 300) != name_folder("m" * 301)
 
 
-def test_what_is_paid_for_needs_no_key(benchmark: Path, tmp_path: Path) -> None:
+def test_what_is_paid_for_needs_neither_key_nor_server(benchmark: Path, tmp_path: Path) -> None:
     plan = plan_responses(benchmark)
     options = ChatOptions(journal=tmp_path / ".journal.sqlite", progress=False)
     with serve_loopback(answer) as server:
@@ -363,6 +363,9 @@ def test_what_is_paid_for_needs_no_key(benchmark: Path, tmp_path: Path) -> None:
     before = read_tree(tmp_path / "gpt-4o")
     report = respond(plan, parse_model("gpt-4o"), tmp_path, options=options)
     assert (report.ledger.from_journal, report.ledger.paid) == (8, 0)
+    assert read_tree(tmp_path / "gpt-4o") == before
+    local = Model("gpt-4o", "gpt-4o", (), "vllm", source="gone")
+    assert respond(plan, local, tmp_path, options=options).ledger.paid == 0
     assert read_tree(tmp_path / "gpt-4o") == before
     with pytest.raises(ModelUnavailable, match="OPENAI_API_KEY"):
         respond(plan_responses(benchmark, seed=1), parse_model("gpt-4o"), tmp_path, options=options)
