@@ -15,6 +15,7 @@ from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
+from xl_suite.chat.reading import Unreadable, ask_until_read
 from xl_suite.chat.run import run
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.languages import find_language
@@ -66,17 +67,26 @@ def translate_prompts(
 ) -> tuple[list[Translation], Ledger]:
     """A translation of each prompt, in their order, sound or set aside. Raises what ends a run."""
 
+    best: dict[Prompt, Translation] = {}
+
+    def ask(prompt: Prompt, attempt: int) -> list[Call]:
+        return [make_call(prompt, settings, attempt, best.get(prompt))]
+
+    def read(answered: Sequence[tuple[Prompt, tuple[Answer, ...]]], attempt: int) -> list[Translation | Unreadable]:
+        found = check_answers([(prompt, answers[0]) for prompt, answers in answered], settings, attempt)
+        for prompt, translation in found.items():
+            best[prompt] = choose(best.get(prompt), translation)
+        told = [best[prompt] for prompt, _ in answered]
+        return [Unreadable(", ".join(one.reasons)) if one.reasons else one for one in told]
+
     async def converse(client: ChatClient) -> list[Translation]:
-        best: dict[Prompt, Translation] = {}
-        waiting = list(prompts)
-        for attempt in range(settings.attempts):
-            calls = [make_call(prompt, settings, attempt, best.get(prompt)) for prompt in waiting]
-            results = await client.ask_each(calls)
-            for found in check_results(waiting, results, settings, attempt):
-                best[found.prompt] = choose(best.get(found.prompt), found)
-            waiting = [prompt for prompt in waiting if best[prompt].reasons]
-            if not waiting:
-                break
+        results = await ask_until_read(client, prompts, ask, read, tries=range(settings.attempts))
+        for prompt, result in zip(prompts, results, strict=True):
+            if isinstance(result, FailedCall):
+                before = best.get(prompt)
+                tries = 1 + (before.attempts if before else 0)
+                failed = Translation(prompt, "", ("failed",), tries, detail=result.reason)
+                best[prompt] = choose(before, failed)
         return [best[prompt] for prompt in prompts]
 
     return run(model, converse, options, label="translate", total=len(prompts))
@@ -106,29 +116,26 @@ def make_call(prompt: Prompt, settings: Settings, attempt: int, refused: Transla
     return Call(prompt.row, messages, Sampling(temperature=temperature, max_tokens=settings.max_tokens), attempt)
 
 
-def check_results(
-    prompts: Sequence[Prompt], results: Sequence[Answer | FailedCall], settings: Settings, attempt: int
-) -> list[Translation]:
-    """The results with the reasons against them, language by language."""
-    found: list[Translation] = []
-    by_language: dict[str, list[tuple[Prompt, str, bool]]] = {}
-    for prompt, result in zip(prompts, results, strict=True):
-        if isinstance(result, FailedCall):
-            found.append(Translation(prompt, "", ("failed",), attempt + 1, detail=result.reason))
-        else:
-            text = clean_answer(result.text, prompt.text)
-            by_language.setdefault(prompt.language, []).append((prompt, text, result.finish_reason == "length"))
+def check_answers(
+    answered: Sequence[tuple[Prompt, Answer]], settings: Settings, attempt: int
+) -> dict[Prompt, Translation]:
+    """The answers with the reasons against them, looked at language by language."""
+    found: dict[Prompt, Translation] = {}
+    by_language: dict[str, list[tuple[Prompt, Answer]]] = {}
+    for prompt, answer in answered:
+        by_language.setdefault(prompt.language, []).append((prompt, answer))
     for language, rows in by_language.items():
-        asked, texts = [row[0] for row in rows], [row[1] for row in rows]
-        scores = score_translations(asked, texts, language, settings)
-        for prompt, text, (_, _, cut), reasons, score in zip(
-            asked, texts, rows, check_prompts(asked, texts), scores, strict=True
+        prompts = [prompt for prompt, _ in rows]
+        texts = [clean_answer(answer.text, prompt.text) for prompt, answer in rows]
+        scores = score_translations(prompts, texts, language, settings)
+        for (prompt, answer), text, reasons, score in zip(
+            rows, texts, check_prompts(prompts, texts), scores, strict=True
         ):
-            if cut:
+            if answer.finish_reason == "length":
                 reasons = ("truncated", *reasons)
             if settings.least_qe is not None and score is not None and score < settings.least_qe:
                 reasons = (*reasons, "low_qe")
-            found.append(Translation(prompt, text, reasons, attempt + 1, score))
+            found[prompt] = Translation(prompt, text, reasons, attempt + 1, score)
     return found
 
 

@@ -152,7 +152,8 @@ def respond(
     defaults are the paper's (section 3). Rows that failed are listed in `failed.json` and in `.report.failed`.
     """
     from xl_suite.chat.calls import Sampling
-    from xl_suite.responding.respond import Prompting, guess_calls, plan_responses
+    from xl_suite.responding.plan import Prompting, plan_responses
+    from xl_suite.responding.respond import guess_calls
     from xl_suite.responding.respond import respond as ask
     from xl_suite.responding.strategies import find_strategy
     from xl_suite.results import Outputs
@@ -201,7 +202,8 @@ def judge(
     `sampled` or `parsed`. Judgements that failed are in the files without a preference and in `.judgement.failures`.
     """
     from xl_suite.judging.annotator import read_annotator
-    from xl_suite.judging.judge import choose_method, judge_pairs, plan_calls, write_judgement
+    from xl_suite.judging.judge import choose_method, judge_pairs, plan_calls
+    from xl_suite.judging.judgement import write_judgement
     from xl_suite.judging.lifetime import find_announced_end
     from xl_suite.judging.pairwise import pair_outputs
     from xl_suite.results import Annotations

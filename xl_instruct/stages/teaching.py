@@ -9,8 +9,9 @@ from xl_instruct.config import ModelSettings
 from xl_instruct.stages.answers import Malformed, parse_parts
 from xl_instruct.stages.files import LeftOut, Summary
 from xl_instruct.stages.prompts import escape_tags, load_prompt
-from xl_suite.chat.calls import Call, Message
-from xl_suite.chat.client import CallFailed, ChatClient
+from xl_suite.chat.calls import Answer, Call, FailedCall, Message
+from xl_suite.chat.client import ChatClient
+from xl_suite.chat.reading import Read, Unreadable, ask_until_read, each
 
 Row = Mapping[str, Any]
 
@@ -59,15 +60,20 @@ async def _ask(
     attempts: int,
     summary: Summary,
 ) -> tuple[str, ...] | LeftOut:
-    problem = ""
-    for sample in range(attempts):
+    def ask(one: Row, sample: int) -> list[Call]:
+        return [build(one, teacher, sample)]
+
+    def read(one: Row, answers: tuple[Answer, ...]) -> tuple[str, ...] | Unreadable:
+        summary.note(client.model.name, answers[0])
         try:
-            answer = await client.ask(build(row, teacher, sample))
-        except CallFailed as error:
-            return LeftOut(row["id"], stage, "quarantined", "call failed", error.failed.reason)
-        summary.note(client.model.name, answer)
-        try:
-            return parse_parts(answer, names)
+            return parse_parts(answers[0], names)
         except Malformed as error:
-            problem = str(error)
-    return LeftOut(row["id"], stage, "quarantined", "malformed answer", f"{problem} (after {attempts} samples)")
+            return Unreadable(str(error))
+
+    (result,) = await ask_until_read(client, [row], ask, each(read), tries=range(attempts))
+    if isinstance(result, Read):
+        return result.value
+    if isinstance(result, FailedCall):
+        return LeftOut(row["id"], stage, "quarantined", "call failed", result.reason)
+    problem = f"{result.reason} (after {result.tries} samples)"
+    return LeftOut(row["id"], stage, "quarantined", "malformed answer", problem)

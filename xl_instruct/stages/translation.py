@@ -12,8 +12,9 @@ from xl_instruct.segments import TRANSLATABLE
 from xl_instruct.stages.answers import Malformed, read_translation
 from xl_instruct.stages.files import LeftOut, Summary
 from xl_instruct.stages.prompts import escape_tags, load_prompt
-from xl_suite.chat.calls import Answer, Call, Message
-from xl_suite.chat.client import CallFailed, ChatClient
+from xl_suite.chat.calls import Answer, Call, FailedCall, Message
+from xl_suite.chat.client import ChatClient
+from xl_suite.chat.reading import Unreadable, ask_until_read
 from xl_suite.languages import find_language
 from xl_suite.translation.guards import check_translations
 
@@ -62,33 +63,22 @@ async def translate_row(
     """
     work = [dict(segment) for segment in row["segments"]]
     todo = [segment for segment in work if segment["kind"] in TRANSLATABLE]
-    try:
-        first = await asyncio.gather(
-            *(
-                _ask_all(worker, list(build_calls(work, language, worker.settings, settings)), summary)
-                for worker in workers
-            )
-        )
-        for worker, answers in zip(workers, first, strict=True):
-            candidates = _judge(todo, answers, worker, language, settings, 0)
-            for sample in range(1, attempts):
-                again = [
-                    place
-                    for place, (segment, candidate) in enumerate(zip(todo, candidates, strict=True))
-                    if candidate["refused"] and (worker.number == 0 or not has_sound(segment))
-                ]
-                if not again:
-                    break
-                calls = list(build_calls(work, language, worker.settings, settings, sample))
-                answers = await _ask_all(worker, [calls[place] for place in again], summary)
-                retried = _judge([todo[place] for place in again], answers, worker, language, settings, sample)
-                for place, candidate in zip(again, retried, strict=True):
-                    if not candidate["refused"]:
-                        candidates[place] = candidate
-            for segment, candidate in zip(todo, candidates, strict=True):
-                segment["candidates"] = [*segment.get("candidates", ()), candidate]
-    except CallFailed as error:
-        return LeftOut(row["id"], "translated", "quarantined", "call failed", error.failed.reason, language)
+    everywhere = range(len(todo))
+    tasks = [_RowAtWorker(worker, work, todo, language, settings, summary) for worker in workers]
+    failures = await asyncio.gather(*(task.ask(everywhere, (0,)) for task in tasks))
+    failed = next((one for one in failures if one is not None), None)
+    for task in tasks:
+        if failed is None:
+            again = [
+                place
+                for place in everywhere
+                if task.candidates[place]["refused"] and (task.worker.number == 0 or not has_sound(todo[place]))
+            ]
+            failed = await task.ask(again, range(1, attempts))
+        if failed is not None:
+            return LeftOut(row["id"], "translated", "quarantined", "call failed", failed.reason, language)
+        for place, segment in enumerate(todo):
+            segment["candidates"] = [*segment.get("candidates", ()), task.candidates[place]]
     return {"id": row["id"], "segments": work}
 
 
@@ -104,13 +94,47 @@ def has_sound(segment: Row) -> bool:
     return any(not candidate["refused"] for candidate in segment.get("candidates", ()))
 
 
-async def _ask_all(worker: Worker, calls: Sequence[Call], summary: Summary) -> list[Answer]:
-    answers = await asyncio.gather(*map(worker.client.ask, calls), return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-        summary.note(worker.client.model.name, answer)
-    return answers  # type: ignore[return-value]
+class _RowAtWorker:
+    """One worker's candidates for the segments of a row that are to be translated, by place: the first that is not
+    refused, else the first."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        work: Sequence[Row],
+        todo: Sequence[Row],
+        language: str,
+        settings: Translation,
+        summary: Summary,
+    ):
+        self.worker = worker
+        self.candidates: dict[int, dict[str, Any]] = {}
+        self._work, self._todo, self._language = work, todo, language
+        self._settings, self._summary = settings, summary
+        self._calls: dict[int, list[Call]] = {}
+
+    async def ask(self, places: Sequence[int], samples: Sequence[int]) -> FailedCall | None:
+        """Asks for the segments at `places`, and again for those that are refused. The first call that failed."""
+        results = await ask_until_read(self.worker.client, places, self._make_calls, self._read, tries=samples)
+        return next((result for result in results if isinstance(result, FailedCall)), None)
+
+    def _make_calls(self, place: int, sample: int) -> list[Call]:
+        if sample not in self._calls:
+            calls = build_calls(self._work, self._language, self.worker.settings, self._settings, sample)
+            self._calls[sample] = list(calls)
+        return [self._calls[sample][place]]
+
+    def _read(
+        self, answered: Sequence[tuple[int, tuple[Answer, ...]]], sample: int
+    ) -> list[dict[str, Any] | Unreadable]:
+        for _, (answer,) in answered:
+            self._summary.note(self.worker.client.model.name, answer)
+        segments, answers = [self._todo[place] for place, _ in answered], [own[0] for _, own in answered]
+        found = _judge(segments, answers, self.worker, self._language, self._settings, sample)
+        for (place, _), candidate in zip(answered, found, strict=True):
+            if place not in self.candidates or not candidate["refused"]:
+                self.candidates[place] = candidate
+        return [Unreadable(", ".join(one["refused"])) if one["refused"] else one for one in found]
 
 
 def _judge(

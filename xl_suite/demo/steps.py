@@ -150,7 +150,8 @@ def judge(demo: Demo) -> Demo:
     from xl_suite.demo.judgements import ANNOTATOR, JUDGE, ORDER, write_judge_journal
     from xl_suite.judging.annotations import read_annotations
     from xl_suite.judging.annotator import read_annotator
-    from xl_suite.judging.judge import judge_pairs, write_judgement
+    from xl_suite.judging.judge import judge_pairs
+    from xl_suite.judging.judgement import write_judgement
     from xl_suite.judging.pairwise import pair_outputs
     from xl_suite.scoring.scores import score_annotations
 

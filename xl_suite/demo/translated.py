@@ -42,7 +42,7 @@ def read_translations() -> tuple[DemoTranslation, ...]:
 
 def write_translation_journal(path: Path, prompts: Sequence[Prompt]) -> None:
     """Writes the translator's journal: the calls that a build makes of the prompts, each with what it says."""
-    from m_alpacaeval.translate import DEFAULT, Translation, check_results, choose, make_call
+    from m_alpacaeval.translate import DEFAULT, Translation, check_answers, choose, make_call
     from xl_suite.chat.calls import Answer
     from xl_suite.chat.wire import build_body
 
@@ -57,7 +57,7 @@ def write_translation_journal(path: Path, prompts: Sequence[Prompt]) -> None:
             said = {"text": text, "finish_reason": "stop"}
             line = {"model": TRANSLATOR, "request": build_body(call), "answer": said}
             lines.append(line | ({"sample": call.sample} if call.sample else {}))
-            (found,) = check_results([prompt], [Answer(text, "stop", 0, 0)], DEFAULT, attempt)
+            (found,) = check_answers([(prompt, Answer(text, "stop", 0, 0))], DEFAULT, attempt).values()
             refused = choose(refused, found)
     write_jsonl(path, lines)
 

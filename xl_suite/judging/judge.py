@@ -10,28 +10,26 @@ from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
+from xl_suite.chat.reading import RETRIES, Read, Result, Unreadable, ask_until_read, each
 from xl_suite.chat.run import run
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
-from xl_suite.judging.judgement import Judgement, write_judgement
+from xl_suite.judging.judgement import Judgement
 from xl_suite.judging.pairwise import (
     METHODS,
     ORDERS,
-    RETRIES,
     Method,
     Pair,
     Question,
     ask_questions,
-    describe_failure,
+    describe_unread,
     draw_identical,
     make_annotation,
     make_calls,
     read_verdict,
 )
-
-__all__ = ["Judgement", "choose_method", "judge_pairs", "name_annotator", "plan_calls", "write_judgement"]
 
 MANY = 5  # answers from which on it is told that most are the reference's own
 
@@ -59,25 +57,28 @@ def judge_pairs(
     if order not in ORDERS:
         raise BadInput(f"the order is {order!r}; valid: {', '.join(ORDERS)}.")
     questions = [question for language in pairs for question in ask_questions(pairs[language], order, seed)]
-    judging = _Run(annotator, model, options, questions, chosen, fallback=method == "auto", samples=samples)
+    judging = _Judging(annotator, questions, chosen, fallback=method == "auto", samples=samples)
+    results: list[Result[float]] = []
+    ledger = Ledger()
     if questions:
-        judging.start()
-    name = name_annotator(annotator, model)
+        total = len(questions) * chosen.samples
+        results, ledger = run(model, judging.converse, options, label="judge", total=total)
+    name, used = name_annotator(annotator, model), judging.method.name
+    price = find_price(judging.asked or model, options.price)
     annotations: dict[str, list[Annotation]] = {}
-    failures: dict[str, list[FailedCall]] = {}
-    made = {(row.language, row.prompt, row.order): row for row in judging.annotate(name)}
+    failures: dict[str, list[FailedCall]] = {language: [] for language in pairs}
+    by_question = dict(zip(questions, results, strict=True))
     for language, rows in pairs.items():
         annotations[language] = []
         for pair in rows:
             if pair.output_1 == pair.output_2:
-                annotations[language] += draw_identical(pair, annotator=name, method=judging.method.name, order=order)
-                continue
+                annotations[language] += draw_identical(pair, annotator=name, method=used, order=order)
             for question in ask_questions([pair], order, seed):
-                row = made[language, pair.prompt, "21" if question.switched else "12"]
-                annotations[language].append(row)
-        failures[language] = [failed for question, failed in judging.failures if question.pair.language == language]
-    noted = [*judging.noted, *_note_identical(pairs)]
-    return Judgement(annotations, failures, judging.method.name, judging.ledger, tuple(noted), order)
+                result = by_question[question]
+                annotations[language].append(_annotate(question, result, name, used, price))
+                failures[language] += _describe_failure(question, result)
+    noted = (*judging.noted, *_note_identical(pairs))
+    return Judgement(annotations, failures, used, ledger, noted, order)
 
 
 def choose_method(annotator: Annotator, method: str, samples: int, max_tokens: int | None) -> Method:
@@ -125,106 +126,70 @@ def _note_identical(pairs: Mapping[str, Sequence[Pair]]) -> list[str]:
     return notes
 
 
-class _Run:
-    """One run: the answers so far by question, and the method, which the first answer may change."""
+class _Judging:
+    """One run's conversation, and the method, which the first answer may change. asked: the model that answers."""
 
     def __init__(
-        self,
-        annotator: Annotator,
-        model: Model,
-        options: ChatOptions,
-        questions: Sequence[Question],
-        method: Method,
-        *,
-        fallback: bool,
-        samples: int,
+        self, annotator: Annotator, questions: Sequence[Question], method: Method, *, fallback: bool, samples: int
     ):
-        self.annotator, self.model, self.options = annotator, model, options
-        self.questions, self.method = questions, method
-        self.answers: dict[int, list[Answer]] = {}
-        self.failed: dict[int, FailedCall] = {}
-        self.failures: list[tuple[Question, FailedCall]] = []
-        self.ledger = Ledger()
+        self.method = method
         self.noted: list[str] = []
+        self.asked: Model | None = None
+        self._annotator, self._questions = annotator, questions
         self._fallback, self._samples = fallback, samples
-        self._price: Price | None = None
 
-    def start(self) -> None:
-        total = len(self.questions) * self.method.samples
-        _, self.ledger = run(self.model, self._converse, self.options, label="judge", total=total)
-
-    def annotate(self, annotator: str) -> list[Annotation]:
-        """The rows of all judgements; those that have no preference stand in `failures` too."""
-        rows = []
-        for number, question in enumerate(self.questions):
-            answers = self.answers.get(number, [])
-            failed = self.failed.get(number)
-            preference = None if failed else read_verdict(answers, question, self.annotator, self.method)
-            if preference is None:
-                reason = describe_failure(failed, answers, self.method)
-                attempts = failed.attempts if failed else RETRIES + 1
-                self.failures.append((question, FailedCall(question.pair.row, reason, attempts)))
-                answers = [] if failed else answers
-            dollars = [self._price.of(a.prompt_tokens, a.completion_tokens) for a in answers] if self._price else None
-            rows.append(
-                make_annotation(
-                    question,
-                    preference,
-                    answers,
-                    annotator=annotator,
-                    method=self.method.name,
-                    price=None if dollars is None else sum(dollars),
-                )
-            )
-        return rows
-
-    async def _converse(self, client: ChatClient) -> None:
+    async def converse(self, client: ChatClient) -> list[Result[float]]:
         # A replay costs nothing now; the rows say what their judgements cost when they were made.
-        asked = replace(client.model, kind="server") if self.model.kind == "replay" else client.model
-        self._price = find_price(asked, self.options.price)
-        unread = list(range(len(self.questions)))
-        if self._fallback and self.method.name == "logprobs" and await self._probe(client):
-            unread.remove(0)
-        for attempt in range(RETRIES + 1):
-            await self._ask(client, unread, attempt)
-            unread = [number for number in unread if number not in self.failed and self._is_unread(number)]
-            if not unread:
-                break
+        self.asked = replace(client.model, kind="server") if client.model.kind == "replay" else client.model
+        if self._fallback and self.method.name == "logprobs":
+            (first,) = await self._ask(client, self._questions[:1], tries=(0,))
+            if isinstance(first, FailedCall | Read):
+                return [first, *await self._ask(client, self._questions[1:])]
+            if not first.answers[0].logprobs:
+                self._read_text(client)
+        return await self._ask(client, self._questions)
 
-    async def _probe(self, client: ChatClient) -> bool:
-        """Asks the first question alone: whether it is judged, or else what follows is read from text."""
-        await self._ask(client, [0], 0)
-        if 0 in self.failed or self.answers[0][0].logprobs:
-            return 0 in self.failed or not self._is_unread(0)
+    async def _ask(
+        self, client: ChatClient, questions: Sequence[Question], tries: Sequence[int] = range(RETRIES + 1)
+    ) -> list[Result[float]]:
+        def ask(question: Question, attempt: int) -> list[Call]:
+            return make_calls(question, self._annotator, self.method, attempt)
+
+        def read(question: Question, answers: tuple[Answer, ...]) -> float | Unreadable:
+            preference = read_verdict(answers, question, self._annotator, self.method)
+            return Unreadable(describe_unread(answers, self.method)) if preference is None else preference
+
+        return await ask_until_read(client, questions, ask, each(read), tries=tries)
+
+    def _read_text(self, client: ChatClient) -> None:
+        """What follows where the judge gives no log probabilities."""
         name = "sampled" if self._samples > 1 else "parsed"
         self.method = Method(name, self._samples, self.method.max_tokens)
         read = f"as the mean of {self._samples} sampled verdicts" if self._samples > 1 else "from its text"
         self.noted.append(
-            f"{self.model.name} gives no log probabilities: each verdict is read {read} (method {name})."
+            f"{client.model.name} gives no log probabilities: each verdict is read {read} (method {name})."
         )
-        return False
-
-    async def _ask(self, client: ChatClient, numbers: Sequence[int], attempt: int) -> None:
-        asked: dict[int, tuple[int, int]] = {}
-        calls: list[Call] = []
-        for number in numbers:
-            made = make_calls(self.questions[number], self.annotator, self.method, attempt)
-            self.answers[number] = [_NONE] * len(made)
-            for place, call in enumerate(made):
-                asked[id(call)] = (number, place)
-                calls.append(call)
-
-        def take(call: Call, result: Answer | FailedCall) -> None:
-            number, place = asked[id(call)]
-            if isinstance(result, FailedCall):
-                self.failed[number] = result
-            else:
-                self.answers[number][place] = result
-
-        await client.ask_all(calls, take)
-
-    def _is_unread(self, number: int) -> bool:
-        return read_verdict(self.answers[number], self.questions[number], self.annotator, self.method) is None
 
 
-_NONE = Answer("", "", 0, 0)
+def _annotate(
+    question: Question, result: Result[float], annotator: str, method: str, price: Price | None
+) -> Annotation:
+    """The row of a judgement; one that failed has no preference."""
+    answers = () if isinstance(result, FailedCall) else result.answers
+    dollars = None if price is None else sum(price.of(one.prompt_tokens, one.completion_tokens) for one in answers)
+    return make_annotation(
+        question,
+        result.value if isinstance(result, Read) else None,
+        answers,
+        annotator=annotator,
+        method=method,
+        price=dollars,
+    )
+
+
+def _describe_failure(question: Question, result: Result[float]) -> list[FailedCall]:
+    if isinstance(result, Read):
+        return []
+    if isinstance(result, FailedCall):
+        return [FailedCall(question.pair.row, result.reason, result.attempts)]
+    return [FailedCall(question.pair.row, f"{result.reason}, asked {result.tries} times", result.tries)]

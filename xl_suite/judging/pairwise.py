@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
+from xl_suite.chat.calls import Answer, Call, Message, Sampling
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
@@ -23,8 +23,6 @@ from xl_suite.records import ModelOutput
 
 METHODS = ("logprobs", "sampled", "parsed")
 ORDERS = ("random", "both")
-# A verdict that cannot be read is asked for again, as a new sample, this many times.
-RETRIES = 2
 # Room for a judge that reasons before its verdict.
 TEXT_TOKENS = 4096
 
@@ -236,15 +234,13 @@ def draw_identical(pair: Pair, *, annotator: str, method: str, order: str) -> li
     ]
 
 
-def describe_failure(result: FailedCall | None, answers: Sequence[Answer], method: Method) -> str:
+def describe_unread(answers: Sequence[Answer], method: Method) -> str:
     """Why a judgement has no preference."""
-    if result is not None:
-        return result.reason
     shown = answers[-1].text[:120] if answers else ""
     wanted = (
         "the verdict's tokens are not among the top log probabilities" if method.name == "logprobs" else "no verdict"
     )
-    return f"{wanted} in {shown!r}, asked {RETRIES + 1} times"
+    return f"{wanted} in {shown!r}"
 
 
 def _raw_completion(answer: Answer) -> Mapping[str, Any]:

@@ -12,11 +12,11 @@ from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
+from xl_suite.chat.reading import RETRIES, Read, Result, Unreadable, ask_until_read, each
 from xl_suite.chat.replay import name_model
 from xl_suite.chat.run import run
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
-from xl_suite.judging.pairwise import RETRIES
 from xl_suite.languages import parse_languages
 from xl_suite.rating.ratings import Rating
 from xl_suite.rating.rubric import METHODS, RatingMethod, Rubrics, make_calls, read_score, replace_method
@@ -114,30 +114,9 @@ def rate_outputs(
     if not questions:
         raise BadInput("there are no outputs to rate.")
 
-    async def converse(client: ChatClient) -> tuple[RatingMethod, list[list[Answer] | FailedCall]]:
-        used, results = chosen, [_NOT_ASKED for _ in questions]
-        open_ones = list(range(len(questions)))
-        if method == "auto":
-            results[0] = (await _ask(client, [questions[0]], rubrics, used, 0))[0]
-            first = results[0]
-            if isinstance(first, list) and not any(answer.logprobs for answer in first):
-                used = replace_method(chosen, samples)
-            elif not isinstance(first, list) or read_score(first, used) is not None:
-                open_ones.remove(0)
-        for attempt in range(RETRIES + 1):
-            asked = await _ask(client, [questions[number] for number in open_ones], rubrics, used, attempt)
-            for number, result in zip(open_ones, asked, strict=True):
-                results[number] = result
-            open_ones = [number for number in open_ones if _is_unread(results[number], used)]
-            if not open_ones:
-                break
-        return used, results
-
-    (used, results), ledger = run(model, converse, options, label="rate", total=len(questions))
-    noted: tuple[str, ...] = ()
-    if used is not chosen:
-        noted = (f"{model.name} gives no log probabilities: scores are read from text (method {used.name}).",)
-    return _collect(outputs, questions, results, rubrics, name_model(model), used, ledger, noted)
+    rating = _Rating(rubrics, questions, chosen, fallback=method == "auto", samples=samples)
+    results, ledger = run(model, rating.converse, options, label="rate", total=len(questions))
+    return _collect(outputs, results, rubrics, name_model(model), rating, ledger)
 
 
 def write_ratings(out: Path, ratings: Ratings) -> Path:
@@ -165,64 +144,84 @@ def write_ratings(out: Path, ratings: Ratings) -> Path:
     return folder
 
 
-_NOT_ASKED: list[Answer] | FailedCall = []
-
-
 def _list(outputs: Mapping[str, Sequence[ModelOutput]], rubrics: Rubrics) -> list[tuple[ModelOutput, str]]:
     return [(row, criterion) for own in outputs.values() for row in own for criterion in rubrics.criteria]
 
 
-async def _ask(
-    client: ChatClient,
-    questions: Sequence[tuple[ModelOutput, str]],
-    rubrics: Rubrics,
-    method: RatingMethod,
-    attempt: int,
-) -> list[list[Answer] | FailedCall]:
-    """The judge's answers to each question; one that failed stands for all of its samples."""
-    made = [make_calls(row, criterion, rubrics, method, attempt) for row, criterion in questions]
-    results = iter(await client.ask_each([call for calls in made for call in calls]))
-    answered: list[list[Answer] | FailedCall] = []
-    for calls in made:
-        own = [next(results) for _ in calls]
-        failed = next((result for result in own if isinstance(result, FailedCall)), None)
-        answered.append(failed or [result for result in own if isinstance(result, Answer)])
-    return answered
+class _Rating:
+    """One run's conversation, and the method, which the first answer may change."""
 
+    def __init__(
+        self,
+        rubrics: Rubrics,
+        questions: Sequence[tuple[ModelOutput, str]],
+        method: RatingMethod,
+        *,
+        fallback: bool,
+        samples: int,
+    ):
+        self.method = method
+        self.noted: tuple[str, ...] = ()
+        self._rubrics, self._questions = rubrics, questions
+        self._fallback, self._samples = fallback, samples
 
-def _is_unread(result: list[Answer] | FailedCall, method: RatingMethod) -> bool:
-    return isinstance(result, list) and read_score(result, method) is None
+    async def converse(self, client: ChatClient) -> list[Result[float]]:
+        if self._fallback:
+            (first,) = await self._ask(client, self._questions[:1], tries=(0,))
+            if not isinstance(first, FailedCall) and not any(answer.logprobs for answer in first.answers):
+                self.method = replace_method(self.method, self._samples)
+                self.noted = (
+                    f"{client.model.name} gives no log probabilities: scores are read from text "
+                    f"(method {self.method.name}).",
+                )
+            elif isinstance(first, FailedCall | Read):
+                return [first, *await self._ask(client, self._questions[1:])]
+        return await self._ask(client, self._questions)
+
+    async def _ask(
+        self,
+        client: ChatClient,
+        questions: Sequence[tuple[ModelOutput, str]],
+        tries: Sequence[int] = range(RETRIES + 1),
+    ) -> list[Result[float]]:
+        def ask(question: tuple[ModelOutput, str], attempt: int) -> list[Call]:
+            return make_calls(*question, self._rubrics, self.method, attempt)
+
+        def read(question: tuple[ModelOutput, str], answers: tuple[Answer, ...]) -> float | Unreadable:
+            score = read_score(answers, self.method)
+            return Unreadable(f"no score in {answers[-1].text[:80]!r}") if score is None else score
+
+        return await ask_until_read(client, questions, ask, each(read), tries=tries)
 
 
 def _collect(
     outputs: Mapping[str, Sequence[ModelOutput]],
-    questions: Sequence[tuple[ModelOutput, str]],
-    results: Sequence[list[Answer] | FailedCall],
+    results: Sequence[Result[float]],
     rubrics: Rubrics,
     judge: str,
-    method: RatingMethod,
+    rating: _Rating,
     ledger: Ledger,
-    noted: tuple[str, ...],
 ) -> Ratings:
     failures: dict[str, list[FailedCall]] = {language: [] for language in outputs}
     scores: dict[tuple[str, int], dict[str, float]] = {}
     raw: dict[tuple[str, int], dict[str, Any]] = {}
-    places = [(language, place) for language, own in outputs.items() for place in range(len(own))]
-    owners = [key for key in places for _ in rubrics.criteria]
-    for (language, place), (_, criterion), result in zip(owners, questions, results, strict=True):
-        score = None if isinstance(result, FailedCall) else read_score(result, method)
-        if score is not None and isinstance(result, list):
-            scores.setdefault((language, place), {})[criterion] = score
-            texts = [answer.text for answer in result]
+    places = [
+        (language, place, criterion)
+        for language, own in outputs.items()
+        for place in range(len(own))
+        for criterion in rubrics.criteria
+    ]
+    for (language, place, criterion), result in zip(places, results, strict=True):
+        if isinstance(result, Read):
+            scores.setdefault((language, place), {})[criterion] = result.value
+            texts = [answer.text for answer in result.answers]
             raw.setdefault((language, place), {})[criterion] = texts[0] if len(texts) == 1 else texts
             continue
-        shown = result[-1].text[:80] if isinstance(result, list) and result else ""
-        reason = (
-            result.reason if isinstance(result, FailedCall) else f"no score in {shown!r}, asked {RETRIES + 1} times"
-        )
-        attempts = result.attempts if isinstance(result, FailedCall) else RETRIES + 1
-        output = outputs[language][place]
-        failures[language].append(FailedCall(f"{language}/{output.id} {criterion}", reason, attempts))
+        row = f"{language}/{outputs[language][place].id} {criterion}"
+        if isinstance(result, FailedCall):
+            failures[language].append(FailedCall(row, result.reason, result.attempts))
+        else:
+            failures[language].append(FailedCall(row, f"{result.reason}, asked {result.tries} times", result.tries))
     ratings = {
         language: [
             Rating(
@@ -234,7 +233,7 @@ def _collect(
                 id=row.id,
                 dataset=row.dataset,
                 language=language,
-                method=method.name,
+                method=rating.method.name,
                 rubrics=rubrics.digest,
                 raw=raw[language, place],
             )
@@ -243,7 +242,7 @@ def _collect(
         ]
         for language, own in outputs.items()
     }
-    return Ratings(ratings, failures, tuple(rubrics.criteria), method.name, ledger, noted)
+    return Ratings(ratings, failures, tuple(rubrics.criteria), rating.method.name, ledger, rating.noted)
 
 
 def _name_language(row: ModelOutput, language: str) -> ModelOutput:

@@ -76,8 +76,9 @@ def find_judgements(
     calls: Iterable[UsedCall], annotations: Sequence[Annotation], annotator: Annotator
 ) -> list[UsedCall]:
     """The judge's calls behind these annotations, those included whose verdict could not be read."""
+    from xl_suite.chat.reading import RETRIES
     from xl_suite.chat.wire import build_body, dump
-    from xl_suite.judging.pairwise import RETRIES, Method, Question, make_calls
+    from xl_suite.judging.pairwise import Method, Question, make_calls
 
     wanted = set()
     for row in annotations:

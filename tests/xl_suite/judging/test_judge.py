@@ -14,7 +14,8 @@ from xl_suite.cli.main import main
 from xl_suite.errors import BadInput, ModelUnavailable
 from xl_suite.judging.annotations import read_annotations
 from xl_suite.judging.annotator import read_annotator
-from xl_suite.judging.judge import Judgement, judge_pairs, name_annotator, write_judgement
+from xl_suite.judging.judge import judge_pairs, name_annotator
+from xl_suite.judging.judgement import Judgement, write_judgement
 from xl_suite.judging.lifetime import describe_end
 from xl_suite.judging.order import measure_order
 from xl_suite.judging.pairwise import Pair
