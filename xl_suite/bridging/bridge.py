@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from xl_suite.bridging.linear_map import Map
+from xl_suite.bridging.linear_map import Map, Prediction
 from xl_suite.bridging.rates import Rate, to_logit, to_percent
 from xl_suite.errors import BadInput
 from xl_suite.scoring.preferences import Array
@@ -22,6 +22,7 @@ from xl_suite.scoring.variance import T_QUANTILES_90, find_t
 
 LEAST_MODELS, LEAST_FAMILIES = 8, 4
 MARGIN = 3.0
+OVERALL = "overall"
 COMPARABLE, NOT_COMPARABLE, NOT_KNOWN = "may be compared", "may not be compared", "not known"
 
 
@@ -110,25 +111,35 @@ class Bridge:
     def apply(self, model: str, rates: Mapping[str, tuple[float, float]]) -> list[Mapped]:
         """A model's old rates, mapped. rates: by language, (win rate, standard error) in percent.
 
-        A language that may not be mapped gets its reason in place of a rate. Raises BadInput for what is no rate.
+        A language that may not be mapped gets its reason in place of a rate. With several languages a last row,
+        OVERALL, is the mean over them, which needs them all. Raises BadInput for what is not a rate.
         """
-        found = []
-        for language, (old, error) in sorted(rates.items()):
+        for language, (old, error) in rates.items():
             if not (0 <= old <= 100 and error >= 0):
                 raise BadInput(
                     f"{model}, {language}: {old} with standard error {error} is not a win rate in percent."
                 )
-            refused = self._refuse(language, old)
-            if refused is not None:
-                found.append(Mapped(model, language, old, None, None, None, refused))
-                continue
-            prediction = self.map.predict([self._place(model, language, old, error)])
-            low, high = prediction.bound(0.95)
-            mapped = to_percent(prediction.center())
-            found.append(
-                Mapped(model, language, old, float(mapped[0]), float(to_percent(low)[0]), float(to_percent(high)[0]))
-            )
-        return found
+        refused = {language: self._refuse(language, old) for language, (old, _) in sorted(rates.items())}
+        known = [language for language, reason in refused.items() if reason is None]
+        found = {
+            language: Mapped(model, language, rates[language][0], None, None, None, reason)
+            for language, reason in refused.items()
+        }
+        prediction = self.map.predict([self._place(model, one, *rates[one]) for one in known]) if known else None
+        if prediction is not None:
+            mapped, (lows, highs) = to_percent(prediction.center()), prediction.bound(0.95)
+            for place, language in enumerate(known):
+                low, high = float(to_percent(lows[place])), float(to_percent(highs[place]))
+                found[language] = Mapped(model, language, rates[language][0], float(mapped[place]), low, high)
+        if len(rates) > 1:
+            found[OVERALL] = self._average(model, rates, prediction if len(known) == len(rates) else None)
+        return list(found.values())
+
+    def _average(self, model: str, rates: Mapping[str, tuple[float, float]], prediction: Prediction | None) -> Mapped:
+        old = float(np.mean([rate for rate, _ in rates.values()]))
+        if prediction is None:
+            return Mapped(model, OVERALL, old, None, None, None, "not every language could be mapped")
+        return Mapped(model, OVERALL, old, *prediction.bound_mean(0.95))
 
     def _refuse(self, language: str, old: float) -> str | None:
         worth = self.worth.get(language)

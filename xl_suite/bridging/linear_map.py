@@ -22,7 +22,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from xl_suite.bridging.rates import Rate
+from xl_suite.bridging.rates import Rate, to_percent
 from xl_suite.scoring.preferences import Array
 
 # What is assumed of the spreads before any data, in logits: their median, and the standard deviation of their
@@ -34,6 +34,7 @@ SPREAD_OF_LOG = 0.8
 SHIFT, SLOPE = 2.0, 0.5
 ROUNDS, DRAWS, DEGREES = 4, 256, 5.0
 LEAST_VARIANCE = 1e-6
+DRAWS_OF_MEAN = 64
 QUANTILES = np.array([NormalDist().inv_cdf((place + 0.5) / 101) for place in range(101)])
 
 
@@ -93,6 +94,18 @@ class Prediction:
             for place in range(points.shape[1])
         ]
         return np.array([low for low, _ in ends]), np.array([high for _, high in ends])
+
+    def bound_mean(self, confidence: float, seed: int = 0) -> tuple[float, float, float]:
+        """(mean, low, high) in percent of the mean over the languages of the new judge's rates."""
+        draw = np.random.default_rng(seed)
+        roots = np.linalg.cholesky(self.covariances)
+        normal = draw.standard_normal((len(self.weights), DRAWS_OF_MEAN, self.means.shape[1]))
+        logits = self.means[:, None, :] + np.einsum("kij,ksj->ksi", roots, normal)
+        rates = to_percent(logits).mean(axis=2)
+        tail = (1 - confidence) / 2
+        weights = np.repeat(self.weights, DRAWS_OF_MEAN) / DRAWS_OF_MEAN
+        low, high = weighted_quantiles(rates.ravel(), weights, (tail, 1 - tail))
+        return float(to_percent(self.center()).mean()), low, high
 
 
 def weighted_quantiles(values: Array, weights: Array, at: Sequence[float]) -> tuple[float, ...]:

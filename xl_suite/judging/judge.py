@@ -45,18 +45,20 @@ def judge_pairs(
     samples: int = 5,
     max_tokens: int | None = None,
     seed: int = 0,
+    repeat: int = 0,
 ) -> Judgement:
     """Judges the pairs of all languages in one run.
 
     order: `random`, AlpacaEval's draw for each instruction, or `both`: a row for each order.
     method: `logprobs`, `sampled` (the mean of `samples` verdicts), `parsed` (one verdict), or `auto`: logprobs where
     the annotator asks for them and the judge gives them, which the first call shows, else `sampled` for samples > 1.
+    repeat: how often the same pairs were judged before; the judge is asked anew, and the journal keeps both.
     Raises what ends a run (ModelUnavailable, BudgetReached, JournalError, ReplayMiss) and BadInput.
     """
     chosen = choose_method(annotator, method, samples, max_tokens)
     if order not in ORDERS:
         raise BadInput(f"the order is {order!r}; valid: {', '.join(ORDERS)}.")
-    questions = [question for language in pairs for question in ask_questions(pairs[language], order, seed)]
+    questions = [question for language in pairs for question in ask_questions(pairs[language], order, seed, repeat)]
     judging = _Judging(annotator, questions, chosen, fallback=method == "auto", samples=samples)
     results: list[Result[float]] = []
     ledger = Ledger()
@@ -73,7 +75,7 @@ def judge_pairs(
         for pair in rows:
             if pair.output_1 == pair.output_2:
                 annotations[language] += draw_identical(pair, annotator=name, method=used, order=order)
-            for question in ask_questions([pair], order, seed):
+            for question in ask_questions([pair], order, seed, repeat):
                 result = by_question[question]
                 annotations[language].append(_annotate(question, result, name, used, price))
                 failures[language] += _describe_failure(question, result)
@@ -102,13 +104,19 @@ def name_annotator(annotator: Annotator, model: Model) -> str:
 
 
 def plan_calls(
-    pairs: Mapping[str, Sequence[Pair]], annotator: Annotator, *, order: str, method: Method, seed: int = 0
+    pairs: Mapping[str, Sequence[Pair]],
+    annotator: Annotator,
+    *,
+    order: str,
+    method: Method,
+    seed: int = 0,
+    repeat: int = 0,
 ) -> list[Call]:
     """The calls of a run whose first verdicts can all be read, for an estimate."""
     return [
         call
         for language in pairs
-        for question in ask_questions(pairs[language], order, seed)
+        for question in ask_questions(pairs[language], order, seed, repeat)
         for call in make_calls(question, annotator, method)
     ]
 

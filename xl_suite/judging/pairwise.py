@@ -23,6 +23,8 @@ from xl_suite.records import ModelOutput
 
 METHODS = ("logprobs", "sampled", "parsed")
 ORDERS = ("random", "both")
+# The samples of a judgement that is repeated on purpose begin this far on, beyond any that is asked for again.
+REPEAT_SAMPLES = 1000
 # Room for a judge that reasons before its verdict.
 TEXT_TOKENS = 4096
 
@@ -54,10 +56,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One judgement to make: a pair in one order. switched: the model's answer is shown first."""
+    """One judgement to make: a pair in one order. switched: the model's answer is shown first.
+
+    repeat: how often the same was asked before, on purpose, to see how far a judge agrees with itself.
+    """
 
     pair: Pair
     switched: bool
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +137,16 @@ def join_outputs(
     ]
 
 
-def ask_questions(pairs: Iterable[Pair], order: str, seed: int = 0) -> Iterator[Question]:
+def ask_questions(pairs: Iterable[Pair], order: str, seed: int = 0, repeat: int = 0) -> Iterator[Question]:
     """The judgements to make: one a pair in AlpacaEval's random order, or both. Identical answers need none."""
     for pair in pairs:
         if pair.output_1 == pair.output_2:
             continue
         if order == "both":
-            yield Question(pair, switched=False)
-            yield Question(pair, switched=True)
+            yield Question(pair, False, repeat)
+            yield Question(pair, True, repeat)
         else:
-            yield Question(pair, switched=draw_order(pair.instruction, seed))
+            yield Question(pair, draw_order(pair.instruction, seed), repeat)
 
 
 def make_calls(question: Question, annotator: Annotator, method: Method, attempt: int = 0) -> list[Call]:
@@ -150,7 +156,7 @@ def make_calls(question: Question, annotator: Annotator, method: Method, attempt
         sampling = replace(sampling, temperature=annotator.sampling.temperature)
     messages = fill_prompt(annotator, question)
     row = f"{question.pair.row}{' switched' if question.switched else ''}"
-    first = attempt * method.samples
+    first = question.repeat * REPEAT_SAMPLES + attempt * method.samples
     return [Call(row, messages, sampling, sample) for sample in range(first, first + method.samples)]
 
 
