@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xl_suite.bridging.folder import BridgeDesign, locate_annotations, read_pairs, repeats, write_judge_settings
+from xl_suite.chat.budget import Budget
 from xl_suite.chat.calls import Call
 from xl_suite.chat.models import Model
+from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.judging.annotator import Annotator
-from xl_suite.judging.judge import choose_method, judge_pairs, name_annotator, plan_calls, write_judgement
-from xl_suite.judging.judgement import Judgement
+from xl_suite.judging.judge import choose_method, judge_pairs, name_annotator, plan_calls
+from xl_suite.judging.judgement import Judgement, write_judgement
 from xl_suite.judging.pairwise import Pair
 
 
@@ -85,22 +87,23 @@ def collect(
     """
     write_judge_settings(folder, name_annotator(annotator, model), annotator, model, method)
     done: list[Judgement] = []
-    left = options.budget
-    for part in parts:
-        judgement = judge_pairs(
-            part.pairs,
-            annotator,
-            model,
-            replace(options, budget=left),
-            order="both",
-            method=method,
-            samples=1,
-            repeat=part.repeat,
-        )
-        if left is not None:
-            left = max(0.0, left - (judgement.ledger.dollars or 0.0))
-        write_judgement(locate_annotations(folder, part.repeat), judgement)
-        done.append(judgement)
+    budget = Budget(options.budget)
+    with StartedServers(options) as servers:
+        for part in parts:
+            judgement = judge_pairs(
+                part.pairs,
+                annotator,
+                model,
+                options,
+                order="both",
+                method=method,
+                samples=1,
+                repeat=part.repeat,
+                servers=servers,
+                budget=budget,
+            )
+            write_judgement(locate_annotations(folder, part.repeat), judgement)
+            done.append(judgement)
     ledgers = [judgement.ledger for judgement in done]
     dollars = [ledger.dollars for ledger in ledgers]
     failed = sum(len(rows) for judgement in done for rows in judgement.failures.values())

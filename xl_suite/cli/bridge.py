@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
+import logging
 from pathlib import Path
 from typing import Any
 
 from xl_suite.cli.options import (
+    Outcome,
+    add_annotator,
     add_chat_options,
     add_json,
+    add_language,
     add_languages,
+    add_model,
     add_out,
+    add_reference,
+    add_seed,
+    describe_estimates,
     non_negative,
     positive,
     price_pair,
-    print_json,
+    read_chat_settings,
 )
 from xl_suite.errors import BadInput
 
@@ -33,12 +40,14 @@ later, also offline, with the archive alone:
 
 LICENSE = "cc-by-nc-4.0"
 
+logger = logging.getLogger("xl_suite")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     plan = actions.add_parser("plan", help="choose the rows that the old judge must see")
     plan.add_argument("outputs", type=Path, nargs="+", metavar="OUTPUTS", help="one folder of outputs for each model")
-    plan.add_argument("--reference", type=Path, required=True, metavar="OUTPUTS", help="outputs to compare with")
+    add_reference(plan, "outputs to compare with", required=True)
     _add_judge(plan)
     plan.add_argument("--budget", type=non_negative, metavar="USD", help="as many rows as it pays for (default: all)")
     plan.add_argument("--price", type=price_pair, metavar="PROMPT,COMPLETION", help="dollars per million tokens")
@@ -46,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     plan.add_argument(
         "--repeat-share", type=non_negative, default=0.1, metavar="SHARE", help="of the rows, judged 3 times (0.1)"
     )
-    plan.add_argument("--seed", type=int, default=0, help="of the drawing (0)")
-    plan.add_argument("--language", default="", metavar="CODE", help="of outputs that name none")
+    add_seed(plan, "of the drawing", 0)
+    add_language(plan)
     add_languages(plan)
     add_out(plan)
     add_json(plan)
@@ -88,18 +97,16 @@ def _add_bridge(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_judge(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--annotator", required=True, metavar="NAME_OR_DIR", help="see `xl-suite annotators`; the paper's is xl_gpt4o"
-    )
-    parser.add_argument("--model", metavar="MODEL", help="another judge than the annotator's own")
+    add_annotator(parser, "see `xl-suite annotators`; the paper's is xl_gpt4o", required=True)
+    add_model(parser, "another judge than the annotator's own")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> Outcome:
     actions = {"plan": _plan, "collect": _collect, "archive": _archive, "fit": _fit, "apply": _apply}
     return actions[args.action](args)
 
 
-def _plan(args: argparse.Namespace) -> int:
+def _plan(args: argparse.Namespace) -> Outcome:
     from xl_suite.bridging.folder import write_bridge
     from xl_suite.bridging.plan import Costs, choose_families, describe_plan, design_bridge, read_families
     from xl_suite.chat.budget import require_price
@@ -139,18 +146,16 @@ def _plan(args: argparse.Namespace) -> int:
     )
     chosen = {name: {code: rows[code] for code in rows if code in languages} for name, rows in outputs.items()}
     written = write_bridge(args.out, design, chosen, {code: reference[code] for code in sorted(languages)})
-    print(describe_plan(written, args.out), file=sys.stderr)
-    if args.json:
-        print_json({"folder": str(args.out), "n_rows": len(written.rows), **written.told})
-    return 0
+    answer = {"folder": str(args.out), "n_rows": len(written.rows), **written.told}
+    return Outcome(answer, notes=(describe_plan(written, args.out),))
 
 
-def _collect(args: argparse.Namespace) -> int:
+def _collect(args: argparse.Namespace) -> Outcome:
+    from xl_suite.api import chat_options
     from xl_suite.bridging.collection import collect, list_parts, plan_collection
-    from xl_suite.bridging.folder import JOURNAL, read_design
+    from xl_suite.bridging.folder import read_design
     from xl_suite.chat.estimates import estimate
     from xl_suite.chat.models import parse_model
-    from xl_suite.cli.options import print_estimates, read_chat_options
     from xl_suite.judging.annotator import read_annotator
     from xl_suite.judging.lifetime import find_announced_end
 
@@ -158,52 +163,43 @@ def _collect(args: argparse.Namespace) -> int:
     model = parse_model(args.model or annotator.model)
     design = read_design(args.bridge)
     parts = list(list_parts(args.bridge, design))
-    options = read_chat_options(args, args.bridge / JOURNAL)
+    options = chat_options(args.bridge, **read_chat_settings(args))
     if args.estimate:
-        print_estimates([estimate(model, plan_collection(parts, annotator, args.method), options)], json=args.json)
-        return 0
-    if options.replay is None and (end := find_announced_end(model)):
-        print(f"warning: the judge {model.name} will end ({end}). Archive the bridge before.", file=sys.stderr)
+        return describe_estimates([estimate(model, plan_collection(parts, annotator, args.method), options)])
+    end = find_announced_end(model) if options.replay is None else None
+    if end:
+        logger.warning("the judge %s will end (%s). Archive the bridge before.", model.name, end)
     collected = collect(args.bridge, parts, annotator, model, options, method=args.method)
-    for note in collected.noted:
-        print(f"note: {note}", file=sys.stderr)
-    print(
+    told = (
         f"{collected.annotator}: {collected.n_judged} judged, {collected.n_failed} failed; "
-        f"{collected.paid} calls paid, {collected.from_journal} from the journal",
-        file=sys.stderr,
+        f"{collected.paid} calls paid, {collected.from_journal} from the journal"
     )
-    if args.json:
-        print_json(collected.to_json())
-    return 1 if collected.n_failed else 0
+    notes = (*(f"note: {note}" for note in collected.noted), told)
+    return Outcome(collected.to_json(), notes=notes, status=1 if collected.n_failed else 0)
 
 
-def _archive(args: argparse.Namespace) -> int:
+def _archive(args: argparse.Namespace) -> Outcome:
     from xl_suite.bridging.archive import write_archive
 
     told = write_archive(args.bridge, args.out, license=args.license, replace=args.replace)
-    print(
-        f"{told['n_verdicts']} verdicts, {told['calls']} calls, {told['n_files']} files: {args.out}", file=sys.stderr
+    notes = (
+        f"{told['n_verdicts']} verdicts, {told['calls']} calls, {told['n_files']} files: {args.out}",
+        f"then: xl-suite publish {args.out} --repo ORG/NAME --dry-run",
     )
-    print(f"then: xl-suite publish {args.out} --repo ORG/NAME --dry-run", file=sys.stderr)
-    if args.json:
-        print_json(told)
-    return 0
+    return Outcome(told, notes=notes)
 
 
-def _fit(args: argparse.Namespace) -> int:
+def _fit(args: argparse.Namespace) -> Outcome:
     from xl_suite.bridging.fitted import describe, fit_folder, write_fitted
     from xl_suite.languages import parse_languages
 
     asked = [] if args.languages == "all" else [one.code for one in parse_languages(args.languages, [])]
     fitted = fit_folder(args.bridge, new=args.new, margin=args.margin, license=args.license, languages=asked)
     write_fitted(args.out, fitted)
-    print(describe(fitted), file=sys.stderr)
-    if args.json:
-        print_json(fitted.to_json())
-    return 0
+    return Outcome(fitted.to_json(), describe(fitted))
 
 
-def _apply(args: argparse.Namespace) -> int:
+def _apply(args: argparse.Namespace) -> Outcome:
     from xl_suite.bridging.fitted import apply_fitted, describe_mapped, read_fitted
 
     fitted = read_fitted(args.bridge)
@@ -216,8 +212,4 @@ def _apply(args: argparse.Namespace) -> int:
         if not isinstance(score, dict) or "model" not in score:
             raise BadInput(f"{path}: not what `xl-suite score --json` prints: no object with a model.")
         mapped.append(apply_fitted(fitted, score))
-    if args.json:
-        print_json({"mapped": mapped})
-    else:
-        print("\n".join(map(describe_mapped, mapped)))
-    return 0
+    return Outcome({"mapped": mapped}, "\n".join(map(describe_mapped, mapped)))

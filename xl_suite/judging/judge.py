@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from xl_suite.chat.budget import Price, find_price
+from xl_suite.chat.budget import Budget, Price, find_price
 from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
 from xl_suite.chat.reading import RETRIES, Read, Result, Unreadable, ask_until_read, each
 from xl_suite.chat.run import run
+from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
@@ -46,6 +47,8 @@ def judge_pairs(
     max_tokens: int | None = None,
     seed: int = 0,
     repeat: int = 0,
+    servers: StartedServers | None = None,
+    budget: Budget | None = None,
 ) -> Judgement:
     """Judges the pairs of all languages in one run.
 
@@ -53,6 +56,7 @@ def judge_pairs(
     method: `logprobs`, `sampled` (the mean of `samples` verdicts), `parsed` (one verdict), or `auto`: logprobs where
     the annotator asks for them and the judge gives them, which the first call shows, else `sampled` for samples > 1.
     repeat: how often the same pairs were judged before; the judge is asked anew, and the journal keeps both.
+    servers, budget: of several runs in turn.
     Raises what ends a run (ModelUnavailable, BudgetReached, JournalError, ReplayMiss) and BadInput.
     """
     chosen = choose_method(annotator, method, samples, max_tokens)
@@ -64,7 +68,9 @@ def judge_pairs(
     ledger = Ledger()
     if questions:
         total = len(questions) * chosen.samples
-        results, ledger = run(model, judging.converse, options, label="judge", total=total)
+        results, ledger = run(
+            model, judging.converse, options, label="judge", total=total, servers=servers, budget=budget
+        )
     name, used = name_annotator(annotator, model), judging.method.name
     price = find_price(judging.asked or model, options.price)
     annotations: dict[str, list[Annotation]] = {}

@@ -144,6 +144,7 @@ def test_killed_and_resumed_pays_no_row_twice(tmp_path: Path, server: Loopback) 
     assert archive(tmp_path) == 0
 
 
+@pytest.mark.slow
 def test_archive_alone_replays_and_fits_offline(
     collected: Path, server: Loopback, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
