@@ -16,11 +16,13 @@ from xl_suite.dataset.card import check_card
 from xl_suite.dataset.expected import find_expected
 from xl_suite.dataset.folder import list_languages, read_benchmark
 from xl_suite.errors import BadInput
-from xl_suite.languages import find_language, table
+from xl_suite.languages import find_language
 from xl_suite.records import BenchmarkRow, write_parquet
+from xl_suite.tables import read_table
 from xl_suite.templates import Phrase, Template, find_phrase, phrases, templates
 
-CODES = [language.code for language in table()]
+# A language of the benchmarks may lack templates and phrases of its own: then no prompts are asked in it.
+CODES = list(dict.fromkeys(row.language for row in read_table("xl_suite", "templates.tsv", Template)))
 # How a language's name differs in a phrase from CLDR's: other stems and endings, which only a reader can check.
 INFLECTED = {"hun", "fin"}
 
@@ -41,8 +43,8 @@ def test_every_phrase_names_its_language_as_cldr_does(row: Phrase) -> None:
     ]
 
 
-def test_the_phrases_are_twelve_by_twelve() -> None:
-    assert [(row.language, row.target) for row in phrases()] == [(a, b) for a in CODES for b in CODES]
+def test_every_language_with_templates_has_phrases_for_every_other() -> None:
+    assert sorted((row.language, row.target) for row in phrases()) == sorted((a, b) for a in CODES for b in CODES)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ def test_outputs_on_pairs_and_on_english_prompts_do_not_mix(
 
 
 def test_all_targets_by_default_and_the_same_bytes(m_alpacaeval: Path, tmp_path: Path) -> None:
-    assert list_targets("deu") == [code for code in CODES if code != "deu"]
+    assert sorted(list_targets("deu")) == sorted(code for code in CODES if code != "deu")
     for name in ("a", "b"):
         build(m_alpacaeval, tmp_path / name)
     files = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file()]

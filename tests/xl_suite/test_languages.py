@@ -12,9 +12,10 @@ from xl_suite.languages import Language, find_language, parse_languages, table
 PAPER = ["deu", "por", "hun", "lit", "gle", "mlt", "zho", "hin", "fra", "fin", "tur"]
 
 
-def test_table_is_the_papers_eleven_and_english() -> None:
-    assert [language.code for language in table()] == [*PAPER, "eng"]
-    assert [row.code for row in table() if "m-alpacaeval" in row.benchmarks] == [*PAPER[:8], "eng"]
+def test_the_table_begins_with_the_papers_eleven_and_ends_with_english() -> None:
+    assert [language.code for language in table()][:11] == PAPER
+    assert table()[-1].code == "eng"
+    assert [row.code for row in table() if "m-alpacaeval" in row.benchmarks][:8] == PAPER[:8]
 
 
 @pytest.mark.parametrize("language", table(), ids=lambda language: language.code)
