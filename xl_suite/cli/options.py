@@ -121,7 +121,7 @@ def positive_int(text: str) -> int:
 
 
 def add_chat_options(parser: argparse.ArgumentParser) -> None:
-    """The options of every verb that asks models; `read_chat_options` reads them."""
+    """The options of every verb that asks models; `read_chat_settings` reads them."""
     group = parser.add_argument_group("calls of the model")
     group.add_argument(
         "--journal", type=Path, metavar="FILE", help="where every answer is kept (default: OUT/.journal.sqlite)"

@@ -20,7 +20,8 @@ import pytest
 from xl_suite.chat.loopback.replies import Rule, follow_rules, read_rules
 from xl_suite.chat.loopback.server import FaultRates, Reply, serve_loopback
 from xl_suite.cli import selftest as verb
-from xl_suite.cli.options import add_chat_options, read_chat_options
+from xl_suite.api import chat_options
+from xl_suite.cli.options import add_chat_options, read_chat_settings
 from xl_suite.errors import BadInput
 from xl_suite.selftest.client import Trial, try_faults, try_kills
 
@@ -128,30 +129,31 @@ def test_the_selftest_passes_and_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("lost", 1), ("doubled", 1), ("repeated", 11)])
 def test_the_selftest_fails_when_something_is_wrong(
-    field: str, value: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    field: str, value: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = Trial("t", 10, 10, 0, 0, 0, 10, 0, 0, 1.0)
     monkeypatch.setattr("xl_suite.selftest.client.run_selftest", lambda: [good])
-    assert verb.run(argparse.Namespace(json=True)) == 0
-    assert json.loads(capsys.readouterr().out)["passed"] is True
-    monkeypatch.setattr("xl_suite.selftest.client.run_selftest", lambda: [good, replace(good, **{field: value})])
-    assert verb.run(argparse.Namespace(json=False)) == 1
-    assert "FAILED" in capsys.readouterr().out
+    passed = verb.run(argparse.Namespace())
+    assert (passed.status, passed.answer["passed"]) == (0, True)
+    monkeypatch.setattr("xl_suite.selftest.client.run_selftest", lambda: [good, replace(good, **{field: value})]  # type: ignore[arg-type])
+    failed = verb.run(argparse.Namespace())
+    assert failed.status == 1
+    assert "FAILED" in failed.text
 
 
 def test_the_options_of_the_verbs_are_the_sessions(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     add_chat_options(parser)
-    options = read_chat_options(parser.parse_args([]), tmp_path / ".journal.sqlite")
+    options = chat_options(tmp_path, **read_chat_settings(parser.parse_args([])))
     assert (options.journal, options.slots, options.budget) == (tmp_path / ".journal.sqlite", 64, None)
     args = parser.parse_args(
         ["--replay", "j", "--slots", "3", "--budget", "1.5", "--price", "1,2.5", "--timeout", "9"]
     )
-    options = read_chat_options(args, tmp_path / ".journal.sqlite")
+    options = chat_options(tmp_path, **read_chat_settings(args))
     assert (options.journal, options.replay, options.slots) == (None, Path("j"), 3)
     assert (options.budget, options.price, options.timeout) == (1.5, (1.0, 2.5), 9.0)
     with pytest.raises(BadInput, match="one of the two"):
-        read_chat_options(parser.parse_args(["--replay", "j", "--journal", "k"]))
+        chat_options(tmp_path, **read_chat_settings(parser.parse_args(["--replay", "j", "--journal", "k"])))
 
 
 @pytest.mark.parametrize(
