@@ -128,14 +128,13 @@ def test_the_selftest_passes_and_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [("lost", 1), ("doubled", 1), ("repeated", 11)])
-def test_the_selftest_fails_when_something_is_wrong(
-    field: str, value: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_selftest_fails_when_something_is_wrong(field: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
     good = Trial("t", 10, 10, 0, 0, 0, 10, 0, 0, 1.0)
     monkeypatch.setattr("xl_suite.selftest.client.run_selftest", lambda: [good])
     passed = verb.run(argparse.Namespace())
     assert (passed.status, passed.answer["passed"]) == (0, True)
-    monkeypatch.setattr("xl_suite.selftest.client.run_selftest", lambda: [good, replace(good, **{field: value})]  # type: ignore[arg-type])
+    bad = replace(good, **{field: value})  # type: ignore[arg-type]
+    monkeypatch.setattr("xl_suite.selftest.client.run_selftest", lambda: [good, bad])
     failed = verb.run(argparse.Namespace())
     assert failed.status == 1
     assert "FAILED" in failed.text
