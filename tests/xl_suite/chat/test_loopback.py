@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
+from xl_suite.api import chat_options
 from xl_suite.chat.loopback.replies import Rule, follow_rules, read_rules
 from xl_suite.chat.loopback.server import FaultRates, Reply, serve_loopback
 from xl_suite.cli import selftest as verb
-from xl_suite.api import chat_options
 from xl_suite.cli.options import add_chat_options, read_chat_settings
 from xl_suite.errors import BadInput
 from xl_suite.selftest.client import Trial, try_faults, try_kills
