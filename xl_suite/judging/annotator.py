@@ -54,6 +54,21 @@ class Annotator:
     config: Mapping[str, Any]
 
     @property
+    def labels(self) -> tuple[str, str]:
+        """The names of the first and the second answer shown, one of which a verdict in text names.
+
+        They are the tokens of its logprob_parser; an annotator with a regex_parser reads text by its patterns. Raises
+        BadInput where the tokens are not two.
+        """
+        others = sorted({token.strip() for token in self.denominators} - {self.numerator.strip()})
+        if not self.numerator.strip() or len(others) != 1:
+            raise BadInput(
+                f"{self.name}: verdicts in text need the names of two answers; its denominator_tokens are "
+                f"{', '.join(map(repr, self.denominators)) or 'none'}. Add --method logprobs, or use a regex_parser."
+            )
+        return self.numerator.strip(), others[0]
+
+    @property
     def names_language(self) -> bool:
         return any("{language}" in message.content for message in self.messages)
 

@@ -90,11 +90,16 @@ def judge_pairs(
 
 
 def choose_method(annotator: Annotator, method: str, samples: int, max_tokens: int | None) -> Method:
-    """The method to begin with. Raises BadInput for an unknown one, or one that the annotator has no tokens for."""
+    """The method to begin with. Raises BadInput for an unknown one, or one that the annotator has no tokens for.
+
+    With `auto` it must be able to read text as well, which it falls back to.
+    """
     if method not in (*METHODS, "auto"):
         raise BadInput(f"the method is {method!r}; valid: auto, {', '.join(METHODS)}.")
     if samples < 1:
         raise BadInput(f"{samples} samples; 1 or more are needed.")
+    if method != "logprobs" and not annotator.verdicts:
+        _ = annotator.labels  # raises where no verdict could be read from text
     if method == "auto":
         method = "logprobs" if annotator.sampling.logprobs else "parsed"
     if method == "logprobs" and not annotator.numerator:

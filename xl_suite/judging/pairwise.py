@@ -17,7 +17,7 @@ from xl_suite.chat.calls import Answer, Call, Message, Sampling
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
-from xl_suite.judging.verdicts import draw_order, parse_logprobs, parse_text, turn
+from xl_suite.judging.verdicts import draw_order, match_text, parse_logprobs, parse_text, turn
 from xl_suite.languages import find_language, parse_languages
 from xl_suite.records import ModelOutput
 
@@ -187,17 +187,22 @@ def read_verdict(answers: Sequence[Answer], question: Question, annotator: Annot
     """The preference, 1 (reference) to 2 (model), of one judgement's answers; None where one cannot be read."""
     preferences = []
     for answer in answers:
-        if method.name == "logprobs":
-            preference = parse_logprobs(
-                answer.logprobs or [], numerator=annotator.numerator, denominators=annotator.denominators
-            )
-        else:
-            preference = parse_text(answer.text, annotator.verdicts)
+        preference = (
+            parse_logprobs(answer.logprobs or [], numerator=annotator.numerator, denominators=annotator.denominators)
+            if method.name == "logprobs"
+            else read_text(answer.text, annotator)
+        )
         if preference is None:
             return None
         preferences.append(preference)
     mean = sum(preferences) / len(preferences)
     return turn(mean) if question.switched else mean
+
+
+def read_text(text: str, annotator: Annotator) -> float | None:
+    """The preference, 1 to 2, of the answers as shown, from what a judge wrote: by the annotator's own patterns, or
+    by the names that it gives the two answers."""
+    return match_text(text, annotator.verdicts) if annotator.verdicts else parse_text(text, annotator.labels)
 
 
 def make_annotation(

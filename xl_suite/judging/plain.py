@@ -7,17 +7,16 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from xl_suite.markdown.blocks import Block, read_body, split_blocks
+from xl_suite.markdown.lines import read_lines
+
 _TAGS = r"(?:\w+:)?(?:think(?:ing)?|thought|reasoning|reflection)"
 _OPEN, _CLOSE = rf"(?:<{_TAGS}>|\[THINK\])", rf"(?:</{_TAGS}>|\[/THINK\])"
 _REASONING = re.compile(rf"{_OPEN}.*?{_CLOSE}", re.IGNORECASE | re.DOTALL)
 _OPENED, _CLOSED = re.compile(_OPEN, re.IGNORECASE), re.compile(_CLOSE, re.IGNORECASE)
 _FINAL = re.compile(r"<\|channel\|>\s*final\b[^<]*<\|message\|>(.*?)(?:<\|(?:end|return|start)\|>|\Z)", re.DOTALL)
 _TOKEN = re.compile(r"<[|｜][^<>|｜\n]{1,40}[|｜]>|</?s>|</?(?:start|end)_of_turn>|\[/?INST\]")
-_FENCE = re.compile(r"\s*(?:`{3,}|~{3,})\s*[\w+-]*\s*")
-_RULE = re.compile(r"[\s*_=-]*")
 _HTML = re.compile(r"</?(?:b|i|em|strong|u|p|br|span|div|code|pre|h[1-6]|li|ul|ol|mark)\s*/?>", re.IGNORECASE)
-_HEADING = re.compile(r"\s*#{1,6}\s+")
-_BULLET = re.compile(r"\s*[-*+•·▪●]\s+")
 # Signs that judges set before a verdict for show. A cross is none of them: it rejects what follows.
 _SHOW = "✅✔☑🏆👉➡🥇🎯⚖🏁\ufe0f"
 _BOXED = re.compile(r"\\f?boxed\s*\{")
@@ -80,35 +79,28 @@ def _plain(sign: str) -> str:
 
 
 def list_lines(text: str) -> list[Line]:
-    """The lines of a normalised text that hold more than a fence or a rule, without marks of Markdown or LaTeX.
+    """The lines of a normalised text that say something, without marks of Markdown or LaTeX.
 
     `\\boxed{A}` becomes `[[A]]`, which marks a verdict as well.
     """
-    lines: list[Line] = []
-    inside: list[bool] = []
-    fenced = False
-    for raw in _unbox(text).splitlines():
-        if _FENCE.fullmatch(raw):
-            fenced = not fenced
-            continue
-        cited = raw.lstrip().startswith(">")
-        raw = raw.lstrip().lstrip("> ") if cited else raw
-        headed, raw = bool(_HEADING.match(raw)), _drop(_HEADING, raw)
-        line = _strip_marks(_drop(_BULLET, raw))
-        if not _RULE.fullmatch(line):
-            lines.append(Line(line, listed=headed or bool(_BULLET.match(raw)), quoted=cited))
-            inside.append(fenced)
-    outside = [place for place, hidden in enumerate(inside) if not hidden]
+    text = _unbox(text)
+    blocks = [[*_read_block(text, block)] for block in split_blocks(text)]
+    outside = [place for place, block in enumerate(split_blocks(text)) if block.kind != "fence" and blocks[place]]
     return [
-        replace(line, quoted=True) if inside[place] and outside and outside[0] < place < outside[-1] else line
-        for place, line in enumerate(lines)
+        replace(line, quoted=True) if outside and place not in outside and outside[0] < place < outside[-1] else line
+        for place, lines in enumerate(blocks)
+        for line in lines
     ]
 
 
-def _drop(pattern: re.Pattern[str], line: str) -> str:
-    """The line without what opens it."""
-    opening = pattern.match(line)
-    return line[opening.end() :] if opening else line
+def _read_block(text: str, block: Block) -> Iterator[Line]:
+    body = read_body(text, block) if block.kind == "fence" else text[block.start : block.end]
+    for line in read_lines(body, ()):
+        marks = body[line.start : line.body]
+        # Numbers, letters and boxes say which entry it is, or whether it was chosen: they stay.
+        said = _strip_marks(body[line.start if re.search(r"[\w\[]", marks) else line.body : line.end])
+        if line.form not in ("blank", "rule") and re.search(r"\S", said):
+            yield Line(said, listed=bool(line.items) or line.form == "heading", quoted=bool(line.quotes))
 
 
 def _strip_marks(line: str) -> str:

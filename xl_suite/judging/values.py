@@ -178,5 +178,5 @@ def strip_around(text: str) -> str:
     text = text.strip(_QUOTES).rstrip(_STOPS + _QUOTES)
     text = re.sub(rf"(?<=\S)\s*(?:{match_words('suffix')})$", "", text).rstrip(_STOPS + _QUOTES + _CLOSING)
     while text and text[0] in _OPENING and _CLOSING[_OPENING.index(text[0])] not in text:
-        text = text[1:].lstrip(_QUOTES)
+        text = text.lstrip(text[0] + _QUOTES)
     return text

@@ -8,6 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xl_suite.judging.plain import strip_reasoning
+from xl_suite.judging.reading import read_verdict
+
 
 def draw_order(instruction: str, seed: int = 0) -> bool:
     """Whether the two answers change places before the judge sees them: AlpacaEval's draw, to the bit.
@@ -67,20 +70,20 @@ def _add_logs(values: Sequence[float]) -> float:
     return largest + math.log(sum(math.exp(value - largest) for value in values))
 
 
-def parse_text(text: str, patterns: Sequence[tuple[float, str]] = ()) -> float | None:
-    """The preference, 1 to 2, of the answers as shown, from what a judge wrote. None where it named neither.
+def parse_text(text: str, labels: Sequence[str]) -> float | None:
+    """The preference, 1 to 2, of the answers as shown, from the one of two labels that is a judge's verdict in text.
 
-    Reasoning between `<think>` and `</think>` is left out; reasoning that was cut off has no verdict.
-    patterns: an annotator's own regular expressions by preference; the first match in the text decides. Without
-    them the last line names the better answer, `m` (1) or `M` (2), alone or in a short sentence.
+    labels: of the first and the second answer. None where the verdict is not clear (see `reading`), or a tie.
     """
-    text = re.sub(r"<think>.*?</think>", "", text, flags=re.DOTALL)
-    if "<think>" in text:
-        return None
-    text = text.rpartition("</think>")[2]  # some servers drop the opening tag
-    if patterns:
-        found = [(match.start(), preference) for preference, p in patterns if (match := re.search(p, text))]
-        return min(found)[1] if found else None
-    lines = [line for line in text.splitlines() if line.strip()]
-    named = set(re.findall(r"(?<![\w'’])[mM](?![\w'’])", lines[-1])) if lines else set()
-    return {"m": 1.0, "M": 2.0}[named.pop()] if len(named) == 1 else None
+    label = read_verdict(text, labels).value
+    return None if label is None else 1.0 + list(labels).index(label)
+
+
+def match_text(text: str, patterns: Sequence[tuple[float, str]]) -> float | None:
+    """The preference of the first match of an annotator's own regular expressions, each with what it means.
+
+    Reasoning that the server left in the text is left out; reasoning that was cut off has no verdict.
+    """
+    answer = strip_reasoning(text)
+    found = [(match.start(), preference) for preference, p in patterns if (match := re.search(p, answer or ""))]
+    return min(found)[1] if found else None

@@ -18,6 +18,7 @@ from typing import Any
 from xl_suite.chat.calls import Answer, Call, Message, Sampling
 from xl_suite.errors import BadInput
 from xl_suite.judging.pairwise import TEXT_TOKENS, escape_tags
+from xl_suite.judging.reading import read_score as read_level
 from xl_suite.languages import find_language
 from xl_suite.records import ModelOutput
 
@@ -33,14 +34,6 @@ TOP_LOGPROBS = 20
 LEAST_MASS = 0.5
 
 _PLACEHOLDERS = {"language", "rubric", "instruction", "output"}
-_NUMBER = r"([1-5])(?![\d.,]\d|\d)"
-_NAMED = re.compile(
-    rf"(?:score|rating|level|grade|note|punkte?|评分|分数)\W{{0,8}}(?:(?:is|of|ist|为|是)\W{{0,4}})?{_NUMBER}",
-    re.IGNORECASE,
-)
-_OUT_OF = re.compile(rf"(?<![\d.,]){_NUMBER}\s*(?:/|out of|von|of)\s*5(?![\d.,]*\d)", re.IGNORECASE)
-_ALONE = re.compile(rf"\W*{_NUMBER}\W*")
-_LIST = re.compile(r"1\s*(?:,|-|–|to|bis)\s*(?:2|5)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +132,8 @@ def make_calls(
 def read_score(answers: Sequence[Answer], method: RatingMethod) -> float | None:
     """The score, 1 to 5, of one answer on one criterion; None where one of the judge's answers has none."""
     scores = [
-        weigh_levels(answer.logprobs) if method.name == "logprobs" else parse_score(answer.text) for answer in answers
+        weigh_levels(answer.logprobs) if method.name == "logprobs" else read_level(answer.text, LEVELS).value
+        for answer in answers
     ]
     known = [score for score in scores if score is not None]
     return sum(known) / len(known) if known and len(known) == len(scores) else None
@@ -160,31 +154,6 @@ def weigh_levels(content: Any) -> float | None:
     if mass < LEAST_MASS:
         return None
     return sum(level * chance for level, chance in chances.items()) / mass
-
-
-def parse_score(text: str) -> float | None:
-    """The score that a judge wrote: alone, as `Score: 4`, `4/5`, or in the last line of a longer answer.
-
-    Reasoning between <think> and </think> is left out; reasoning that was cut off has no score. None where there is
-    no score, or several that differ.
-    """
-    text = unicodedata.normalize("NFKC", re.sub(r"<think>.*?</think>", "", text, flags=re.DOTALL))
-    if "<think>" in text:
-        return None
-    text = text.rpartition("</think>")[2].strip()
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        return None
-    for part in (lines[-1], lines[0], text):
-        if alone := _ALONE.fullmatch(part):
-            return float(alone[1])
-        bare = _LIST.sub(" ", part)
-        named = {found[1] for pattern in (_NAMED, _OUT_OF) for found in pattern.finditer(bare)}
-        if len(named) == 1:
-            return float(named.pop())
-        if named:
-            return None
-    return None
 
 
 def replace_method(method: RatingMethod, samples: int) -> RatingMethod:

@@ -197,7 +197,8 @@ def check_repeats(outputs: Mapping[str, Sequence[ModelOutput]]) -> Iterator[str]
 
 def check_verdicts(language: str, annotations: Sequence[Annotation], annotator: Annotator) -> Iterator[str]:
     """Each preference against what the judge's server sent, which stands beside it."""
-    from xl_suite.judging.verdicts import parse_logprobs, parse_text, turn
+    from xl_suite.judging.pairwise import read_text
+    from xl_suite.judging.verdicts import parse_logprobs, turn
 
     differing = []
     for row in annotations:
@@ -215,7 +216,7 @@ def check_verdicts(language: str, annotations: Sequence[Annotation], annotator: 
                     denominators=annotator.denominators,
                 )
                 if row.method == "logprobs"
-                else parse_text(str(one.get("text", "")), annotator.verdicts)
+                else read_text(str(one.get("text", "")), annotator)
                 for one in raw
             ]
             known = [value for value in read if value is not None]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ from xl_suite.judging.pairwise import (
     make_calls,
     read_verdict,
 )
-from xl_suite.judging.verdicts import draw_order, parse_text
+from xl_suite.judging.verdicts import draw_order, match_text, parse_text
 from xl_suite.records import ModelOutput
 
 PROMPT = "<|im_start|>system\nJudge.\n<|im_end|>\n<|im_start|>user\n{instruction}|{output_1}|{output_2}\n<|im_end|>"
@@ -119,8 +121,11 @@ def test_escaping_leaves_other_markup_alone() -> None:
         (" **M**.\n", 2.0),
         ("<think>m is better</think>\nM", 2.0),
         ("so M it is</think>m", 1.0),
-        ("I compared both.\nThe better answer is m", 1.0),
-        ("I'm sure: M", 2.0),
+        ("I compared both.\n\nVerdict: m", 1.0),
+        ("M\n\nExplanation: m is in English.", 2.0),
+        ("I'm sure: M", None),
+        ("I would not choose M", None),
+        ("The tower is 300 m high", None),
         ("<think>M never ends", None),
         ("m or M?", None),
         ("neither", None),
@@ -128,12 +133,20 @@ def test_escaping_leaves_other_markup_alone() -> None:
     ],
 )
 def test_verdicts_in_text(text: str, preference: float | None) -> None:
-    assert parse_text(text) == preference
+    assert parse_text(text, ("m", "M")) == preference
 
 
 def test_an_annotators_own_patterns_decide() -> None:
     patterns = ((1.0, r"\[\[A\]\]"), (2.0, r"\[\[B\]\]"), (1.5, r"\[\[C\]\]"))
-    assert [parse_text(f"x [[{letter}]]", patterns) for letter in "ABCD"] == [1.0, 2.0, 1.5, None]
+    assert [match_text(f"x [[{letter}]]", patterns) for letter in "ABCD"] == [1.0, 2.0, 1.5, None]
+
+
+def test_labels_are_the_two_tokens(annotator: Annotator) -> None:
+    assert annotator.labels == ("m", "M")
+    spaced = replace(annotator, numerator=" B", denominators=(" A", "A", " B"))
+    assert spaced.labels == ("B", "A")
+    with pytest.raises(BadInput, match="names of two answers"):
+        _ = replace(annotator, denominators=("m", "M", "tie")).labels
 
 
 def answer(text: str) -> Answer:
