@@ -54,7 +54,7 @@ def test_packaging_agrees_with_itself() -> None:
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     extras = set(setup["options.extras_require"])
-    assert {"hf", "alpaca-eval", "lm-eval", "sat", "comet", "train", "scale", "vllm", "test", "dev"} <= extras
+    assert {"hf", "alpaca-eval", "lm-eval", "sat", "comet", "train", "vllm", "test", "dev"} <= extras
     assert "torch" not in setup["options"]["install_requires"]
     assert set(tomllib.loads((ROOT / "pyproject.toml").read_text())) == {"build-system"}
 
