@@ -116,7 +116,7 @@ def read_alpaca_eval(folder: Path) -> list[Rate]:
         if old is None or base is None or name == "Davinci003":  # the reference itself
             continue
         variances = [1 / (805 * rate / 100 * (1 - rate / 100)) for rate in (old, new)]
-        rates.append(Rate(name, base, "eng", to_logit(old), to_logit(new), *variances, 0.0, 805))
+        rates.append(Rate(name, base, "eng", to_logit(old), to_logit(new), variances[0], variances[1], 0.0, 805))
     return rates
 
 

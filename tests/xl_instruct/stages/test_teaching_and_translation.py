@@ -139,7 +139,7 @@ def test_rows_come_in_their_order_and_memory_is_bounded(weights: object) -> None
     async def run() -> list[int]:
         nonlocal finished
         found = []
-        async for row in stream_rows(rows(), work, in_flight=20, weigh=weights, most_waiting=64):  # type: ignore[arg-type]
+        async for row in stream_rows(rows(), work, in_flight=20, weigh=weights, most_waiting=64):  # type: ignore[no-untyped-call]
             finished += 1
             found.append(row)
         return found

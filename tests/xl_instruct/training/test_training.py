@@ -121,8 +121,8 @@ def test_the_loss_counts_the_completion_and_its_end_only(tiny_model: Path, subse
     tokens = tokenize(data.rows, tokenizer, config)  # type: ignore[arg-type]
     for row, ids, labels in zip(data.rows, tokens.input_ids, tokens.labels, strict=True):
         counted = [token for token, label in zip(ids, labels, strict=True) if label != IGNORED]
-        assert tokenizer.decode(counted) == row.completion + "</s>"  # type: ignore[union-attr]
-        asked = tokenizer.apply_chat_template([{"role": "user", "content": row.prompt}], add_generation_prompt=True)
+        assert tokenizer.decode(counted) == row.completion + "</s>"  # type: ignore[attr-defined]
+        asked = tokenizer.apply_chat_template([{"role": "user", "content": row.prompt}], add_generation_prompt=True)  # type: ignore[attr-defined]
         assert ids[: len(ids) - len(counted)] == list(asked["input_ids"])
 
 

@@ -21,7 +21,7 @@ def test_agreement_is_cohens() -> None:
     assert found.kappa == pytest.approx(cohen_kappa(to_outcomes(one), to_outcomes(other)))
     assert found.kappa_low is not None
     assert found.kappa_high is not None
-    assert found.kappa_low < found.kappa < found.kappa_high
+    assert found.kappa_low < found.kappa < found.kappa_high  # type: ignore[operator]
     assert found.flips + found.agreement < 1  # draws are neither
 
 

@@ -21,7 +21,7 @@ from xl_suite.chat import journal as journal_module
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.journal import Journal, StoredAnswer, StoredFailure
-from xl_suite.chat.journal_file import open_read_only
+from xl_suite.chat.journal_file import connect, open_read_only
 from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
 from xl_suite.chat.models import Model, parse_model
 from xl_suite.chat.replay import export_journal, import_journal
@@ -326,7 +326,7 @@ class Connections:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
         self._all: list[sqlite3.Connection] = []
-        self._connect = journal_module.connect
+        self._connect = connect
         monkeypatch.setattr(journal_module, "connect", self._open)
 
     def limit(self, pages: int) -> None:

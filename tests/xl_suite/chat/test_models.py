@@ -213,10 +213,9 @@ def test_local_weights_are_known_by_their_content(weights: Path, tmp_path: Path)
 
 
 def test_weights_are_read_once(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from xl_suite.chat.serving import weights as module
 
     key = parse_model(f"vllm:{weights}").key
-    monkeypatch.setattr(module.hashlib, "file_digest", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("read again"))
     assert parse_model(f"vllm:{weights}").key == key
 
 

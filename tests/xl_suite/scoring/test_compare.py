@@ -80,7 +80,7 @@ def test_comparison_by_language_and_overall() -> None:
     assert found.languages["deu"].smallest_detectable == pytest.approx(2.8 * 100 * (0.45 / 300) ** 0.5, rel=0.1)
     mirrored = compare_models(annotate("b", 0.4, 2, languages), annotate("a", 0.7, 1, languages))
     assert mirrored.overall is not None
-    assert mirrored.overall.difference == pytest.approx(-found.overall.difference)
+    assert mirrored.overall.difference == pytest.approx(-found.overall.difference)  # type: ignore[operator]
     assert mirrored.overall.ci_low == pytest.approx(-found.overall.ci_high, abs=1e-4)  # type: ignore[operator]
 
 
