@@ -39,11 +39,12 @@ class Section(BaseModel):
 class Passages(Section):
     """Stage 0: where the English passages come from, and which of them are taken.
 
-    source: a file or folder of Parquet, JSONL or text, or a Hub dataset's ID. subset, split, revision: of a Hub
-    dataset. text, id: names of the columns; without `id` a row's number is its ID. count: passages to sample. read:
-    rows of the corpus to sample them from, at most; those of a Hub dataset then come from files in a drawn order, so
-    that a corpus of terabytes need not be read to its end. None reads all.
-    limits: which passages are taken (`passage_filters.PassageLimits`). licence: of the corpus, for the card.
+    source: a file or folder of Parquet, JSON or text, a plug-in (`package.module:function`), or a Hub dataset's ID.
+    subset, split: of a folder with a card or a Hub dataset. revision: of a Hub dataset. text, id: names of the
+    columns; without `id` a row's number is its ID. count: passages to sample. read: rows of the corpus to sample them
+    from, at most; those of a Hub dataset then come from files in a drawn order, so that a corpus of terabytes need
+    not be read to its end. None reads all.
+    limits: which passages are taken (`corpus.filters.PassageLimits`). licence: of the corpus, for the card.
     """
 
     source: Text

@@ -6,13 +6,12 @@ shorter have no such run, so they are looked for as a whole, and, changed a litt
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
+from xl_instruct.corpus.words import split_words
 from xl_suite.errors import BadInput
 
 WORDS = 13
@@ -22,8 +21,6 @@ GRAM = 5
 SHARE = 0.8
 # Prompts are indexed by so many letters; one that is shorter has too few 5-grams to be told when it is changed.
 OPENING = 12
-
-_TOKEN = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +97,6 @@ class Decontaminator:
             if len(found) >= needed and (seen := _fill_window(found, len(prompt) + GRAM, needed)) is not None:
                 return Overlap(prompt_id, "5-grams", letters[seen : seen + len(prompt)])
         return None
-
-
-def split_words(text: str) -> list[str]:
-    """The words of a text, alike whatever its case, Unicode form, accents, punctuation and whitespace."""
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    return _TOKEN.findall("".join(sign for sign in plain if unicodedata.category(sign) not in _DROPPED))
-
-
-# Accents, soft hyphens, zero-width signs, apostrophes within a word: no part of what a word is.
-_DROPPED = frozenset({"Mn", "Cf"})
 
 
 def _make_runs(words: list[str]) -> Iterable[tuple[str, ...]]:

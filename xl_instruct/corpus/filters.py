@@ -20,9 +20,10 @@ REASONS = {
     "repetitive": "lines that repeat one another (Rae et al. 2021, table A1)",
     "boilerplate": "menus, notices of cookies and rights, placeholder text (boilerplate.tsv)",
     "not_english": "the language is another, or cannot be told (xl_suite.fidelity)",
-    "duplicate": "the same text, but for case, punctuation and whitespace, was seen before",
+    "duplicate": "the same words were seen before (case, punctuation, Unicode form and tags do not count)",
     "near_duplicate": "most of its runs of five words are those of a passage that is kept",
     "not_sampled": "drawn against",
+    "bad_line": "not a row: no JSON object, or without the columns",
 }
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from heapq import nsmallest
+
+from xl_instruct.corpus.words import split_words
 
 _SIZE = 64  # hashes a sketch; the similarity is estimated to about ± 0.06
 _KEYS = 12  # of these, under which a text is found: two texts of similarity .8 share none in 1 of 10^8 pairs
 # A run of words that so many texts hold (a cookie notice) finds no further one: near duplicates share other runs too,
 # and a corpus full of one phrase would cost the square of its size.
 _MOST_TEXTS = 100
-_WORD = re.compile(r"[^\W_]+")
 
 
 class NearDuplicates:
@@ -44,7 +44,7 @@ class NearDuplicates:
 
 def make_sketch(text: str) -> list[int]:
     """The smallest distinct hashes of the runs of five words, in rising order; of the words, for a shorter text."""
-    words = _WORD.findall(text.casefold())
+    words = split_words(text, tags=False)
     size = min(5, len(words))
     runs = {" ".join(words[i : i + size]) for i in range(len(words) - size + 1)} if size else {""}
     # Mixed, since CRC-32 is linear: its smallest values are not spread like those of a random function.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xl_instruct.corpus.files import find_data_files, find_kind
 from xl_instruct.corpus.filters import PassageLimits, check_form, check_language
+from xl_instruct.corpus.lines import BadLines, open_file, read_rows
 from xl_instruct.corpus.near_duplicates import NearDuplicates
+from xl_instruct.corpus.words import split_words
 from xl_suite.errors import BadInput, BadRecord
+from xl_suite.plugins import CORPORA, find_plugin
 
-TEXT_FILES = (".txt", ".md")
-_DATA_FILES = (".parquet", ".jsonl", ".jsonl.gz")
 _HUB_ID = re.compile(r"[\w.-]{1,96}(?:/[\w.-]{1,96})?")
 # Of `size`, kept until the end, so that near duplicates that go can be replaced.
 _SPARE = 1.25
@@ -55,37 +56,52 @@ def read_passages(
     split: str = "train",
     revision: str | None = None,
     shuffle: int | None = None,
+    bad: BadLines | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Passage]:
     """The rows of a corpus, one at a time.
 
-    corpus: a .parquet, .jsonl or .jsonl.gz file, a folder of such or of .txt and .md files (one passage each), or
-    else a Hub dataset, which is streamed. text, id: names of the columns; without `id` a row's number in its file is
-    its ID. A text that is no string comes as "", to be counted and dropped. shuffle: a seed, for a Hub dataset of
-    which only the beginning will be read: its files come in an order drawn with it.
-    Raises BadInput for what is no corpus, BadRecord for a row without the columns.
+    corpus: a file (Parquet, JSON lines, a JSON array or text; also compressed), a folder of such (see
+    `xl_instruct.corpus.files`), a plug-in, or else a Hub dataset, which is streamed. A plug-in is an entry point of
+    `xl_suite.corpora` or `package.module:function`: a function without arguments that yields passages, or rows with
+    the columns. text, id: names of the columns; without `id` a row's number in its file is its ID. A text that is not
+    a string comes as "", to be counted and dropped. config, split: of a folder or Hub dataset. shuffle: a seed, for
+    a Hub dataset of which only the beginning will be read: its files come in an order drawn with it. bad: gets what
+    is not a row. say: told which files of a folder are read, and which lines are bad.
+    Raises BadInput for what is not a corpus, BadRecord for rows without the columns.
     """
-    path = Path(corpus)
-    if path.is_file():
-        files = [path]
-    elif path.is_dir():
-        files = sorted(
-            file for file in path.rglob("*") if file.is_file() and file.name.endswith((*TEXT_FILES, *_DATA_FILES))
-        )
-    elif _HUB_ID.fullmatch(corpus) and not corpus.endswith((*TEXT_FILES, *_DATA_FILES, ".json")):
+    path, bad = Path(corpus), bad or BadLines()
+    if not path.exists():
+        plugin = find_plugin(CORPORA, corpus)
+        if plugin is not None:
+            yield from _read_plugin(plugin, corpus, text, id)
+            return
+        if not _HUB_ID.fullmatch(corpus) or find_kind(corpus) is not None:
+            raise BadInput(
+                f"{corpus}: no such file or folder, and neither a plug-in nor the name of a Hub dataset (ORG/NAME)."
+            )
         yield from _read_hub(corpus, text, id, config, split, revision, shuffle)
         return
-    else:
-        raise BadInput(f"{corpus}: no such file or folder, and no name of a Hub dataset (ORG/NAME).")
-    if not files:
-        raise BadInput(f"{corpus}: the folder holds no .parquet, .jsonl, .jsonl.gz, .txt or .md file.")
-    for file in files:
-        name = file.relative_to(path).as_posix() if path.is_dir() else file.name
-        if file.name.endswith(TEXT_FILES):
-            # A byte that is no UTF-8 becomes U+FFFD, and the passage is dropped as broken.
-            yield Passage(name, file.read_text(encoding="utf-8", errors="replace"), path.name)
+    found = find_data_files(path, split=split, config=config)
+    if path.is_dir():
+        say(found.describe())
+    for file in found.files:
+        name = found.name(file)
+        if find_kind(file.name) == "text":
+            with open_file(file) as stream:
+                # A byte that is not UTF-8 becomes U+FFFD, and the passage is dropped as broken.
+                yield Passage(name, stream.read().decode("utf-8", errors="replace"), path.name)
             continue
-        for number, row in enumerate(_read_rows(file, [text, *([id] if id else [])]), start=1):
-            yield _make_passage(row, number, text, id, name, path.name, file)
+        for number, row in read_rows(file, bad, [text, *([id] if id else [])]):
+            try:
+                yield _make_passage(row, number, text, id, name, path.name, file)
+            except BadRecord as problem:
+                if number == 1:
+                    raise
+                bad.add(problem)
+    bad.check()
+    if bad.bad:
+        say(bad.describe())
 
 
 def sample_passages(
@@ -99,7 +115,7 @@ def sample_passages(
 
     They are fewer if the corpus has no more, or if over a fifth of those drawn are near duplicates.
 
-    on_drop: told each dropped passage and its reason (`passage_filters.REASONS`). A passage that is drawn against is
+    on_drop: told each dropped passage and its reason (`filters.REASONS`). A passage that is drawn against is
     not looked at for its language, so that a large corpus costs little; the counts say `not_sampled` of it.
     Memory is bounded by `size`. Raises BadInput for a size under 1.
     """
@@ -150,48 +166,24 @@ def sample_passages(
 
 
 def make_key(text: str, seed: int) -> int:
-    """A hash of seed and text, alike for texts that differ in case, punctuation and whitespace alone."""
-    words = re.findall(r"[^\W_]+", text.casefold())
-    digest = hashlib.blake2b(f"{seed}\n{' '.join(words)}".encode("utf-8", "surrogatepass"), digest_size=8)
+    """A hash of seed and text, alike for texts with the same words (`split_words`)."""
+    digest = hashlib.blake2b(
+        f"{seed}\n{' '.join(split_words(text, tags=False))}".encode("utf-8", "surrogatepass"), digest_size=8
+    )
     return int.from_bytes(digest.digest(), "big")
 
 
-def _read_rows(file: Path, columns: list[str]) -> Iterator[Mapping[str, Any]]:
-    if file.name.endswith(".parquet"):
-        yield from _read_parquet(file, columns)
-        return
-    import gzip
-
-    try:
-        with gzip.open(file, "rb") if file.name.endswith(".gz") else file.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    raise BadRecord(file, f"not JSON: {error}.", row=number) from error
-                if not isinstance(row, dict):
-                    raise BadRecord(file, f"expected an object, found {type(row).__name__}.", row=number)
-                yield row
-    except (OSError, EOFError) as error:
-        raise BadInput(f"{file}: cannot be read: {error}") from error
-
-
-def _read_parquet(file: Path, columns: list[str]) -> Iterator[Mapping[str, Any]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        with pyarrow.parquet.ParquetFile(file) as table:
-            missing = set(columns) - set(table.schema_arrow.names)
-            if missing:
-                found = ", ".join(table.schema_arrow.names)
-                raise BadInput(f"{file}: no column {min(missing)!r}. Columns found: {found}.")
-            for batch in table.iter_batches(batch_size=256, columns=columns):
-                yield from batch.to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise BadInput(f"{file}: not a readable Parquet file: {error}") from error
+def _read_plugin(plugin: Callable[[], Iterable[Any]], name: str, text: str, id: str) -> Iterator[Passage]:
+    for number, row in enumerate(plugin(), start=1):
+        if isinstance(row, Passage):
+            yield row
+        elif isinstance(row, Mapping):
+            yield _make_passage(row, number, text, id, name, name, name)
+        else:
+            raise BadInput(
+                f"the plug-in {name!r} yields {type(row).__name__}; passages are needed "
+                "(xl_instruct.corpus.passages.Passage), or mappings with the columns."
+            )
 
 
 def _read_hub(

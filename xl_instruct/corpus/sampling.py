@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from xl_instruct.config import Passages
+from xl_instruct.corpus.lines import BadLines
 from xl_instruct.corpus.passages import read_passages, sample_passages
 from xl_instruct.stages.files import Summary
 from xl_suite.errors import BadInput
+
+logger = logging.getLogger("xl_suite")
 
 
 def sample_rows(settings: Passages, limit: int | None, summary: Summary) -> Iterator[dict[str, Any]]:
@@ -17,6 +21,7 @@ def sample_rows(settings: Passages, limit: int | None, summary: Summary) -> Iter
 
     summary: gets the counts of the passages that were left out. Raises BadInput where none is left.
     """
+    bad = BadLines()
     passages = read_passages(
         settings.source,
         text=settings.text,
@@ -25,11 +30,15 @@ def sample_rows(settings: Passages, limit: int | None, summary: Summary) -> Iter
         split=settings.split,
         revision=settings.revision,
         shuffle=None if settings.read is None else settings.seed,
+        bad=bad,
+        say=logger.info,
     )
     sample = sample_passages(islice(passages, settings.read), settings.count, settings.seed, settings.limits)
     counts = dict(sample.counts)
     summary.extra["read"] = counts.pop("read")
     kept = counts.pop("kept")
+    if bad.bad:
+        counts["bad_line"] = bad.bad
     for reason, count in counts.items():
         summary.left_out["dropped", reason] += count
     if not kept:

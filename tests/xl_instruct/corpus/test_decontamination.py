@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from xl_instruct.corpus.decontamination import Decontaminator, split_words
+from xl_instruct.corpus.decontamination import Decontaminator
+from xl_instruct.corpus.words import split_words
 from xl_suite.errors import BadInput
 
 CHANGES: dict[str, Callable[[str], str]] = {

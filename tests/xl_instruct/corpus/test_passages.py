@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Iterator
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -148,42 +150,96 @@ def _jaccard(left: str, right: str) -> float:
 def test_files(tmp_path: Path) -> None:
     rows = [{"text": f"text {i}", "url": f"u{i}"} for i in range(3)]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    lines = tmp_path / "lines"
+    (lines / "sub").mkdir(parents=True)
     jsonl = "\n".join(map(json.dumps, [*rows, {"text": None, "url": "u3"}])) + "\n\n"
-    (tmp_path / "b.jsonl").write_text(jsonl)
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub/c.jsonl.gz").write_bytes(gzip.compress(jsonl.encode()))
-    (tmp_path / "sub/d.txt").write_bytes("Größe\n".encode() + b"\xff")
-    (tmp_path / "ignored.csv").write_text("text\n")
-    found = list(read_passages(str(tmp_path)))
+    (lines / "b.jsonl").write_text(jsonl)
+    (lines / "sub/c.jsonl.gz").write_bytes(gzip.compress(jsonl.encode()))
+    found = list(read_passages(str(lines)))
     assert [passage.id for passage in found] == [
-        *(f"a.parquet:{i}" for i in (1, 2, 3)),
         *(f"b.jsonl:{i}" for i in (1, 2, 3, 4)),
         *(f"sub/c.jsonl.gz:{i}" for i in (1, 2, 3, 4)),
-        "sub/d.txt",
     ]
-    assert [passage.text for passage in found[:3]] == ["text 0", "text 1", "text 2"]
-    assert found[6].text == ""
-    assert found[-1].text == "Größe\n\ufffd"
-    assert {passage.source for passage in found} == {tmp_path.name}
+    assert [passage.text for passage in found[:4]] == ["text 0", "text 1", "text 2", ""]
+    assert {passage.source for passage in found} == {"lines"}
     own = list(read_passages(str(tmp_path / "a.parquet"), id="url", text="text"))
     assert own[0] == Passage("u0", "text 0", "a.parquet")
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "d.txt").write_bytes("Größe\n".encode() + b"\xff")
+    (texts / "e.md.gz").write_bytes(gzip.compress(b"two"))
+    assert [(passage.id, passage.text) for passage in read_passages(str(texts))] == [
+        ("d.txt", "Größe\n\ufffd"),
+        ("e.md.gz", "two"),
+    ]
 
 
 def test_bad_corpora(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"content": "x"}\n')
     with pytest.raises(BadRecord, match=r"a.jsonl, record 1, field 'text': missing. Columns found: content"):
         list(read_passages(str(tmp_path / "a.jsonl")))
-    (tmp_path / "b.jsonl").write_text('{"text": "x"}\n{bad\n')
-    with pytest.raises(BadRecord, match=r"b.jsonl, record 2: not JSON"):
+    (tmp_path / "b.jsonl").write_text('{"text": "x"}\n{bad\n{"other": 1}\n')
+    with pytest.raises(BadRecord, match=r"b.jsonl, record 2: not JSON: .* So are 2 of 3 lines, more than 5%"):
         list(read_passages(str(tmp_path / "b.jsonl")))
     (tmp_path / "c.parquet").write_bytes(b"PAR1")
     with pytest.raises(BadInput, match=r"c.parquet: not a readable Parquet"):
         list(read_passages(str(tmp_path / "c.parquet")))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadInput, match="the folder holds no"):
+    with pytest.raises(BadInput, match="the folder holds no data"):
         list(read_passages(str(tmp_path / "empty")))
     with pytest.raises(BadInput, match="no such file or folder"):
         list(read_passages("/no/such/folder"))
+
+
+def test_one_bad_line_is_counted_and_named(tmp_path: Path) -> None:
+    from xl_instruct.config import Passages
+    from xl_instruct.corpus.sampling import sample_rows
+    from xl_instruct.stages.files import Summary
+
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"text": write(i)}) + "\n" for i in range(4)) + '{"text": "cut off\n')
+    told: list[str] = []
+    assert len(list(read_passages(str(path), say=told.append))) == 4
+    assert len(told) == 1
+    assert re.search(r"1 of 5 lines are not rows and were left out: .*a\.jsonl, record 5: not JSON", told[0])
+    summary = Summary("passages")
+    assert len(list(sample_rows(Passages(source=str(path), count=9), None, summary))) == 4
+    assert summary.left_out["dropped", "bad_line"] == 1
+
+
+def yield_passages() -> Iterator[Passage | dict[str, str]]:
+    yield Passage("p1", "one", "mine")
+    yield {"text": "two"}
+
+
+def yield_texts() -> list[str]:
+    return ["a text alone"]
+
+
+def test_a_plugin_yields_passages() -> None:
+    name = "tests.xl_instruct.corpus.test_passages:yield_passages"
+    assert list(read_passages(name)) == [Passage("p1", "one", "mine"), Passage(f"{name}:2", "two", name)]
+    with pytest.raises(BadInput, match="yields str; passages are needed"):
+        list(read_passages("tests.xl_instruct.corpus.test_passages:yield_texts"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("old", "o\u00adld").replace("near", "ne\u00adar"),
+        lambda text: re.sub(r"(\w\w)(\w)", "\\1\u200b\\2", text),
+        lambda text: unicodedata.normalize("NFD", text),
+        lambda text: "<p>" + text.replace(". ", '.</p><p class="x">') + "</p>",
+        lambda text: text.replace("old", "&#111;ld"),
+    ],
+)
+def test_duplicates_are_seen_through_signs_forms_and_tags(change: Callable[[str], str]) -> None:
+    text = write(3) + " The café near the crème is closed."
+    changed = change(text)
+    assert changed != text
+    passages = [Passage("a", text, "s"), Passage("b", changed, "s"), Passage("c", changed + " The end of it.", "s")]
+    assert sample_passages(passages[:2], 9, 1).counts == {"read": 2, "kept": 1, "duplicate": 1}
+    assert sample_passages(passages[::2], 9, 1).counts == {"read": 2, "kept": 1, "near_duplicate": 1}
 
 
 def test_a_hub_dataset_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
