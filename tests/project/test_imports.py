@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,25 @@ def test_arrow_of_imports(module: str, path: Path) -> None:
         for part in FOR_CLI_ALONE:
             if is_in(imported, part):
                 assert is_in(module, ("xl_suite.cli", part)), f"{module} imports {imported}"
+
+
+def test_no_circular_import() -> None:
+    """Also none that hides in a function or in `if TYPE_CHECKING`; `xl_suite` itself only names what is lazy."""
+    modules = dict(find_modules())
+    graph = {
+        module: {
+            name if name in modules else name.rpartition(".")[0]
+            for name in find_imports(path)
+            if name in modules or name.rpartition(".")[0] in modules
+        }
+        - {module, "xl_suite"}
+        for module, path in modules.items()
+        if module != "xl_suite"
+    }
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 @pytest.mark.parametrize("statement", ["import xl_suite", "import xl_suite.cli.main as m; m.build_parser()"])

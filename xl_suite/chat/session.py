@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 TICK_SECONDS = 0.5
+logger = logging.getLogger("xl_suite.chat")
 # uvicorn, under vLLM and transformers, closes idle connections after 5 s; a call on such a connection would break.
 KEEP_ALIVE_SECONDS = 4.0
 CONNECT_SECONDS = 10.0
@@ -68,7 +70,7 @@ class ChatSession:
 
     async def __aenter__(self) -> ChatSession:
         if self.options.progress:
-            from tqdm import tqdm
+            from tqdm.auto import tqdm
 
             self._bar = tqdm(total=self._total, desc=self._label, unit="call", disable=None, mininterval=0.2)
         self.budget.begin()
@@ -184,6 +186,6 @@ class ChatSession:
     def _report(self, line: str) -> None:
         """Writes a line about a server, above the progress line where there is one."""
         if self._bar is None or self._bar.disable:
-            print(line, file=sys.stderr)
+            logger.info("%s", line)
         else:
             self._bar.write(line, file=sys.stderr)

@@ -157,7 +157,7 @@ def _score_groups(
     marked: Mapping[str, Mapping[int, str]],
     progress: bool,
 ) -> Iterator[tuple[tuple[str, str], Fidelity]]:
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     total = sum(len(rows) for rows in groups.values())
     disable = None if progress else True

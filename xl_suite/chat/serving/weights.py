@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
-import sys
 from pathlib import Path
 
 from xl_suite.errors import ModelUnavailable
 
+logger = logging.getLogger("xl_suite.chat")
 # What decides a model's answers: weights, configuration, tokenizer and chat template, and code that comes along.
 _SUFFIXES = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".json", ".model", ".txt", ".jinja", ".py", ".tiktoken"}
 # What training leaves beside them.
@@ -69,7 +70,7 @@ def _hash_file(path: Path, kept: dict[str, str]) -> str:
     if entry.startswith(state):
         return entry.removeprefix(state)
     if status.st_size > 1 << 30:
-        print(f"reading {path} ({status.st_size / 1e9:.1f} GB) for its hash, once", file=sys.stderr)
+        logger.info("reading %s (%.1f GB) for its hash, once", path, status.st_size / 1e9)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     kept[str(path)] = state + digest
