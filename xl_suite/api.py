@@ -476,9 +476,9 @@ def generate(config: Place, *, out: Place, limit: int | None = None, **chat: Unp
 
     def estimate() -> list[Estimate]:
         check_out(Path(out))
-        return list(estimate_run(open_pipeline(read, Path(out), options, limit=limit, say=logger.info)))
+        return list(estimate_run(open_pipeline(read, Path(out), options, limit=limit, progress=logger.info)))
 
-    return Job(lambda: run_pipeline(read, Path(out), options, limit=limit, say=logger.info), estimate)
+    return Job(lambda: run_pipeline(read, Path(out), options, limit=limit, progress=logger.info), estimate)
 
 
 def subset(
@@ -544,7 +544,7 @@ def train(
     from xl_instruct.training.train import train as run_training
 
     read = read_training_config(str(config), {"model": model} if model else None)
-    return run_training(read, Path(data), Path(out), merge=merge, force=force, say=logger.info)
+    return run_training(read, Path(data), Path(out), merge=merge, force=force, progress=logger.info)
 
 
 def leaderboard(

@@ -36,7 +36,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from xl_instruct.qe.affine import make_affine
 from xl_instruct.qe.cometkiwi import PRECISIONS, CometKiwi
 from xl_instruct.qe.network import Network
-from xl_instruct.qe.settling import Settler
+from xl_instruct.qe.settling import TieBreak
 from xl_instruct.qe.shape import Shape
 from xl_instruct.segments import TRANSLATABLE
 from xl_instruct.segments import segment as segment_text
@@ -83,7 +83,7 @@ def main() -> None:
     def settled(precision: str) -> Callable[[Pairs], list[float]]:
         """Best of three as the pipeline scores it: close contests again in fp32."""
         scorer = load(precision, settle=True)
-        settle = Settler(scorer, None)
+        settle = TieBreak(scorer, None)
 
         def score(some: Pairs) -> list[float]:
             values = scorer([source for source, _ in some], [translation for _, translation in some])

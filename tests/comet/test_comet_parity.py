@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from xl_instruct.qe import load_estimator
-from xl_instruct.qe.settling import Settler
+from xl_instruct.qe.settling import TieBreak
 
 Pairs = list[tuple[str, str]]
 
@@ -64,7 +64,7 @@ def test_the_patched_transformation_is_softmax(pairs: Pairs, make_checkpoint: Ca
 
 
 # In low precision the nearest ties fall the other way on these networks in up to 2 % of the contests with bf16, and
-# in up to half a percent with fp16; `Settler` decides those in fp32, as the pipeline does.
+# in up to half a percent with fp16; `TieBreak` decides those in fp32, as the pipeline does.
 @pytest.mark.parametrize("encoder", ["XLM-RoBERTa", "XLM-RoBERTa-XL"])
 @pytest.mark.parametrize(("precision", "agreement"), [("fp32", 1.0), ("fp16", 0.995), ("bf16", 0.995)])
 def test_winners_of_best_of_three_are_the_same(
@@ -83,7 +83,7 @@ def test_winners_of_best_of_three_are_the_same(
         todo = [(source, translation) for source, three in groups.items() for translation in three]
         scores = iter(estimator([source for source, _ in todo], [mt for _, mt in todo], "deu"))
         contests = [(source, [{"text": t, "score": next(scores)} for t in three]) for source, three in groups.items()]
-        settled = Settler(estimator, None)(contests, "deu")
+        settled = TieBreak(estimator, None)(contests, "deu")
         assert settled < 0.15 * len(todo), "nearly all of it was scored twice"
         return contests
 

@@ -22,7 +22,7 @@ from xl_instruct.qe.store import ScoreStore, score_pairs
 _MARGIN = 4.0
 
 
-class Settler:
+class TieBreak:
     """Settles close contests with the estimator's `precise`, where it has one (see `QualityEstimator`)."""
 
     def __init__(self, estimator: QualityEstimator, store: ScoreStore | None):

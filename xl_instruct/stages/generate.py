@@ -22,7 +22,7 @@ from xl_instruct.dataset.folder import (
 )
 from xl_instruct.dataset.report import render_report
 from xl_instruct.stages.files import FOLDER, clear_temporary, lock
-from xl_instruct.stages.pipeline import Pipeline, Say, open_pipeline
+from xl_instruct.stages.pipeline import Pipeline, Progress, open_pipeline
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput, XLSuiteError
@@ -87,7 +87,7 @@ def generate(
     options: ChatOptions,
     *,
     limit: int | None = None,
-    say: Say = lambda line: None,
+    progress: Progress = lambda line: None,
 ) -> Generated:
     """Runs the pipeline in `out`, from wherever an earlier run stopped, and writes the dataset there.
 
@@ -97,20 +97,20 @@ def generate(
     check_out(out)
     with lock(out / FOLDER):
         clear_temporary(out / FOLDER)
-        return _generate(open_pipeline(config, out, options, limit=limit, say=say))
+        return _generate(open_pipeline(config, out, options, limit=limit, progress=progress))
 
 
 def _generate(pipeline: Pipeline) -> Generated:
-    config, out, say = pipeline.config, pipeline.out, pipeline.say
+    config, out, progress = pipeline.config, pipeline.out, pipeline.progress
     before = find_run(out / "README.md")
     if before not in (None, describe_run(pipeline.fingerprint)):
-        say(
+        progress(
             f"{out} holds the dataset of another configuration ({before}). Stages that the change does not touch are "
             "taken as they are, the journal answers what was asked before, and the dataset is written anew."
         )
     warnings = find_warnings(config)
     for warning in warnings:
-        say(f"warning: {warning}")
+        progress(f"warning: {warning}")
     prepared = pipeline.prepared()
     translated = pipeline.translated(prepared)
     scored = pipeline.scored(translated)

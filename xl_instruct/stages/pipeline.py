@@ -35,7 +35,7 @@ from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
 
 Row = Mapping[str, Any]
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 Teach = Callable[[Row, ChatClient, ModelSettings, int, Summary], Awaitable[dict[str, Any] | LeftOut]]
 # Calls under way beyond the slots, so that these never wait for the next row.
 AHEAD = 256
@@ -52,7 +52,7 @@ class Pipeline:
     config: Config
     out: Path
     options: ChatOptions
-    say: Say
+    progress: Progress
     limit: int | None
     fingerprint: str
     teacher: Model
@@ -309,16 +309,21 @@ class Pipeline:
             self.tried.append((file.stage, file.base))
 
     def _begin(self, file: StageFile) -> None:
-        self.say(f"{file.stage}{' ' + file.language if file.language else ''}: begins")
+        self.progress(f"{file.stage}{' ' + file.language if file.language else ''}: begins")
 
     def _end(self, file: StageFile) -> None:
         if file not in self.files:
             self.files.append(file)
-            self.say(file.summary().describe())
+            self.progress(file.summary().describe())
 
 
 def open_pipeline(
-    config: Config, out: Path, options: ChatOptions, *, limit: int | None = None, say: Say = lambda line: None
+    config: Config,
+    out: Path,
+    options: ChatOptions,
+    *,
+    limit: int | None = None,
+    progress: Progress = lambda line: None,
 ) -> Pipeline:
     """The stages of `config` in `out`. Reads local models' weights once, for their hash; makes no call."""
     models = (describe_model(config.teacher), *map(describe_model, config.translators))
@@ -330,7 +335,7 @@ def open_pipeline(
         config,
         out,
         options,
-        say,
+        progress,
         limit,
         fingerprint(config, limit),
         models[0],

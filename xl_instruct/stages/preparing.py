@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from xl_instruct.splitters import load_splitter
 from xl_instruct.stages.files import LeftOut
 from xl_suite.chat.wire import dump
 from xl_suite.errors import BadInput
+from xl_suite.records import read_raw
 
 Row = Mapping[str, Any]
 
@@ -56,8 +58,6 @@ def read_decontaminator(source: str | None) -> tuple[Decontaminator | None, str]
 
     source: a benchmark's folder, a file of prompts (`prompt` or `instruction`), or a dataset on the Hub.
     """
-    import hashlib
-
     if source is None:
         return None, "off"
     prompts = read_prompts(source)
@@ -90,8 +90,6 @@ def _find_files(folder: Path) -> list[Path]:
 
 
 def _read_file(file: Path) -> Iterator[str]:
-    from xl_suite.records import read_raw
-
     for row in read_raw(file):
         if isinstance(row, Mapping):
             text = row.get("prompt") or row.get("instruction")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xl_instruct.qe import QualityEstimator, load_estimator
-from xl_instruct.qe.settling import Settler
+from xl_instruct.qe.settling import TieBreak
 from xl_instruct.qe.store import ScoreJournal, ScoreStore, score_pairs
 from xl_instruct.segments import TRANSLATABLE
 from xl_instruct.stages.files import StageFile
@@ -24,14 +24,16 @@ def score_rows(
     """The rows with `score` in every candidate; None where guards refused it and a sound one stands beside it or
     the row has none at all. Rows are taken and given in their order, in groups that depend on the rows alone.
     Where the estimator has a `precise`, that one's scores stand in close contests."""
-    settle = Settler(estimator, store)
+    break_ties = TieBreak(estimator, store)
     for group in _group(rows):
         wanted = [candidate for row in group for candidate in _candidates(row)]
         pairs = [(source, candidate["text"]) for source, candidate in wanted if not candidate["refused"]]
         scores = iter(score_pairs(estimator, pairs, language, store))
         for _, candidate in wanted:
             candidate["score"] = None if candidate["refused"] else next(scores)
-        settle(((segment["text"], segment["candidates"]) for row in group for segment in _segments(row)), language)
+        break_ties(
+            ((segment["text"], segment["candidates"]) for row in group for segment in _segments(row)), language
+        )
         yield from group
 
 

@@ -107,7 +107,7 @@ def train(
     *,
     merge: bool = False,
     force: bool = False,
-    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+    progress: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
 ) -> Trained:
     """Trains, or takes a killed run up again at its last checkpoint, to the same result.
 
@@ -126,18 +126,18 @@ def train(
     framed, tokenizer.chat_template = tokenizer.chat_template, own_template
     plan = plan_training(config, rows, skeleton, tokenizer, tokens)
     tokenizer.chat_template = framed
-    say(plan.describe())
+    progress(plan.describe())
     if not force:
         check_device(plan)
     if finished is not None:
-        say(f"{out} is trained already.")
+        progress(f"{out} is trained already.")
         return _finish(config, plan, out, tokenizer, merge, None, int(finished.get("resumed_from", 0)), None)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / STATE, dump_json({**identity, "finished": False}))
     _quieten()
     extras.load("transformers", extra="train").set_seed(config.seed)
     model = load_model(config, plan)
-    callback = make_callback(out / METRICS, plan.steps, say)
+    callback = make_callback(out / METRICS, plan.steps, progress)
     checkpoint = find_checkpoint(out / CHECKPOINTS)
     for entry in (out / CHECKPOINTS).glob("checkpoint-*"):  # what a kill left half written
         if checkpoint is None or int(entry.name.rpartition("-")[2]) > int(checkpoint.name.rpartition("-")[2]):
@@ -148,7 +148,7 @@ def train(
         trainer = make_dpo_trainer(model, tokenizer, rows.rows, config, plan, out, callback)  # type: ignore[arg-type]
     resumed = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     if resumed:
-        say(f"taken up again at step {resumed}")
+        progress(f"taken up again at step {resumed}")
     run = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     done = (plan.steps - resumed) / plan.steps
     seconds = float(run.metrics.get("train_runtime") or 0)

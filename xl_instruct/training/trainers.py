@@ -156,13 +156,13 @@ def make_dpo_trainer(
     return _quieten(trainer)
 
 
-def make_callback(metrics: Path, steps: int, say: Callable[[str], None] | None = None) -> Any:
+def make_callback(metrics: Path, steps: int, progress: Callable[[str], None] | None = None) -> Any:
     """Writes what the trainer logs as JSON lines, and tells how far it is. A resumed run drops the lines that its
     checkpoint has not seen."""
     import json
 
     transformers = extras.load("transformers", extra="train")
-    tell = say or (lambda line: print(line, file=sys.stderr))
+    tell = progress or (lambda line: print(line, file=sys.stderr))
     kept = ("loss", "learning_rate", "grad_norm", "rewards/accuracies", "rewards/margins")
 
     class Metrics(transformers.TrainerCallback):  # type: ignore[misc,name-defined,unused-ignore]

@@ -8,6 +8,7 @@ computed from the line.
 from __future__ import annotations
 
 import difflib
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,8 +54,6 @@ def export_journal(path: Path, out: Path) -> int:
 
 def import_journal(source: Path, path: Path) -> int:
     """Adds the answers of a JSONL file to the journal at `path`, made if need be; returns how many were new."""
-    import time
-
     now = int(time.time())
     new = 0
     with Journal(path) as journal:

@@ -73,15 +73,15 @@ def run(args: argparse.Namespace) -> Outcome:
     from xl_suite.reproduction.running import run_cells
     from xl_suite.reproduction.smoke import run_smoke
 
-    say = logging.getLogger("xl_suite.reproduction").info
+    progress = logging.getLogger("xl_suite.reproduction").info
     tables = tuple(dict.fromkeys(args.table or TABLES))
     results: list[Any] = []
     if args.smoke:
-        plan, results = run_smoke(args.table or (1,), args.out, _read_material(), _execute, say=say)
+        plan, results = run_smoke(args.table or (1,), args.out, _read_material(), _execute, progress=progress)
     else:
         plan = plan_tables(tables, _setting(args))
         if args.start:
-            results = run_cells(plan, args.out, _execute, only=args.only, budget=args.budget, say=say)
+            results = run_cells(plan, args.out, _execute, only=args.only, budget=args.budget, progress=progress)
     done = list_done(plan, args.out)
     beside = compare_with_paper(plan, args.out)
     answer: dict[str, Any] = {**plan.to_dict(), "done": dict(done), "results": [asdict(one) for one in results]}

@@ -44,7 +44,7 @@ def run_cells(
     *,
     only: Sequence[str] = (),
     budget: float | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> list[Result]:
     """Runs the cells that are not done, in order; one that needs a failed one waits.
 
@@ -70,10 +70,10 @@ def run_cells(
         broken = [need for need in cell.needs if need in results and results[need].status in ("failed", "waiting")]
         absent = [need for need in cell.needs if need not in results and not _exists(plan, need, out)]
         if broken or absent:
-            say(f"[{number}/{len(cells)}] {cell.id}: waits for {', '.join(broken + absent)}")
+            progress(f"[{number}/{len(cells)}] {cell.id}: waits for {', '.join(broken + absent)}")
             results[cell.id] = Result(cell.id, "waiting")
             continue
-        say(f"[{number}/{len(cells)}] {cell.shell()}")
+        progress(f"[{number}/{len(cells)}] {cell.shell()}")
         command = list(cell.command)
         if left is not None and cell.cost.dollars != 0 and cell.step in PAID:
             command += ["--budget", f"{left:g}"]
@@ -85,7 +85,7 @@ def run_cells(
         done = status == 0 and is_done(cell, out)
         results[cell.id] = Result(cell.id, "done" if done else "failed", spent)
         if not done:
-            say(f"{cell.id} ended with status {status}; the same command goes on from there.")
+            progress(f"{cell.id} ended with status {status}; the same command goes on from there.")
     return list(results.values())
 
 

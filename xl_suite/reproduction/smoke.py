@@ -112,14 +112,14 @@ def run_smoke(
     out: Path,
     material: Material,
     execute: Execute,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> tuple[Plan, list[Result]]:
     """Runs the tables' plan in `out`, end to end; what exists there from an earlier run is left alone."""
     with prepare_smoke(out, material) as url:
         plan = plan_smoke(tables, out, url)
         for line in plan.lines:
             _find_tiny(out, name_run(line.model, "none", 0))
-        return plan, run_cells(plan, out, execute, say=say)
+        return plan, run_cells(plan, out, execute, progress=progress)
 
 
 def _find_tiny(out: Path, name: str) -> Path | None:

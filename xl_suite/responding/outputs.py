@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from xl_suite.errors import BadInput, BadRecord
+from xl_suite.languages import find_language
 from xl_suite.records import BenchmarkRow, ModelOutput, parse_record, read_raw, read_records, write_json
 
 FAILED = "failed.json"
@@ -144,8 +145,6 @@ def read_outputs(path: Path, language: str = "") -> dict[str, list[ModelOutput]]
     and of a task that was run several times the last run counts.
     Raises BadInput where there are none, where several generators lie in one folder, and for what is no language.
     """
-    from xl_suite.languages import find_language
-
     if language:
         find_language(language)
     by_language: dict[str, list[ModelOutput]] = {}

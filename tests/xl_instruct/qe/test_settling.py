@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from xl_instruct.qe.settling import Settler, find_close, measure_margin
+from xl_instruct.qe.settling import TieBreak, find_close, measure_margin
 from xl_instruct.qe.store import ScoreJournal
 from xl_instruct.stages.quality import score_rows
 
@@ -122,7 +122,7 @@ def test_the_margin_is_four_times_the_rounding_error() -> None:
 
 def test_an_estimator_without_rounding_settles_nothing() -> None:
     contest = [("a", [{"text": "b", "score": 0.5}, {"text": "c", "score": 0.5}])]
-    assert Settler(Exact(), None)(contest, "deu") == 0
+    assert TieBreak(Exact(), None)(contest, "deu") == 0
 
 
 def test_one_translator_does_not_load_the_precise_estimator() -> None:

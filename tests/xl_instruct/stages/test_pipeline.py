@@ -320,9 +320,9 @@ def test_another_configuration_in_the_same_folder_is_told(passages: Path, tmp_pa
     with serve_loopback(answer) as server:
         run(configure(passages, server), tmp_path / "out")
         options = ChatOptions(journal=tmp_path / "out" / ".journal.sqlite", progress=False)
-        generate(configure(passages, server), tmp_path / "out", options, say=said.append)
+        generate(configure(passages, server), tmp_path / "out", options, progress=said.append)
         assert not any("another configuration" in line for line in said)
-        generate(configure(passages, server, seed=2), tmp_path / "out", options, say=said.append)
+        generate(configure(passages, server, seed=2), tmp_path / "out", options, progress=said.append)
     assert any("another configuration" in line for line in said)
 
 

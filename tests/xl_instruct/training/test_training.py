@@ -209,7 +209,7 @@ def run_losses(config: TrainingConfig, data: Path, out: Path, *, plain: bool = F
         patch.setattr(chunked_loss, "find_obstacle", lambda model: "not wanted")
         config = config.model_copy(update={"attention": "sdpa"})
     with patch.context():
-        trained = training.train(config, data, out, say=lambda line: None)
+        trained = training.train(config, data, out, progress=lambda line: None)
     patch.undo()
     assert trained.plan.padding_free is not plain
     return [loss for _, loss in trained.losses]
@@ -236,7 +236,7 @@ def trained(tiny_model: Path, subset: Path, tmp_path_factory: pytest.TempPathFac
 
     config = read_training_config("train_smoke", {"model": str(tiny_model), "epochs": 4})
     out = tmp_path_factory.mktemp("trained") / "tiny-32"
-    return train(config, subset, out, merge=True, say=lambda line: None)
+    return train(config, subset, out, merge=True, progress=lambda line: None)
 
 
 @pytest.mark.slow
@@ -279,13 +279,13 @@ def test_the_same_command_again_does_nothing(trained: Any, tiny_model: Path, sub
     config = read_training_config("train_smoke", {"model": str(tiny_model), "epochs": 4})
     lines: list[str] = []
     before = (trained.adapter / "adapter_model.safetensors").stat().st_mtime_ns
-    again = train(config, subset, trained.out, say=lines.append)
+    again = train(config, subset, trained.out, progress=lines.append)
     assert "trained already" in lines[-1]
     assert again.losses == trained.losses
     assert (trained.adapter / "adapter_model.safetensors").stat().st_mtime_ns == before
     other = config.model_copy(update={"lora_rank": 2})
     with pytest.raises(BadInput, match=r"holds another run \(lora_rank changed\)"):
-        train(other, subset, trained.out, say=lines.append)
+        train(other, subset, trained.out, progress=lines.append)
 
 
 @pytest.mark.slow
@@ -320,7 +320,9 @@ def test_a_killed_run_ends_where_an_unbroken_one_does(
     # A checkpoint that was cut off by the kill is passed over.
     (out / "checkpoints" / "checkpoint-60").mkdir()
     (out / "checkpoints" / "checkpoint-60" / "trainer_state.json").write_text('{"global_step": 6')
-    resumed = train(read_training_config(str(config), {"model": str(tiny_model)}), subset, out, say=lambda line: None)
+    resumed = train(
+        read_training_config(str(config), {"model": str(tiny_model)}), subset, out, progress=lambda line: None
+    )
     assert 10 <= resumed.resumed_from < 60
     assert [step for step, _ in resumed.losses] == list(range(1, 65))
     assert [loss for _, loss in resumed.losses] == pytest.approx([loss for _, loss in trained.losses], abs=1e-5)
@@ -387,7 +389,7 @@ def test_dpo_prefers_what_was_chosen(tiny_model: Path, pairs: Path, tmp_path: Pa
     values |= {"learning_rate": 0.02, "bf16": False, "weights": "float32"}
     config = read_training_config("train_dpo", values)
     out = tmp_path / "dpo"
-    trained = train(config, pairs, out, merge=True, say=lambda line: None)
+    trained = train(config, pairs, out, merge=True, progress=lambda line: None)
     losses = [loss for _, loss in trained.losses]
     assert losses[0] == pytest.approx(0.6931, abs=1e-3)  # at the start the model is its own reference
     assert losses[-1] < 0.65
@@ -405,7 +407,7 @@ def test_a_module_that_is_not_there_names_those_that_are(tiny_model: Path, subse
 
     config = TrainingConfig(model=str(tiny_model), target_modules=("query_proj", "v_proj"))
     with pytest.raises(BadInput, match=r"no query_proj\. Its linear modules: q_proj, k_proj, v_proj"):
-        train(config, subset, tmp_path / "out", say=lambda line: None)
+        train(config, subset, tmp_path / "out", progress=lambda line: None)
     assert not (tmp_path / "out").exists()
 
 
@@ -455,7 +457,7 @@ def test_a_large_model_without_a_gpu_is_refused(subset: Path, tmp_path: Path, ti
     load_tokenizer(tiny_model).save_pretrained(shape)
     config = read_training_config("train_paper", {"model": str(shape)})
     with pytest.raises(BadInput, match=r"no GPU here.*9\.\d B parameters.* GiB are free on cpu"):
-        train(config, subset, tmp_path / "out", say=lambda line: None)
+        train(config, subset, tmp_path / "out", progress=lambda line: None)
     assert not (tmp_path / "out").exists()
 
 
@@ -466,7 +468,7 @@ def test_too_little_memory_is_refused(tiny_model: Path, subset: Path, tmp_path: 
     monkeypatch.setattr(training_plan, "measure_free", lambda gpu: 10_000)
     config = TrainingConfig(model=str(tiny_model))
     with pytest.raises(BadInput, match=r"does not fit.*smaller micro_batch_size"):
-        training.train(config, subset, tmp_path / "out", say=lambda line: None)
+        training.train(config, subset, tmp_path / "out", progress=lambda line: None)
     plan = training.estimate_training(config, subset)
     assert plan.checkpointing
 

@@ -26,14 +26,13 @@ from xl_suite.chat.loopback.replies import (
     read_rules,
     token_logprobs,
 )
+from xl_suite.chat.settings import raise_file_limit
 
 __all__ = ["FaultRates", "Loopback", "Reply", "Script", "last_message", "serve_loopback", "token_logprobs"]
 
 
 async def start_loopback(server: Loopback, port: int = 0) -> asyncio.Server:
     """Serves on the loopback address in the running event loop; sets `server.url`."""
-    from xl_suite.chat.settings import raise_file_limit
-
     raise_file_limit(16384)
     loop = asyncio.get_running_loop()
     listener = socket.create_server(("127.0.0.1", port), backlog=4096)

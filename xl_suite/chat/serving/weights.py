@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from xl_suite.errors import ModelUnavailable
+from xl_suite.records import write_text
 
 logger = logging.getLogger("xl_suite.chat")
 # What decides a model's answers: weights, configuration, tokenizer and chat template, and code that comes along.
@@ -90,8 +91,6 @@ def _read_kept() -> dict[str, str]:
 
 
 def _write_kept(kept: dict[str, str]) -> None:
-    from xl_suite.records import write_text
-
     try:
         write_text(_kept_path(), json.dumps(kept, indent=0))
     except OSError:  # a home that cannot be written to costs a second reading, nothing else
