@@ -17,7 +17,7 @@ from xl_suite.dataset.card import name_language, render_card
 from xl_suite.dataset.folder import read_benchmark, write_benchmark
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
-from xl_suite.records import BenchmarkRow
+from xl_suite.records import BenchmarkRow, read_raw
 from xl_suite.templates import append_template, draw_template, find_phrase, phrases, templates
 
 
@@ -129,8 +129,6 @@ def _name_origin(folder: Path) -> str:
 
 def _read_translators(folder: Path, language: str) -> tuple[str, ...]:
     """Who translated the prompts, from m-AlpacaEval's own column."""
-    from xl_suite.records import read_raw
-
     if language == ENGLISH:
         return ()
     rows = [row for file in sorted((folder / language).glob("*.parquet")) for row in read_raw(file)]

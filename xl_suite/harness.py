@@ -23,9 +23,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from xl_suite.chat.models import parse_model
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.dataset.expected import TARGET
+from xl_suite.dataset.folder import read_benchmark
 from xl_suite.errors import BadInput
+from xl_suite.fidelity import Answer, judge_answers, judge_language
+from xl_suite.fidelity.repeats import count_repeats
+from xl_suite.judging.annotations import scale_preference
+from xl_suite.judging.annotator import read_annotator
+from xl_suite.judging.judge import judge_pairs
+from xl_suite.judging.pairwise import join_outputs
 from xl_suite.records import ModelOutput, read_records
+from xl_suite.scoring.gating import gate_preferences
+from xl_suite.scoring.win_rate import summarize_preferences
 from xl_suite.surrogates import replace_surrogates, tell_replaced
 
 SETTINGS = ("benchmark", "judge", "annotator", "reference", "journal")
@@ -66,8 +77,6 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
     answer is left out, as in the pass rate. constant and the judge's metrics need all answers: their values are
     material.
     """
-    from xl_suite.fidelity import judge_language
-
     output = results[0]
     verdict = judge_language(output, doc["language"], prompt=doc["prompt"], expected=doc["expected"]).verdict
     metrics: dict[str, Any] = {"constant": output}
@@ -84,8 +93,6 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
 
 def count_constant(outputs: Sequence[str]) -> int:
     """How many answers repeat one text (the NullModel attack), 0 where they are as different as answers are."""
-    from xl_suite.fidelity.repeats import count_repeats
-
     return count_repeats(list(outputs))
 
 
@@ -109,8 +116,6 @@ def _read_environment(name: str) -> str | None:
 
 
 def _read_rows(folder: Path, language: str) -> list[dict[str, Any]]:
-    from xl_suite.dataset.folder import read_benchmark
-
     return [asdict(row) for row in read_benchmark(folder, [language])]
 
 
@@ -147,16 +152,6 @@ def _judge_once(
     key: tuple[tuple[int, str], ...], settings: tuple[tuple[str, str], ...], documents: tuple[_Document, ...]
 ) -> Mapping[str, float]:
     import numpy as np
-
-    from xl_suite.chat.models import parse_model
-    from xl_suite.chat.settings import ChatOptions
-    from xl_suite.fidelity import Answer, judge_answers
-    from xl_suite.judging.annotations import scale_preference
-    from xl_suite.judging.annotator import read_annotator
-    from xl_suite.judging.judge import judge_pairs
-    from xl_suite.judging.pairwise import join_outputs
-    from xl_suite.scoring.gating import gate_preferences
-    from xl_suite.scoring.win_rate import summarize_preferences
 
     chosen = dict(settings)
     language = documents[0].language

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.chat.calls import Call
+from xl_suite.chat.wire import build_body
 from xl_suite.errors import BadInput
 from xl_suite.records import BenchmarkRow, parse_record, write_jsonl
 
@@ -59,8 +60,6 @@ def write_journal(path: Path, asked: Iterable[tuple[BenchmarkRow, Call]]) -> Non
     asked: the benchmark's rows and the calls that `respond` makes of them, so that the journal's keys are those of
     a real run. Tokens are not counted: nothing was generated.
     """
-    from xl_suite.chat.wire import build_body
-
     calls = {(row.language, row.id): build_body(call) for row, call in asked}
     lines: list[dict[str, Any]] = []
     for generator in GENERATORS:

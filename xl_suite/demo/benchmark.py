@@ -8,6 +8,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+from xl_alpacaeval.rows import build_rows, excluded_ids
+from xl_suite.dataset.card import name_language, render_card
+from xl_suite.dataset.folder import write_benchmark
 from xl_suite.languages import find_language, table
 from xl_suite.records import BenchmarkRow, Prompt, read_records
 
@@ -30,17 +33,11 @@ def read_prompts() -> list[Prompt]:
 
 def build_demo_rows() -> dict[str, list[BenchmarkRow]]:
     """The rows of every language, made as XL-AlpacaEval's are, with the demo's own tables."""
-    from xl_alpacaeval.rows import build_rows
-
     return {language.code: build_rows(read_prompts(), language.code, tables=PACKAGE) for language in table()}
 
 
 def write_demo_benchmark(out: Path, rows: Mapping[str, list[BenchmarkRow]]) -> None:
     """Writes the dataset folder that `load_dataset` reads; the same rows give the same bytes."""
-    from xl_alpacaeval.rows import excluded_ids
-    from xl_suite.dataset.card import name_language, render_card
-    from xl_suite.dataset.folder import write_benchmark
-
     languages = [find_language(code) for code in rows]
     values = {
         "prompts": str(len(next(iter(rows.values())))),

@@ -8,6 +8,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xl_instruct.config import parse_config
+from xl_instruct.corpus.sampling import sample_rows
+from xl_instruct.segments import segment
+from xl_instruct.stages.files import Summary
+from xl_instruct.stages.generate import generate
+from xl_instruct.stages.teaching import build_instruct_call, build_refine_call
+from xl_instruct.stages.translation import build_calls
+from xl_suite.chat.settings import ChatOptions
+from xl_suite.chat.wire import build_body
 from xl_suite.errors import BadInput
 from xl_suite.records import write_jsonl, write_text
 
@@ -21,9 +30,6 @@ TRANSLATORS = ("demo-plain", "demo-hasty")
 
 def make_dataset(passages: Path, journal: Path, out: Path) -> Generated:
     """Writes the passages and the journal of the made-up models, and runs the pipeline on them in `out`."""
-    from xl_instruct.stages.generate import generate
-    from xl_suite.chat.settings import ChatOptions
-
     write_text(passages, files("xl_suite.demo").joinpath("instruct_passages.jsonl").read_text(encoding="utf-8"))
     config = read_demo_config(passages)
     write_jsonl(journal, list_answers(config))
@@ -31,8 +37,6 @@ def make_dataset(passages: Path, journal: Path, out: Path) -> Generated:
 
 
 def read_demo_config(passages: Path) -> Config:
-    from xl_instruct.config import parse_config
-
     value = _read("instruct_config.yaml")
     value["passages"]["source"] = str(passages)
     return parse_config(value, "instruct_config.yaml")
@@ -40,12 +44,6 @@ def read_demo_config(passages: Path) -> Config:
 
 def list_answers(config: Config) -> Iterator[dict[str, Any]]:
     """A line of the journal for every call that the run makes."""
-    from xl_instruct.corpus.sampling import sample_rows
-    from xl_instruct.segments import segment
-    from xl_instruct.stages.files import Summary
-    from xl_instruct.stages.teaching import build_instruct_call, build_refine_call
-    from xl_instruct.stages.translation import build_calls
-
     for row in sample_rows(config.passages, None, Summary("passages")):
         told = _find(row["text"])
         yield _line(
@@ -78,8 +76,6 @@ def list_answers(config: Config) -> Iterator[dict[str, Any]]:
 
 
 def _line(model: str, call: Call, text: str) -> dict[str, Any]:
-    from xl_suite.chat.wire import build_body
-
     return {"model": model, "request": build_body(call), "answer": {"text": text}}
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xl_suite.chat.wire import build_body
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotator import Annotator, read_annotator
 from xl_suite.judging.judge import choose_method
@@ -32,8 +33,6 @@ class DemoVerdict:
 
 def write_judge_journal(path: Path, pairs: Mapping[str, Sequence[Pair]]) -> None:
     """Writes the judge's journal: the calls that `xl-suite judge` makes of the pairs, each with its verdict."""
-    from xl_suite.chat.wire import build_body
-
     annotator: Annotator = read_annotator(ANNOTATOR)
     method = choose_method(annotator, "auto", 1, None)
     shares = {(row.language, row.id): row.share for row in read_table("xl_suite.demo", "verdicts.tsv", DemoVerdict)}

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xl_suite.chat.models import parse_model
+from xl_suite.chat.settings import ChatOptions
+from xl_suite.chat.wire import build_body
 from xl_suite.errors import BadInput
+from xl_suite.rating.rate import choose_method, rate_outputs, write_ratings
+from xl_suite.rating.ratings import read_ratings
+from xl_suite.rating.rubric import make_calls, read_rubrics
+from xl_suite.rating.scores import score_ratings
 from xl_suite.records import ModelOutput, write_jsonl
 from xl_suite.tables import read_table
 
@@ -34,10 +41,6 @@ def write_rating_journal(path: Path, outputs: Mapping[str, Sequence[ModelOutput]
 
     outputs: by generator. A level in between is told by the probabilities of the two digits around it.
     """
-    from xl_suite.chat.wire import build_body
-    from xl_suite.rating.rate import choose_method
-    from xl_suite.rating.rubric import make_calls, read_rubrics
-
     levels = {(row.generator, row.id): row for row in read_table("xl_suite.demo", "levels.tsv", DemoLevels)}
     rubrics, method = read_rubrics(), choose_method("auto")
     lines: list[dict[str, Any]] = []
@@ -61,13 +64,6 @@ def write_rating_journal(path: Path, outputs: Mapping[str, Sequence[ModelOutput]
 
 def rate_demo(outputs: Mapping[str, Sequence[ModelOutput]], journal: Path, out: Path) -> dict[str, Any]:
     """Rates each generator's outputs; what `xl-suite score --json` says of them, by generator."""
-    from xl_suite.chat.models import parse_model
-    from xl_suite.chat.settings import ChatOptions
-    from xl_suite.rating.rate import rate_outputs, write_ratings
-    from xl_suite.rating.ratings import read_ratings
-    from xl_suite.rating.rubric import read_rubrics
-    from xl_suite.rating.scores import score_ratings
-
     write_rating_journal(journal, outputs)
     judge = parse_model(f"replay:{journal}#{JUDGE}")
     scores = {}

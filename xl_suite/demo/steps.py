@@ -7,12 +7,30 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xl_suite.chat.models import parse_model
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.dataset.expected import list_marks
+from xl_suite.dataset.folder import check_replaceable
 from xl_suite.demo.answers import GENERATORS, count_answers, group_languages, write_journal
 from xl_suite.demo.benchmark import NAME, build_demo_rows, write_demo_benchmark
+from xl_suite.demo.board import build_page
+from xl_suite.demo.instruct import make_dataset
+from xl_suite.demo.judgements import ANNOTATOR, JUDGE, ORDER, write_judge_journal
+from xl_suite.demo.rated import LANGUAGE, rate_demo
 from xl_suite.demo.translated import NAME as TRANSLATED
+from xl_suite.demo.translated import build_translated
 from xl_suite.errors import BadInput
+from xl_suite.fidelity import score_fidelity
+from xl_suite.judging.annotations import read_annotations
+from xl_suite.judging.annotator import read_annotator
+from xl_suite.judging.judge import judge_pairs
+from xl_suite.judging.judgement import write_judgement
+from xl_suite.judging.pairwise import pair_outputs
+from xl_suite.leaderboard.site import check_out
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records
+from xl_suite.responding.plan import plan_responses
+from xl_suite.responding.respond import respond
+from xl_suite.scoring.scores import score_annotations
 
 if TYPE_CHECKING:
     from xl_instruct.stages.generate import Generated
@@ -106,19 +124,12 @@ def build(demo: Demo) -> Demo:
 
 def record(demo: Demo) -> Demo:
     """Writes the journal. On real data `respond` writes it itself, an answer at a time."""
-    from xl_suite.responding.plan import plan_responses
-
     plan = plan_responses(demo.benchmark)
     write_journal(demo.journal, zip(plan.rows, plan.calls, strict=True))
     return demo
 
 
 def answer(demo: Demo) -> Demo:
-    from xl_suite.chat.models import parse_model
-    from xl_suite.chat.settings import ChatOptions
-    from xl_suite.responding.plan import plan_responses
-    from xl_suite.responding.respond import respond
-
     outputs: dict[str, dict[str, list[ModelOutput]]] = {}
     for generator in GENERATORS:
         counts = count_answers(generator)
@@ -132,8 +143,6 @@ def answer(demo: Demo) -> Demo:
 
 
 def check(demo: Demo) -> Demo:
-    from xl_suite.fidelity import score_fidelity
-
     fidelity = {
         generator: {
             code: score_fidelity(outputs, code, expected=list_marks(demo.rows[code]))
@@ -145,16 +154,6 @@ def check(demo: Demo) -> Demo:
 
 
 def judge(demo: Demo) -> Demo:
-    from xl_suite.chat.models import parse_model
-    from xl_suite.chat.settings import ChatOptions
-    from xl_suite.demo.judgements import ANNOTATOR, JUDGE, ORDER, write_judge_journal
-    from xl_suite.judging.annotations import read_annotations
-    from xl_suite.judging.annotator import read_annotator
-    from xl_suite.judging.judge import judge_pairs
-    from xl_suite.judging.judgement import write_judgement
-    from xl_suite.judging.pairwise import pair_outputs
-    from xl_suite.scoring.scores import score_annotations
-
     model, reference = (demo.outputs[generator] for generator in GENERATORS)
     pairs = pair_outputs(model, reference)
     write_judge_journal(demo.judge_journal, pairs)
@@ -168,27 +167,19 @@ def judge(demo: Demo) -> Demo:
 
 
 def rate(demo: Demo) -> Demo:
-    from xl_suite.demo.rated import LANGUAGE, rate_demo
-
     outputs = {name: languages[LANGUAGE] for name, languages in demo.outputs.items()}
     return replace(demo, ratings=rate_demo(outputs, demo.rating_journal, demo.rating_folder))
 
 
 def translate(demo: Demo) -> Demo:
-    from xl_suite.demo.translated import build_translated
-
     return replace(demo, translation=build_translated(demo.benchmark, demo.translation_journal, demo.translated))
 
 
 def generate(demo: Demo) -> Demo:
-    from xl_suite.demo.instruct import make_dataset
-
     return replace(demo, generated=make_dataset(demo.passages, demo.pipeline_journal, demo.synthetic))
 
 
 def show(demo: Demo) -> Demo:
-    from xl_suite.demo.board import build_page
-
     build_page(demo.folder, demo.leaderboard)
     return demo
 
@@ -221,9 +212,6 @@ def run_demo(folder: Path, report: Callable[[str], None] = lambda line: None) ->
 
 def check_folder(folder: Path) -> None:
     """Raises BadInput unless `folder` is missing, empty, or holds what a demo wrote there."""
-    from xl_suite.dataset.folder import check_replaceable
-    from xl_suite.leaderboard.site import check_out
-
     demo = Demo(folder)
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder} is a file. Name a folder with --out.")

@@ -9,7 +9,18 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from m_alpacaeval.dataset import build_benchmark
+from m_alpacaeval.review import FILE_NAME, write_reviews
+from m_alpacaeval.rows import read_sources
+from m_alpacaeval.translate import DEFAULT, Translation, check_answers, choose, make_call
+from xl_suite.chat.calls import Answer
+from xl_suite.chat.models import parse_model
+from xl_suite.chat.settings import ChatOptions
+from xl_suite.chat.wire import build_body
+from xl_suite.dataset.card import name_language, render_card
+from xl_suite.dataset.folder import write_benchmark
 from xl_suite.errors import BadInput
+from xl_suite.languages import find_language
 from xl_suite.records import parse_record, write_jsonl
 
 if TYPE_CHECKING:
@@ -42,10 +53,6 @@ def read_translations() -> tuple[DemoTranslation, ...]:
 
 def write_translation_journal(path: Path, prompts: Sequence[Prompt]) -> None:
     """Writes the translator's journal: the calls that a build makes of the prompts, each with what it says."""
-    from m_alpacaeval.translate import DEFAULT, Translation, check_answers, choose, make_call
-    from xl_suite.chat.calls import Answer
-    from xl_suite.chat.wire import build_body
-
     texts = {row.id: row.texts for row in read_translations()}
     lines: list[dict[str, Any]] = []
     for prompt in prompts:
@@ -64,15 +71,6 @@ def write_translation_journal(path: Path, prompts: Sequence[Prompt]) -> None:
 
 def build_translated(benchmark: Path, journal: Path, out: Path) -> dict[str, Any]:
     """Builds the folder with one language and English, and says what became of the prompts, as JSON."""
-    from m_alpacaeval.dataset import build_benchmark
-    from m_alpacaeval.review import FILE_NAME, write_reviews
-    from m_alpacaeval.rows import read_sources
-    from xl_suite.chat.models import parse_model
-    from xl_suite.chat.settings import ChatOptions
-    from xl_suite.dataset.card import name_language, render_card
-    from xl_suite.dataset.folder import write_benchmark
-    from xl_suite.languages import find_language
-
     sources = read_sources(benchmark, [LANGUAGE])
     write_translation_journal(journal, sources.prompts[LANGUAGE])
     translator = parse_model(f"replay:{journal}#{TRANSLATOR}")

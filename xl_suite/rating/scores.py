@@ -13,6 +13,7 @@ from xl_suite.rating.ratings import Rating
 from xl_suite.scoring.intervals import bound_means, standard_error_of_macro
 from xl_suite.scoring.preferences import Array, average
 from xl_suite.scoring.scores import INTERVAL, NOT_AVERAGED
+from xl_suite.scoring.tables import align_columns
 
 AVERAGE = "average"
 
@@ -66,8 +67,6 @@ def score_ratings(ratings: Sequence[Rating], *, resamples: int = 10_000, seed: i
 
 def show_ratings(answer: dict[str, Any]) -> str:
     """The JSON answer as a table: a row a language, a column a criterion."""
-    from xl_suite.scoring.tables import align_columns
-
     names = [AVERAGE, *answer["criteria"]]
     if "languages" in answer:
         rows = [*answer["languages"].items(), ("overall", answer["overall"])]

@@ -9,6 +9,8 @@ from itertools import pairwise
 
 from xl_suite.paper.published import AVERAGE, find_scores, group_by_run, published_scores
 from xl_suite.reproduction.costs import PROMPTS
+from xl_suite.scoring.compare import POWER_FACTOR
+from xl_suite.scoring.tables import align_columns
 
 VERDICTS = ("yes", "depends", "no")
 Run = tuple[str, str, int]
@@ -51,8 +53,6 @@ def list_claims(tables: Sequence[int] | None = None) -> list[Claim]:
 
 def find_detectable(rate_a: float, rate_b: float, languages: int = 1, prompts: int = PROMPTS) -> tuple[float, float]:
     """(least, most) in percentage points, see Claim. rates: percent; each prompt is won or lost."""
-    from xl_suite.scoring.compare import POWER_FACTOR
-
     a, b = (min(max(rate / 100, 0.0), 1.0) for rate in (rate_a, rate_b))
     variance = max(a * (1 - a) + b * (1 - b), 1 / prompts)
     # Half of the lesser model's wins are on prompts that the other wins too: 2 x covariance of two indicators.
@@ -110,8 +110,6 @@ def _name(run: Run) -> str:
 
 def show_claims(claims: Sequence[Claim], *, all_languages: bool = False) -> str:
     """A table for a person: the averages, or every language."""
-    from xl_suite.scoring.tables import align_columns
-
     rows = [["table", "A", "B", "language", "A - B", "detectable from", "to", "told from chance"]]
     for one in claims:
         if all_languages or one.language == AVERAGE:

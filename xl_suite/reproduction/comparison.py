@@ -13,6 +13,7 @@ from xl_suite.errors import BadInput
 from xl_suite.paper.published import AVERAGE, find_scores
 from xl_suite.reproduction.costs import PROMPTS
 from xl_suite.reproduction.plan import Line, Plan
+from xl_suite.scoring.tables import align_columns
 
 # Two-sided 95 % of a normal distribution.
 _Z = 1.959964
@@ -143,8 +144,6 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def show_beside(rows: Sequence[Beside]) -> str:
     """A table for a person: a line for each number that has ours beside it, and how many have not."""
-    from xl_suite.scoring.tables import align_columns
-
     known = [row for row in rows if row.ours is not None]
     head = ["table", "model", "training", "language", "paper", "ours", "95 % interval", "difference", "agree"]
     lines = [head]

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from xl_suite.dataset.card import name_language, render_card
+from xl_suite.dataset.folder import write_dataset_folder
 from xl_suite.errors import BadInput
+from xl_suite.languages import find_language
 from xl_suite.paper.published import find_model, paper_models
 from xl_suite.records import BenchmarkRow
 from xl_suite.reproduction.plan import Plan
@@ -135,10 +138,6 @@ def _find_tiny(out: Path, name: str) -> Path | None:
 
 def _write_rows(out: Path, material: Material) -> None:
     """The demo's answers as a folder of XL-Instruct's layout: `default` and `bestof3` in both languages."""
-    from xl_suite.dataset.card import name_language, render_card
-    from xl_suite.dataset.folder import write_dataset_folder
-    from xl_suite.languages import find_language
-
     splits: dict[str, list[DemoRow]] = {}
     for code in LANGUAGES:
         asked = {row.id: row.instruction for row in material.rows[code]}
