@@ -74,11 +74,14 @@ class VerdictRow:
     repeat_probability: float | None
 
 
-def write_archive(bridge: Path, out: Path, *, license: str, replace: bool = False) -> dict[str, Any]:
+def write_archive(
+    bridge: Path, out: Path, *, license: str, replace: bool = False, allow_gaps: bool = False
+) -> dict[str, Any]:
     """Writes the archive of a bridge, all at once; what was written, for people.
 
-    replace: an archive at `out` may be written anew. Raises BadInput where nothing has been judged, a judgement of
-    the design is missing, there is no journal, or `out` holds anything else.
+    replace: an archive at `out` may be written anew. allow_gaps: judgements that failed for good may be missing; the
+    archive counts them. Raises BadInput where nothing has been judged, a judgement of the design is missing, there is
+    no journal, or `out` holds anything else.
     """
     design = read_design(bridge)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -95,17 +98,18 @@ def write_archive(bridge: Path, out: Path, *, license: str, replace: bool = Fals
         )
     verdicts = {name: [read_verdicts(bridge, design, name, repeat) for repeat in range(REPEATS)] for name in names}
     missing = count_missing(design, verdicts[design.annotator])
-    if missing:
+    if missing and not allow_gaps:
         raise BadInput(
             f"{missing} judgements of {design.annotator} that the design asks for are not there or failed. Run "
-            f"`xl-suite bridge collect {bridge}` to its end, then archive: they cannot be made later."
+            f"`xl-suite bridge collect {bridge}` to its end, then archive: they cannot be made later. "
+            "--allow-gaps archives what is there, where the judge refuses some rows for good."
         )
     rows = make_rows(design, verdicts)
     with atomic_folder(out) as folder:
         configs = {
             language: {"test": [row for row in rows if row.language == language]} for language in design.languages
         }
-        run = describe_run(bridge, design, verdicts, journals, license)
+        run = describe_run(bridge, design, verdicts, journals, license) | {"n_missing": missing}
 
         def card(metadata: Mapping[str, Any]) -> str:
             return write_card(metadata, design, run, license)
@@ -123,6 +127,7 @@ def write_archive(bridge: Path, out: Path, *, license: str, replace: bool = Fals
     return {
         "folder": str(out),
         "n_verdicts": len(rows),
+        "n_missing": missing,
         "n_files": len(sums) + 1,
         "annotators": names,
         **run["journal"],

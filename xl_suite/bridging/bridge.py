@@ -18,6 +18,7 @@ from xl_suite.bridging.linear_map import Map, Prediction
 from xl_suite.bridging.rates import Rate, to_logit, to_percent
 from xl_suite.errors import BadInput
 from xl_suite.scoring.preferences import Array
+from xl_suite.scoring.scores import NOT_AVERAGED
 from xl_suite.scoring.variance import T_QUANTILES_90, find_t
 
 LEAST_MODELS, LEAST_FAMILIES = 8, 4
@@ -47,13 +48,14 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What the map is worth in one language. Rates, errors, widths and differences are in percent points.
+    """What the map is worth in one language, or for the mean over all of them (OVERALL).
 
-    Means are over families, each the mean of its models. error_map, error_none: mean absolute error of mapped rates,
-    and of old rates taken for new ones. floor: the mean absolute error that the prompts drawn alone would cause.
-    coverage: share of new rates in their 95 % prediction interval, with its standard error over families; width: the
-    intervals' mean width. difference: mean of mapped less measured, with a 90 % interval. seen_low, seen_high: the
-    old rates that the map has seen. usable: whether `apply` takes the language; reasons: why the verdict, or why not.
+    Rates, errors, widths and differences are in percent points. Means are over families, each the mean of its models.
+    error_map, error_none: mean absolute error of mapped rates, and of old rates taken for new ones. floor: the mean
+    absolute error that the prompts drawn alone would cause. coverage: share of new rates in their 95 % prediction
+    interval, with its standard error over families; width: the intervals' mean width. difference: mean of mapped less
+    measured, with a 90 % interval. seen_low, seen_high: the old rates that the map has seen. usable: whether `apply`
+    takes the language; reasons: why the verdict, or why not.
     """
 
     language: str
@@ -139,6 +141,8 @@ class Bridge:
         old = float(np.mean([rate for rate, _ in rates.values()]))
         if prediction is None:
             return Mapped(model, OVERALL, old, None, None, None, "not every language could be mapped")
+        if set(rates) == set(list_averaged(self.map)) and not self.worth[OVERALL].usable:
+            return Mapped(model, OVERALL, old, None, None, None, "; ".join(self.worth[OVERALL].reasons))
         return Mapped(model, OVERALL, old, *prediction.bound_mean(0.95))
 
     def _refuse(self, language: str, old: float) -> str | None:
@@ -186,6 +190,7 @@ def fit_bridge(
     fitted = Map(rates, seed)
     left_out = tuple(measure_left_out(fitted))
     wanted = sorted({*fitted.languages, *languages})
+    wanted += [OVERALL] if len(list_averaged(fitted)) > 1 else []
     worth = {language: judge_language(fitted, left_out, language, margin) for language in wanted}
     return Bridge(fitted, margin, left_out, worth)
 
@@ -198,22 +203,34 @@ def measure_left_out(fitted: Map) -> list[LeftOut]:
             own = [rate for rate in fitted.rates if rate.model == model]
             mapped = to_percent(prediction.center())
             low, high = (to_percent(end) for end in prediction.bound(0.95))
+            in_range = [
+                bool(others) and min(others) <= rate.old <= max(others)
+                for rate in own
+                for others in [[r.old for r in fitted.rates if r.language == rate.language and r.family != family]]
+            ]
+            old, new = to_percent([rate.old for rate in own]), to_percent([rate.new for rate in own])
             for place, rate in enumerate(own):
-                others = [r.old for r in fitted.rates if r.language == rate.language and r.family != family]
-                found.append(
-                    LeftOut(
-                        model,
-                        family,
-                        rate.language,
-                        float(to_percent(rate.old)),
-                        float(to_percent(rate.new)),
-                        float(mapped[place]),
-                        float(low[place]),
-                        float(high[place]),
-                        bool(others) and min(others) <= rate.old <= max(others),
-                    )
-                )
+                told = old[place], new[place], mapped[place], low[place], high[place]
+                found.append(make_left_out(model, family, rate.language, told, in_range[place]))
+            places = [place for place, rate in enumerate(own) if rate.language != NOT_AVERAGED]
+            if 1 < len(places) == len(list_averaged(fitted)):
+                bounds = prediction.select(places).bound_mean(0.95)
+                told = old[places].mean(), new[places].mean(), *bounds
+                found.append(make_left_out(model, family, OVERALL, told, all(in_range[place] for place in places)))
     return found
+
+
+def make_left_out(
+    model: str, family: str, language: str, told: tuple[float, float, float, float, float], in_range: bool
+) -> LeftOut:
+    """told: old, new, mapped, low, high."""
+    old, new, mapped, low, high = map(float, told)
+    return LeftOut(model, family, language, old, new, mapped, low, high, in_range)
+
+
+def list_averaged(fitted: Map) -> list[str]:
+    """The languages whose mean is the overall rate: all but English, as everywhere."""
+    return [language for language in fitted.languages if language != NOT_AVERAGED]
 
 
 def judge_language(fitted: Map, left_out: Sequence[LeftOut], language: str, margin: float) -> Worth:
@@ -285,14 +302,21 @@ def decide(low: float, high: float, margin: float) -> tuple[str, tuple[str, ...]
 
 def line_error(fitted: Map, language: str) -> float:
     """The standard error of the line itself at the language's mean old rate, in percent points."""
-    own = [rate for rate in fitted.rates if rate.language == language]
-    middle = float(np.mean([rate.old for rate in own]))
-    rate = float(to_percent(middle)) / 100
-    return 100 * rate * (1 - rate) * float(np.sqrt(fitted.line_covariance([(language, middle)])[0, 0]))
+    codes = list_averaged(fitted) if language == OVERALL else [language]
+    middles = [float(np.mean([rate.old for rate in fitted.rates if rate.language == code])) for code in codes]
+    shares = to_percent(middles) / 100
+    slopes = 100 * shares * (1 - shares) / len(codes)
+    covariance = fitted.line_covariance(list(zip(codes, middles, strict=True)))
+    return float(np.sqrt(slopes @ covariance @ slopes))
 
 
-def find_floor(fitted: Map, language: str) -> float:
-    """The mean absolute error that the prompts drawn would cause alone, had the two judges the same taste."""
+def find_floor(fitted: Map, language: str) -> float | None:
+    """The mean absolute error that the prompts drawn would cause alone, had the two judges the same taste.
+
+    None over all languages, whose prompts are the same: how their errors go together is not measured.
+    """
+    if language == OVERALL:
+        return None
     errors = []
     for rate in fitted.rates:
         if rate.language == language:

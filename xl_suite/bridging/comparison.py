@@ -18,6 +18,7 @@ from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation, scale_preference
 from xl_suite.judging.order import measure_order
 from xl_suite.scoring.preferences import Array
+from xl_suite.scoring.scores import NOT_AVERAGED
 
 Row = tuple[str, str, int | str]  # model, language, prompt
 
@@ -74,7 +75,7 @@ def compare_judges(design: BridgeDesign, old: Judge, new: Judge, rates: Sequence
     """For each language and over all: agreement beside the noise ceilings, ranks, position and length bias."""
     answer = {}
     for language in (*design.languages, *([OVERALL] if len(design.languages) > 1 else [])):
-        places = [place for place, row in enumerate(design.rows) if language in (row.language, OVERALL)]
+        places = [place for place, row in enumerate(design.rows) if covers(language, row.language)]
         rows = [design.rows[place] for place in places]
         weights = weigh_rows(rows, design.drawn_by)
         weight = np.array([weights[row.model, row.language, row.prompt] for row in rows])
@@ -89,6 +90,11 @@ def compare_judges(design: BridgeDesign, old: Judge, new: Judge, rates: Sequence
             "length": {judge.name: find_length(judge, places, rows) for judge in (old, new)},
         }
     return answer
+
+
+def covers(language: str, code: str) -> bool:
+    """Whether rows in `code` count for a language; English is no part of OVERALL, as everywhere."""
+    return language == code or (language == OVERALL and code != NOT_AVERAGED)
 
 
 def find_ceiling(values: Array, rows: Sequence[DrawnRow], weights: Array) -> dict[str, Any] | None:
@@ -109,8 +115,7 @@ def find_ranks(rates: Sequence[Rate], language: str) -> dict[str, Any] | None:
     """Kendall's tau of the models; over all languages by the mean of their rates."""
     models = sorted({rate.model for rate in rates})
     own = {
-        model: [rate for rate in rates if rate.model == model and language in (rate.language, OVERALL)]
-        for model in models
+        model: [rate for rate in rates if rate.model == model and covers(language, rate.language)] for model in models
     }
     present = [model for model in models if own[model]]
     if not present:
@@ -129,7 +134,7 @@ def find_position(judge: Judge, language: str) -> dict[str, Any] | None:
         effect
         for model in sorted({row.generator_2 for row in judge.annotations})
         for code in sorted({row.language for row in judge.annotations})
-        if language in (code, OVERALL)
+        if covers(language, code)
         if (effect := measure_order(r for r in judge.annotations if (r.generator_2, r.language) == (model, code)))
     ]
     total = sum(effect.n for effect in effects)

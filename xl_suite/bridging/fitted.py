@@ -113,7 +113,12 @@ def read_fitted(folder: Path) -> Fitted:
         raw = json.loads(path.read_text(encoding="utf-8"))
         number = raw["format"]
         rates = [parse_record(one, Rate, path, place) for place, one in enumerate(raw["rates"], 1)]
-        bridge = fit_bridge(rates, margin=raw["margin"], languages=list(raw["languages"]), seed=raw["seed"])
+        bridge = fit_bridge(
+            rates,
+            margin=raw["margin"],
+            languages=[code for code in raw["languages"] if code != OVERALL],
+            seed=raw["seed"],
+        )
         identity = {name: raw[name] for name in ("old", "new", "reference", "date", "license", "seed", "versions")}
         identity |= {name: raw[name] for name in ("design_sha256", "journal_fingerprint")}
     except (ValueError, KeyError, TypeError) as error:
@@ -158,7 +163,7 @@ def apply_fitted(fitted: Fitted, score: Mapping[str, Any]) -> dict[str, Any]:
 def describe(fitted: Fitted) -> str:
     """The worth of a bridge for a person, a line for each language."""
     lines = [f"{fitted.identity['old']} -> {fitted.identity['new']}, margin {fitted.bridge.margin:g} points"]
-    for language, worth in sorted(fitted.bridge.worth.items()):
+    for language, worth in fitted.bridge.worth.items():
         judged = fitted.judges.get(language, {}).get("agreement") or {}
         kappa = judged.get("kappa")
         lines.append(
@@ -186,7 +191,7 @@ def describe_mapped(mapped: Mapping[str, Any]) -> str:
 def write_card(metadata: Mapping[str, Any], fitted: Fitted) -> str:
     template = (files("xl_suite.bridging") / "fitted_card.md").read_text(encoding="utf-8")
     identity, worth = fitted.identity, fitted.bridge.worth
-    codes = sorted(worth)
+    codes = sorted(code for code in worth if code != OVERALL)
     return render_card(
         template,
         {
@@ -203,7 +208,7 @@ def write_card(metadata: Mapping[str, Any], fitted: Fitted) -> str:
             "n_models": str(len(fitted.bridge.map.models)),
             "families": ", ".join(map(escape, fitted.bridge.map.families)),
             "fingerprint": identity["journal_fingerprint"],
-            "languages": "\n".join(_show_row(worth[code], fitted.judges.get(code, {})) for code in codes),
+            "languages": "\n".join(_show_row(one, fitted.judges.get(code, {})) for code, one in worth.items()),
         },
     )
 

@@ -95,6 +95,10 @@ class Prediction:
         ]
         return np.array([low for low, _ in ends]), np.array([high for _, high in ends])
 
+    def select(self, places: Sequence[int]) -> Prediction:
+        """The prediction for some of the languages, by their places."""
+        return Prediction(self.weights, self.means[:, places], self.covariances[:, places][:, :, places])
+
     def bound_mean(self, confidence: float, seed: int = 0) -> tuple[float, float, float]:
         """(mean, low, high) in percent of the mean over the languages of the new judge's rates."""
         draw = np.random.default_rng(seed)

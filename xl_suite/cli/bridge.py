@@ -72,6 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_bridge(archive)
     archive.add_argument("--license", default=LICENSE, help=f"of the archive, as the Hub names it ({LICENSE})")
     archive.add_argument("--replace", action="store_true", help="write an archive anew that is there already")
+    archive.add_argument(
+        "--allow-gaps", action="store_true", help="archive though judgements are missing; they are counted"
+    )
     add_out(archive)
     add_json(archive)
     fit = actions.add_parser("fit", help="compare two judges and map one's win rates to the other's")
@@ -181,9 +184,11 @@ def _collect(args: argparse.Namespace) -> Outcome:
 def _archive(args: argparse.Namespace) -> Outcome:
     from xl_suite.bridging.archive import write_archive
 
-    told = write_archive(args.bridge, args.out, license=args.license, replace=args.replace)
+    told = write_archive(
+        args.bridge, args.out, license=args.license, replace=args.replace, allow_gaps=args.allow_gaps
+    )
     notes = (
-        f"{told['n_verdicts']} verdicts, {told['calls']} calls, {told['n_files']} files: {args.out}",
+        f"{told['n_verdicts']} verdicts, {told['n_missing']} missing, {told['calls']} calls, {told['n_files']} files",
         f"then: xl-suite publish {args.out} --repo ORG/NAME --dry-run",
     )
     return Outcome(told, notes=notes)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xl_suite.bridging.bridge import COMPARABLE, NOT_COMPARABLE, NOT_KNOWN, decide, fit_bridge
+from xl_suite.bridging.bridge import COMPARABLE, NOT_COMPARABLE, NOT_KNOWN, OVERALL, decide, fit_bridge
 from xl_suite.bridging.linear_map import Map
 from xl_suite.bridging.rates import Rate, measure_rate, to_logit, to_percent
 from xl_suite.errors import BadInput
@@ -123,6 +123,7 @@ def test_same_rates_same_map() -> None:
 
 def test_bridge_of_a_real_change_is_usable_and_comparable() -> None:
     bridge = fit_bridge(make_rates(24, 12))
+    assert list(bridge.worth) == [*LANGUAGES, OVERALL]
     for worth in bridge.worth.values():
         assert worth.usable
         assert worth.verdict == COMPARABLE
@@ -141,6 +142,17 @@ def test_bridge_of_a_real_change_is_usable_and_comparable() -> None:
     assert mapped.high is not None
     assert mapped.mapped == pytest.approx(float(to_percent(0.4 + 0.8 * to_logit(30.0))), abs=2)
     assert mapped.low < mapped.mapped < mapped.high
+
+
+def test_english_is_no_part_of_the_overall_rate() -> None:
+    with_english = fit_bridge(make_rates(languages=("deu", "eng", "gle")))
+    rows = {(one.model, one.language): one for one in with_english.left_out}
+    both = [rows["m03", code] for code in ("deu", "gle")]
+    assert rows["m03", OVERALL].mapped == pytest.approx(np.mean([one.mapped for one in both]))
+    assert rows["m03", OVERALL].new == pytest.approx(np.mean([one.new for one in both]))
+    # Errors of languages do not all go together: the mean's interval is narrower than theirs.
+    assert with_english.worth[OVERALL].width < min(with_english.worth[code].width or 0 for code in ("deu", "gle"))
+    assert OVERALL not in fit_bridge(make_rates(languages=("deu", "eng"))).worth
 
 
 @pytest.mark.parametrize(("models", "families"), [(7, 7), (12, 3)])

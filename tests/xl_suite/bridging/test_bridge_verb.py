@@ -285,7 +285,10 @@ def test_archive_refuses_gaps(tmp_path: Path, server: Loopback, capsys: pytest.C
     path = tmp_path / "bridge" / "repeats" / "2" / "Alder-0" / "xl_local-old" / "deu.json"
     path.unlink()
     assert archive(tmp_path) == 2
-    assert "judgements of xl_local-old that the design asks for are not there" in capsys.readouterr().err
+    assert "6 judgements of xl_local-old that the design asks for are not there" in capsys.readouterr().err
+    assert archive(tmp_path, "--allow-gaps", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["n_missing"] == 6
+    assert json.loads((tmp_path / "archive" / "run.json").read_text())["n_missing"] == 6
 
 
 def test_one_name_is_one_judge(tmp_path: Path, server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
