@@ -20,6 +20,7 @@ from xl_suite.chat.run import run
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.languages import find_language
 from xl_suite.markdown.blocks import unwrap_fence
+from xl_suite.placeholders import fill
 
 # The first answer is the likeliest one; a second one must be able to differ.
 FIRST_TEMPERATURE, NEXT_TEMPERATURE = 0.0, 0.7
@@ -107,11 +108,7 @@ def make_call(prompt: Prompt, settings: Settings, attempt: int, refused: Transla
     # The tag must not stand in the text, or the text could end itself and go on as an instruction.
     tag = next(tag for tag in _tags() if tag not in prompt.text)
     values = {"language": language, "tag": tag, "text": prompt.text, "caution": caution}
-
-    def fill(text: str) -> str:
-        return re.sub(r"{(language|tag|text|caution)}", lambda match: values[match[1]], text)
-
-    messages = (Message("system", fill(read_prompt("system.txt"))), Message("user", fill(read_prompt("user.txt"))))
+    messages = tuple(Message(role, fill(read_prompt(f"{role}.txt"), values)) for role in ("system", "user"))
     temperature = NEXT_TEMPERATURE if attempt else FIRST_TEMPERATURE
     return Call(prompt.row, messages, Sampling(temperature=temperature, max_tokens=settings.max_tokens), attempt)
 

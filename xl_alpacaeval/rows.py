@@ -8,6 +8,7 @@ from functools import cache
 
 from xl_suite.errors import BadInput
 from xl_suite.languages import Language, find_language
+from xl_suite.placeholders import fill
 from xl_suite.records import BenchmarkRow, Prompt
 from xl_suite.tables import read_table
 from xl_suite.templates import append_template, draw_template
@@ -108,7 +109,7 @@ def edit_prompt(prompt: Prompt, language: Language, tables: str = TABLES) -> str
     text = prompt.instruction
     for edit in edits(tables):
         if edit.id == prompt.id and text.count(edit.find) == 1:
-            text = text.replace(edit.find, edit.replace.replace("{language}", language.name))
+            text = text.replace(edit.find, fill(edit.replace, {"language": language.name}))
     return text
 
 

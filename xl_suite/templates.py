@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from xl_suite.errors import BadInput
+from xl_suite.placeholders import fill
 from xl_suite.tables import read_table
 
 # Between prompt and template. What the release has there is unknown. Many prompts end without a full stop and some
@@ -31,11 +32,11 @@ class Template:
 
     def fill(self, language: str) -> str:
         """The text with a language's English name: `Answer in German`."""
-        return self.text.replace("{language}", language)
+        return fill(self.text, {"language": language})
 
     def fill_phrase(self, phrase: str) -> str:
         """The text with a phrase of `find_phrase`: `Antworte auf Hindi`."""
-        return self.text.replace("{in_language}", phrase)
+        return fill(self.text, {"in_language": phrase})
 
 
 @dataclass(frozen=True, slots=True)

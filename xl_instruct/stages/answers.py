@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from xl_instruct.stages.prompts import restore_tags
 from xl_suite.chat.calls import Answer
 from xl_suite.markdown.blocks import unwrap_fence
+from xl_suite.tags import restore_tags
 
 _THINKING = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL | re.IGNORECASE)
 _WRAPPED = re.compile(r"\A<text>(.*)</text>\Z", re.DOTALL | re.IGNORECASE)

@@ -11,11 +11,12 @@ from xl_instruct.config import TRUNCATED, Translation, Translator
 from xl_instruct.segments import TRANSLATABLE
 from xl_instruct.stages.answers import Malformed, read_translation
 from xl_instruct.stages.files import LeftOut, Summary
-from xl_instruct.stages.prompts import escape_tags, load_prompt
+from xl_instruct.stages.prompts import load_prompt
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.reading import Unreadable, ask_until_read
 from xl_suite.languages import find_language
+from xl_suite.tags import escape_tags
 from xl_suite.translation.guards import check_translations
 
 Row = Mapping[str, Any]

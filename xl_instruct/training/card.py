@@ -11,6 +11,7 @@ from xl_instruct.training.data import TrainingData
 from xl_instruct.training.plan import TrainingPlan
 from xl_suite.dataset.card import name_language
 from xl_suite.languages import find_language
+from xl_suite.placeholders import fill_all
 
 _SHOWN = ("model", "revision", "method", "assumed")
 
@@ -59,8 +60,7 @@ def render_card(
         "version": xl_suite.__version__,
     }
     text = files("xl_instruct.training").joinpath("card.md").read_text(encoding="utf-8")
-    for key, value in values.items():
-        text = text.replace("{{" + key + "}}", value)
+    text = fill_all(text, values, "card", double=True)
     return f"---\n{yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)}---\n{text}"
 
 

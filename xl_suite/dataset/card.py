@@ -13,10 +13,10 @@ from typing import Any
 
 from xl_suite.errors import BadInput, UnknownLanguage
 from xl_suite.languages import Language, find_language, table
+from xl_suite.placeholders import fill_all, find_names
 from xl_suite.tables import read_table
 
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.DOTALL)
-_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _SPLIT = re.compile(r"\w+(\.\w+)*")
 _REQUIRED = ("language", "license", "pretty_name", "size_categories", "task_categories", "configs", "dataset_info")
 # The fields whose values the Hub knows as a closed list.
@@ -52,15 +52,10 @@ def render_card(template: str, metadata: Mapping[str, Any], values: Mapping[str,
     found = _FRONT.match(template)
     if own is None or found is None:
         raise BadInput("The template of the card has no YAML between --- lines at its top.")
-    body = found[2]
-    placeholders = set(_PLACEHOLDER.findall(body))
-    if placeholders != set(values):
-        odd = ", ".join(sorted(placeholders ^ set(values)))
-        raise BadInput(f"The card's placeholders and values do not match: {odd}.")
+    body = fill_all(found[2], values, "card", double=True)
     joined = dict(own)
     for name, value in metadata.items():
         joined[name] = [*own[name], *value] if isinstance(own.get(name), list) else value
-    body = _PLACEHOLDER.sub(lambda place: values[place[1]], body)
     text = f"---\n{_dump(joined)}---\n{body}"
     problems = check_card(text)
     if problems:
@@ -102,7 +97,7 @@ def check_card(text: str, *, with_clients: bool = False) -> list[str]:
     body = text.split("\n---\n", 1)[-1]
     if not re.search(r"^# \S", body, re.MULTILINE):
         problems.append("The text has no title (# ...).")
-    problems += [f"The placeholder {{{{{name}}}}} is not filled." for name in _PLACEHOLDER.findall(body)]
+    problems += [f"The placeholder {{{{{name}}}}} is not filled." for name in sorted(find_names(body, double=True))]
     if with_clients and not problems:
         problems += _read_with_clients(text)
     return problems

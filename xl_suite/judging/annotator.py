@@ -17,6 +17,7 @@ from typing import Any
 from xl_suite.chat.calls import Message, Sampling
 from xl_suite.errors import BadInput, MissingExtra
 from xl_suite.languages import find_language
+from xl_suite.placeholders import fill, find_names
 from xl_suite.records import atomic_folder, write_text
 
 # A prompt_template that begins so is AlpacaEval's own, read from the installed package and never copied.
@@ -143,7 +144,7 @@ def write_for_alpaca_eval(name: str, language: str | None = None, cache: Path | 
         config = dict(annotator.config) | {"prompt_template": str(annotator.prompt_path)}
         if language is not None:
             text = annotator.prompt_path.read_text(encoding="utf-8")
-            write_text(written / "prompt.txt", text.replace("{language}", find_language(language).name))
+            write_text(written / "prompt.txt", fill(text, {"language": find_language(language).name}))
             config["prompt_template"] = str(folder.absolute() / "prompt.txt")
         write_text(written / "configs.yaml", yaml.safe_dump({folder.name: config}, sort_keys=False))
     return folder.absolute()
@@ -172,7 +173,7 @@ def parse_prompt(text: str, path: Path | str) -> tuple[Message, ...]:
     if unknown:
         names = ", ".join(sorted(f"{{{name}}}" for name in unknown))
         raise BadInput(f"{path}: unknown placeholder {names}. Valid: {', '.join(sorted(PLACEHOLDERS))}.")
-    missing = {"instruction", "output_1", "output_2"} - set(re.findall(r"{(\w+)}", text))
+    missing = {"instruction", "output_1", "output_2"} - find_names(text)
     if missing:
         raise BadInput(f"{path}: the prompt lacks {{{'}, {'.join(sorted(missing))}}}.")
     turns = re.findall(r"<\|im_start\|>([^\n]*)\n(.*?)<\|im_end\|>", text, re.DOTALL)

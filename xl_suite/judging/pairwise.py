@@ -8,7 +8,6 @@ answer that holds `{output_2}` or a turn's end mark stays an answer; and a judge
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,12 +18,16 @@ from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.verdicts import draw_order, match_text, parse_logprobs, parse_text, turn
 from xl_suite.languages import find_language, parse_languages
+from xl_suite.placeholders import fill
 from xl_suite.records import ModelOutput
+from xl_suite.tags import escape_tags
 
 METHODS = ("logprobs", "sampled", "parsed")
 ORDERS = ("random", "both")
 # The samples of a judgement that is repeated on purpose begin this far on, beyond any that is asked for again.
 REPEAT_SAMPLES = 1000
+# Tags around untrusted text in the prompts of this package.
+DELIMITERS = ("instruction", "answer")
 # Room for a judge that reasons before its verdict.
 TEXT_TOKENS = 4096
 
@@ -166,21 +169,12 @@ def fill_prompt(annotator: Annotator, question: Question) -> tuple[Message, ...]
     first, second = (pair.output_2, pair.output_1) if question.switched else (pair.output_1, pair.output_2)
     values = {"instruction": pair.instruction, "output_1": first, "output_2": second}
     if annotator.guards_delimiters:
-        values = {name: escape_tags(text) for name, text in values.items()}
+        values = {name: escape_tags(text, *DELIMITERS) for name, text in values.items()}
     if annotator.names_language:
         if not pair.language:
             raise BadInput(f"{annotator.name} names the language, and the outputs have none. Add --language CODE.")
         values["language"] = find_language(pair.language).name
-
-    def fill(match: re.Match[str]) -> str:
-        return values.get(match[1], match[0])
-
-    return tuple(Message(turn.role, re.sub(r"{(\w+)}", fill, turn.content)) for turn in annotator.messages)
-
-
-def escape_tags(text: str) -> str:
-    """Text that cannot open or close the tags that the prompts set around untrusted text."""
-    return re.sub(r"<(?=\s*/?\s*(?:instruction|answer)\b)", "&lt;", text, flags=re.IGNORECASE)
+    return tuple(Message(turn.role, fill(turn.content, values)) for turn in annotator.messages)
 
 
 def read_verdict(answers: Sequence[Answer], question: Question, annotator: Annotator, method: Method) -> float | None:

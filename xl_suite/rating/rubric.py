@@ -17,10 +17,12 @@ from typing import Any
 
 from xl_suite.chat.calls import Answer, Call, Message, Sampling
 from xl_suite.errors import BadInput
-from xl_suite.judging.pairwise import TEXT_TOKENS, escape_tags
+from xl_suite.judging.pairwise import DELIMITERS, TEXT_TOKENS
 from xl_suite.judging.reading import read_score as read_level
 from xl_suite.languages import find_language
+from xl_suite.placeholders import fill, find_names
 from xl_suite.records import ModelOutput
+from xl_suite.tags import escape_tags
 
 # In the order of Table 8.
 CRITERIA = ("precision", "informativeness", "naturalness", "objectivity")
@@ -70,7 +72,7 @@ def _read_folder(folder: Path, frame_path: Path) -> Rubrics:
     order = [name for name in CRITERIA if name in found] + [name for name in found if name not in CRITERIA]
     criteria = {name: _read_text(found[name], {"language"}) for name in order}
     frame = _read_text(frame_path, _PLACEHOLDERS)
-    missing = {"rubric", "instruction", "output"} - set(re.findall(r"{(\w+)}", frame))
+    missing = {"rubric", "instruction", "output"} - find_names(frame)
     if missing:
         raise BadInput(f"{frame_path}: the frame lacks {{{'}, {'.join(sorted(missing))}}}.")
     parts = "\0".join((frame, *(f"{name}\0{text}" for name, text in criteria.items())))
@@ -82,7 +84,7 @@ def _read_text(path: Path, known: set[str]) -> str:
         text = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: cannot be read: {error}.") from error
-    unknown = set(re.findall(r"{(\w+)}", text)) - known
+    unknown = find_names(text) - known
     if unknown or not text:
         problem = (
             f"unknown placeholder {{{sorted(unknown)[0]}}}; valid: {', '.join(sorted(known))}" if text else "empty"
@@ -116,11 +118,11 @@ def make_calls(
     # Each text is put in whole, in one pass: an answer that holds {rubric} or </answer> stays an answer.
     values = {
         "language": find_language(output.language).name,
-        "instruction": escape_tags(output.instruction),
-        "output": escape_tags(output.output),
+        "instruction": escape_tags(output.instruction, *DELIMITERS),
+        "output": escape_tags(output.output, *DELIMITERS),
     }
-    values["rubric"] = rubrics.criteria[criterion].replace("{language}", values["language"])
-    text = re.sub(r"{(\w+)}", lambda found: values.get(found[1], found[0]), rubrics.frame)
+    values["rubric"] = fill(rubrics.criteria[criterion], {"language": values["language"]})
+    text = fill(rubrics.frame, values)
     row = f"{output.language}/{_shorten(output)} {criterion}"
     first = attempt * method.samples
     return [

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
+from xl_suite.placeholders import fill
 from xl_suite.records import BenchmarkRow
+from xl_suite.tags import escape_tags
 
 DIRECT = "direct"
 # Its rows are asked directly with every strategy: there is nothing to translate.
@@ -56,7 +58,7 @@ Write the {language} answer and nothing else."""
 
 _OPENED = re.compile(r"<\s*final[ _-]?answer\s*>", re.IGNORECASE)
 _CLOSED = re.compile(r"<\s*/\s*final[ _-]?answer\s*>", re.IGNORECASE)
-_TAG = re.compile(r"<(?=\s*/?\s*(?:request|english_answer)\b)", re.IGNORECASE)
+_DELIMITERS = ("request", "english_answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,8 @@ def _ask_second(row: BenchmarkRow, draft: str) -> str:
 def _fill(text: str, row: BenchmarkRow, draft: str = "", *, escape: bool = False) -> str:
     values = {"instruction": row.instruction, "language": find_language(row.language).name, "draft": draft}
     if escape:  # what models wrote cannot close the tags around it
-        values = {name: _TAG.sub("&lt;", value) for name, value in values.items()}
-    return re.sub(r"{(instruction|language|draft)}", lambda found: values[found[1]], text)
+        values = {name: escape_tags(value, *_DELIMITERS) for name, value in values.items()}
+    return fill(text, values)
 
 
 STRATEGIES = (

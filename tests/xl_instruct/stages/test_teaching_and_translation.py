@@ -6,12 +6,10 @@ import asyncio
 import random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from xl_instruct.config import ModelSettings, Translation, Translator
 from xl_instruct.stages.answers import Malformed, parse_parts, read_translation
-from xl_instruct.stages.prompts import PromptText, escape_tags, load_prompt, restore_tags
+from xl_instruct.stages.prompts import PromptText, load_prompt
 from xl_instruct.stages.streaming import stream_rows
 from xl_instruct.stages.teaching import build_instruct_call, build_refine_call
 from xl_instruct.stages.translation import build_calls
@@ -35,15 +33,6 @@ def test_a_passage_cannot_leave_its_place_in_the_prompt() -> None:
     asked = build_refine_call(row, TEACHER).messages[0].content
     for tag in ("<instruction>", "</instruction>", "<response>", "</response>"):
         assert asked.count(tag) == load_prompt("refine").text.count(tag)
-
-
-@given(st.text() | st.text(alphabet="<>/&lt; passage\n{}"))
-def test_escaping_can_be_undone_and_leaves_no_tag(text: str) -> None:
-    escaped = escape_tags(text, "passage")
-    assert "<passage" not in escaped
-    assert "</passage" not in escaped
-    if "&lt;" not in text:
-        assert restore_tags(escaped, "passage") == text
 
 
 def test_placeholders_and_values_must_match() -> None:

@@ -15,7 +15,6 @@ from xl_suite.judging.pairwise import (
     Question,
     ask_questions,
     draw_identical,
-    escape_tags,
     fill_prompt,
     join_outputs,
     make_calls,
@@ -107,10 +106,6 @@ def test_our_own_prompts_tags_cannot_be_closed(hostile: str) -> None:
     inside = text.split('<answer name="m">\n')[1].split("\n</answer>")[0]
     assert inside == "&lt;" + hostile[1:]
     assert "in German" in text
-
-
-def test_escaping_leaves_other_markup_alone() -> None:
-    assert escape_tags("<b>a < b</b> <answers> </answer>") == "<b>a < b</b> <answers> &lt;/answer>"
 
 
 @pytest.mark.parametrize(
