@@ -22,11 +22,37 @@ _NEPALI = """
 छ छन् छैन हो हुन् हुन्छ हुनेछ थियो थिए भएको भएकोले गर्न गर्ने गरेको गरी गरिने र वा यो यी त्यो ती यस
 त्यस म हामी तपाईं उनी उनले पनि मात्र लागि देखि सम्म बाट लाई हरू कसैलाई अनि तर धेरै कुनै के
 """
-DEVANAGARI: dict[str, frozenset[str]] = {
+# The same for Portuguese and Galician, which share most of their spelling.
+_PORTUGUESE = """
+não são você vocês também em uma umas com já até pelo pela pelos pelas mais muito muita isso num numa nem sem bem tem
+têm está estão estava depois então lá há às é ao aos à foram após quando mas disse ainda quem dois duas três mesmo
+"""
+_GALICIAN = """
+non son vostede tamén en unha unhas con xa ata polo pola polos polas máis moi moito moita iso nun nunha nin sen ben ten
+teñen está estaba despois entón alá hai ás ao aos á foron cando pero dixo aínda quen dous dúas tres coa co cos coas un
+súa súas dun dunha lle lles xente ano anos
+"""
+SIGNS: dict[str, frozenset[str]] = {
     "hin": frozenset(_HINDI.split()),
     "mar": frozenset(_MARATHI.split()),
     "nep": frozenset(_NEPALI.split()),
+    "por": frozenset(_PORTUGUESE.split()) - frozenset(_GALICIAN.split()),
+    "glg": frozenset(_GALICIAN.split()) - frozenset(_PORTUGUESE.split()),
 }
+DEVANAGARI = ("hin", "mar", "nep")
+
+# Swiss German as it is commonly written, and Standard German, by words that only one of them has.
+_SWISS = """
+isch hett hät händ hei heig nöd nid ned vo uf ufem ufd mitem gsi gsy gsii gsait gseit gmacht chönne cha chan chunnt cho
+sig wäg au sis sini ihri mänsche lüt öppis öpper dezue nachdäm usem bim drü dene däm dere bisch bini tüend tuet git eifach
+luege chli chlii zämme jetz üs üses dä ds em dr no meh mer schwiiz zit dass'd wärde gits wie's ischs si
+"""
+_STANDARD = """
+der die das und ist nicht von den auf eine ein einen einem einer wird wurde haben hat sind sein war sich auch noch mehr
+können diese dieser dieses dem des zu zum zur im für mit bei nach aus über kann sie er wir ihr ich als oder
+"""
+SWISS, STANDARD = frozenset(_SWISS.split()), frozenset(_STANDARD.split())
+SWISS_WORDS = 0.15  # part of the words from which on the text is Swiss German
 _IN_DEVANAGARI = re.compile("[\u0904-\u0939]")
 
 # Hindi words as they are commonly written in Latin letters, without those that are English words too.
@@ -50,15 +76,34 @@ _SIMPLIFIED = re.compile(
     "[这个们来时国说对发学经过还后种样与为无长点东车见门问间电话开关业华应动实现当么吗让从将该体会两几气爱广义书买卖机权]"
 )
 
+# The most frequent characters of Chinese in either way of writing: half of the characters of any text.
+_FREQUENT = (
+    "的一和在是人以有可能个個我中他了不生们們嘅为為用这這到要大来來成工学學年方国國发發多对對上会會分提地法通作特于下些自家力出性"
+    "时時其技同行种種如机機重理化数數斯过過全它面表而球之公或经經常因系业業利名最主物品关關更现現加使保定高智将將好据动動展影着"
+    "子被得新活式程但者与與前目美都文响題题度也合事进進量解供包市制已你等所务務示代当當政从從然及民就变變体體情应應需问問小实實"
+    "类類部比明意教造里司产產正间間相说說她感先期入此建受信时科食基天世本帮首日心果算安开開位"
+)
+_IS_FREQUENT = re.compile(f"[{_FREQUENT}]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+LEAST_HAN = 30  # Chinese characters from which on their frequency tells
+FREQUENT_PART = 0.12  # of any Chinese text of that length at least a fifth was frequent characters
+
 
 def has_devanagari(text: str) -> bool:
     return _IN_DEVANAGARI.search(text) is not None
 
 
 def count_signs(text: str, language: str) -> int:
-    """How many words of the text are frequent words of `language` (hin, mar or nep)."""
-    signs = DEVANAGARI[language]
-    return sum(word in signs for word in find_words(text))
+    """How many words of the text are frequent words of `language`, one of SIGNS."""
+    signs = SIGNS[language]
+    return sum(word in signs for word in find_words(text.lower()))
+
+
+def is_swiss_german(text: str) -> bool:
+    """More words that only Swiss German has than such of Standard German, three at least."""
+    words = find_words(text.lower())
+    swiss = sum(word in SWISS for word in words)
+    return swiss >= 3 and swiss >= SWISS_WORDS * len(words) and swiss > sum(word in STANDARD for word in words)
 
 
 def is_romanised_hindi(text: str) -> bool:
@@ -72,3 +117,9 @@ def is_traditional_chinese(text: str) -> bool:
     """More characters that only traditional writing has than such of simplified writing, and three at least."""
     traditional = len(_TRADITIONAL.findall(text))
     return traditional >= 3 and traditional > len(_SIMPLIFIED.findall(text))
+
+
+def is_salad(text: str) -> bool:
+    """Chinese characters in no order of any language: a random model's, of which hardly any is a frequent one."""
+    n = len(_HAN.findall(text))
+    return n >= LEAST_HAN and len(_IS_FREQUENT.findall(text)) < FREQUENT_PART * n

@@ -21,15 +21,19 @@ from typing import Any
 
 from xl_suite.errors import BadInput
 from xl_suite.fidelity.identify import NO_LANGUAGE, find_column_language, load_identifier
+from xl_suite.fidelity.prose import is_english_prose
 from xl_suite.fidelity.signs import (
     DEVANAGARI,
     count_signs,
     has_devanagari,
     is_romanised_hindi,
+    is_salad,
+    is_swiss_german,
     is_traditional_chinese,
 )
+from xl_suite.fidelity.support import find_support
 from xl_suite.fidelity.text import Piece, find_pieces
-from xl_suite.fidelity.words import count_letters, count_words, is_title, measure
+from xl_suite.fidelity.words import count_letters, count_words, is_listing, is_title, measure
 from xl_suite.languages import find_language
 
 VERDICTS = ("right", "wrong", "mixed", "empty", "undetermined", "withheld")
@@ -58,7 +62,13 @@ MAIN_PART = 0.05  # part of an answer's sure text that is in the target; under i
 FULL_BYTES, FULL_WORDS = 30, 4
 LEAST_WORDS, LEAST_LETTERS = 3, 12  # under this a piece, and an answer, is too short to be judged
 LEAST_LEAD = 0.5  # lead of the target over all pieces together under which an answer is not right
-SIGN = 6.0  # what one word of signs.DEVANAGARI adds to a log score
+HIDDEN_LEAST = 80  # letters of foreign sentences in quotations and marks from which on they count
+SIGN = 6.0  # what one word of signs.SIGNS adds to a log score
+# Known languages that are not written in Latin letters, or mostly not.
+NOT_LATIN = frozenset(
+    "amh ara arz asm bak bel ben bul div dzo ell fas grc guj hbo heb hin hye jpn kan kat kaz khm kir kor lao mal mar mkd mon "
+    "mya nep ori pan pus rus san sin snd tam tat tel tgk tha uig ukr urd zho".split()
+)
 LONG_ENOUGH = 100  # bytes of a piece whose letters need no counting
 SHOWN = 5  # lines that a verdict holds at most
 EXCERPT = 120  # characters of a shown line
@@ -102,7 +112,7 @@ class Answer:
 
 def knows_language(language: str) -> bool:
     """Whether answers in this ISO 639-3 language can be judged at all."""
-    return find_column_language(language, load_identifier().languages) is not None
+    return find_support(language).known
 
 
 def judge_language(output: str, language: str, *, prompt: str = "", expected: str = "target") -> Verdict:
@@ -124,14 +134,11 @@ def judge_answers(answers: Sequence[Answer], language: str) -> list[Verdict]:
     """
     find_language(language)
     wanted = [_parse_expected(answer.expected, language) for answer in answers]
-    identifier = load_identifier()
-    if find_column_language(language, identifier.languages) is None:
-        return [Verdict("undetermined", note=f"the classifier does not know {language}")] * len(answers)
     pieces = [
-        [] if languages is None else _find_pieces(answer) for answer, languages in zip(answers, wanted, strict=True)
+        [] if languages is None or not find_support(languages[0]).known else _find_pieces(answer, languages)
+        for answer, languages in zip(answers, wanted, strict=True)
     ]
-    flat = [piece.text for own in pieces for piece in own]
-    scores = identifier.score(flat)
+    scores = load_identifier().score([piece.text for own in pieces for piece in own])
     verdicts, at = [], 0
     for answer, languages, own in zip(answers, wanted, pieces, strict=True):
         if answer.finish_reason == "withheld":
@@ -140,6 +147,8 @@ def judge_answers(answers: Sequence[Answer], language: str) -> list[Verdict]:
             verdicts.append(Verdict("empty"))
         elif languages is None:
             verdicts.append(Verdict("right", note="any language"))
+        elif not find_support(languages[0]).known:
+            verdicts.append(Verdict("undetermined", note=f"the classifier does not know {languages[0]}"))
         else:
             verdicts.append(_judge_pieces(answer, own, scores[at : at + len(own)], languages))
         at += len(own)
@@ -164,17 +173,33 @@ def _parse_expected(expected: str, language: str) -> tuple[str, ...] | None:
     return (code,) if code == language else (code, language)
 
 
-def _find_pieces(answer: Answer) -> list[Piece]:
-    pieces = find_pieces(answer.output, answer.prompt)
+def _find_pieces(answer: Answer, languages: Sequence[str]) -> list[Piece]:
+    latin = any(_class_of(code) not in NOT_LATIN for code in languages)
+    pieces = find_pieces(answer.output, answer.prompt, latin=latin)
+    plain = [i for i, piece in enumerate(pieces) if piece.kind == "plain"]
     # The last sentence of a truncated answer ends anywhere; it decides nothing beside others.
-    return pieces[:-1] if answer.finish_reason == "length" and len(pieces) > 1 else pieces
+    if answer.finish_reason == "length" and len(plain) > 1:
+        del pieces[plain[-1]]
+    return pieces
+
+
+def _class_of(code: str) -> str:
+    return find_column_language(code, load_identifier().languages) or ""
 
 
 @cache
 def _column_of(code: str) -> int:
-    known = load_identifier().languages
-    found = find_column_language(code, known)
-    return known.index(found) if found else -1
+    found = _class_of(code)
+    return load_identifier().languages.index(found) if found else -1
+
+
+@cache
+def _columns_of(languages: tuple[str, ...]) -> list[list[int]]:
+    """The columns of each language and of those that it is not told apart from."""
+    columns = [
+        [_column_of(code) for code in (language, *find_support(language).confusable)] for language in languages
+    ]
+    return [sorted({column for column in own if column >= 0}) for own in columns]
 
 
 @cache
@@ -185,7 +210,7 @@ def _marks(languages: tuple[str, ...]) -> tuple[Any, Any]:
     known = load_identifier().languages
     down = np.array([MARKED_DOWN if code in RARE else 0.0 for code in known], dtype=np.float32)
     down[known.index(NO_LANGUAGE)] = np.inf
-    down[[_column_of(code) for code in languages if _column_of(code) >= 0]] = np.inf  # no rivals of themselves
+    down[[column for own in _columns_of(languages) for column in own]] = np.inf  # no rivals of themselves
     near = RELATIVES.get(languages[0], frozenset())
     lead = np.array([NEAR if code in near else FOREIGN for code in known], dtype=np.float32)
     lead[known.index("eng")] = ENGLISH
@@ -197,11 +222,10 @@ def _judge_pieces(answer: Answer, pieces: list[Piece], scores: Any, languages: t
 
     if not pieces:
         return Verdict("undetermined", note="no prose")
-    if _column_of(languages[0]) < 0:
-        return Verdict("undetermined", note=f"the classifier does not know {languages[0]}")
-    _add_signs(pieces, scores)
+    _add_signs(pieces, scores, languages[0])
     down, lead = _marks(languages)
-    own_columns = [_column_of(code) for code in languages]
+    columns = _columns_of(languages)
+    own_columns = [column for own in columns for column in own]
     own = scores[:, own_columns].max(axis=1)
     rivals = scores - down
     rival = rivals.argmax(axis=1)
@@ -209,72 +233,108 @@ def _judge_pieces(answer: Answer, pieces: list[Piece], scores: Any, languages: t
 
     right: list[int] = []
     foreign: list[int] = []
-    romanised: set[int] = set()
+    marked: list[int] = []
+    hidden: list[int] = []
+    copied: list[int] = []
+    named: dict[int, str] = {}  # what is told by words, where the classifier has no class
     weight = total = 0.0
-    german = _column_of("deu")
+    german, english = _column_of("deu"), _column_of("eng")
     letters = words = 0
     sizes = [len(piece.text.encode("utf-8", "surrogatepass")) for piece in pieces]
     for i, piece in enumerate(pieces):
         size = sizes[i]
         n = count_words(piece.text)
-        if piece.quoted and margin[i] < 0:  # a quotation may be in any language
-            continue
-        letters += size if size > LONG_ENOUGH else count_letters(piece.text)
-        words += n
-        weight += size
-        total += float(margin[i]) * math.sqrt(size)
+        plain = piece.kind == "plain"
+        if plain or (margin[i] >= 0 and piece.kind != "hidden"):
+            letters += size if size > LONG_ENOUGH else count_letters(piece.text)
+            words += n
+            weight += size
+            total += float(margin[i]) * math.sqrt(size)
         if n < LEAST_WORDS or size < LEAST_LETTERS:
             continue
         full = size >= FULL_BYTES and n >= FULL_WORDS
-        if languages[0] == "hin" and piece.text.isascii() and is_romanised_hindi(piece.text):
-            romanised.add(i)
+        lost = -margin[i] >= (lead[rival[i]] if full and plain else FOREIGN_SHORT)
+        if code := _name_by_words(piece.text, languages[0]):
+            named[i] = code
             foreign.append(i)
         elif margin[i] >= 0:
-            right.append(i)
-        elif -margin[i] >= (lead[rival[i]] if full else FOREIGN_SHORT) and (
-            # Titles and names don't count; in German every noun has its capital, so that they can't be told there.
-            rival[i] == german or not is_title(piece.text)
-        ):
+            if plain or (margin[i] >= SURE and (piece.kind != "hidden")):
+                right.append(i)
+        elif not scores[i].any() and plain:
+            named[i] = NO_LANGUAGE  # letters of a script that no class has
             foreign.append(i)
-    if words < LEAST_WORDS or letters < LEAST_LETTERS:
+        # Titles and names don't count; in German every noun has its capital, so that they can't be told there.
+        elif lost and not (is_listing(piece.text) if rival[i] == german else is_title(piece.text)):
+            if plain:
+                foreign.append(i)
+            elif rival[i] != english or is_english_prose(piece.text):
+                {"marked": marked, "copied": copied}.get(piece.kind, hidden).append(i)
+
+    def weigh(chosen: Sequence[int]) -> int:
+        return sum(measure(pieces[i].text) for i in chosen)
+
+    if weigh(marked) >= HIDDEN_LEAST:
+        foreign = sorted(foreign + marked)
+    if weigh(hidden) >= max(HIDDEN_LEAST, weigh(right)):
+        foreign = sorted(foreign + hidden)
+    if not right and not foreign:  # an answer that is all quotation
+        foreign = [i for i in hidden if pieces[i].kind == "quoted"]
+    if not right and not foreign and weigh(copied) >= HIDDEN_LEAST:
+        foreign = copied
+    if not foreign and (words < LEAST_WORDS or letters < LEAST_LETTERS):
         return Verdict("undetermined", note="too short")
-    overall = total / math.sqrt(weight)
+    overall = total / math.sqrt(weight) if weight else -math.inf
 
     def show(chosen: Sequence[int], *, asked: bool) -> tuple[LineVerdict, ...]:
         lines = []
         for i in sorted(chosen, key=lambda i: -abs(float(margin[i])))[:SHOWN]:
             column = own_columns[int(scores[i, own_columns].argmax())] if asked else int(rival[i])
-            code = "hin" if i in romanised else load_identifier().languages[column]
+            code = load_identifier().languages[column]
             chance = 1 / (1 + math.exp(min(50.0, -abs(float(margin[i])))))
-            lines.append(LineVerdict(pieces[i].line, pieces[i].text[:EXCERPT], code, round(chance, 4)))
+            lines.append(LineVerdict(pieces[i].line, pieces[i].text[:EXCERPT], named.get(i, code), round(chance, 4)))
         return tuple(sorted(lines, key=lambda line: line.line))
 
-    note = _note(pieces, right, romanised, languages)
-    in_right = sum(measure(pieces[i].text) for i in right if margin[i] >= SURE)
-    if foreign and in_right >= MAIN_PART * (in_right + sum(measure(pieces[i].text) for i in foreign)):
+    note = _note(pieces, right, "hin" in named.values(), languages)
+    in_right = weigh([i for i in right if margin[i] >= SURE])
+    if foreign and in_right >= MAIN_PART * (in_right + weigh(foreign)):
         return Verdict("mixed", (*show(foreign, asked=False), *show(right, asked=True)[:1]), note)
     if foreign or (overall <= -FOREIGN):
         return Verdict("wrong", show(foreign or range(len(pieces)), asked=False), note)
     if not right or overall < LEAST_LEAD:
         return Verdict("undetermined", note=note or "unclear")
-    if len(languages) == 2:
-        column = own_columns[0]
-        if not any(int(scores[i, own_columns].argmax()) == 0 for i in right) and column != own_columns[1]:
+    if _class_of(languages[0]) == "zho" and is_salad("".join(pieces[i].text for i in right)):
+        return Verdict("wrong", show(right, asked=True)[:1], "no text but characters without an order")
+    if len(languages) == 2 and not set(columns[0]) & set(columns[1]):
+        if not any(own_columns[int(scores[i, own_columns].argmax())] in columns[0] for i in right):
             return Verdict("undetermined", show(right, asked=True)[:1], f"no text in {languages[0]} found")
     return Verdict("right", show(right, asked=True)[:1], note)
 
 
-def _add_signs(pieces: list[Piece], scores: Any) -> None:
-    """Adds what telling words say to the scores of the languages in Devanagari."""
+def _name_by_words(text: str, language: str) -> str:
+    """What the words of a text tell that its letters do not, by language asked for; empty where nothing."""
+    if language == "hin" and text.isascii() and is_romanised_hindi(text):
+        return "hin"
+    if language == "deu" and is_swiss_german(text):
+        return "gsw"
+    return ""
+
+
+def _add_signs(pieces: list[Piece], scores: Any, language: str) -> None:
+    """Adds what telling words say to the scores of languages that share their letters."""
+    iberian = language in ("por", "glg")
     for i, piece in enumerate(pieces):
-        if piece.text.isascii() or not has_devanagari(piece.text):
+        if has_devanagari(piece.text):
+            codes: tuple[str, ...] = DEVANAGARI
+        elif iberian:
+            codes = ("por", "glg")
+        else:
             continue
         scale = SIGN / math.sqrt(len(piece.text.encode("utf-8", "surrogatepass")))
-        for code in DEVANAGARI:
+        for code in codes:
             scores[i, _column_of(code)] += scale * count_signs(piece.text, code)
 
 
-def _note(pieces: list[Piece], right: list[int], romanised: set[int], languages: tuple[str, ...]) -> str:
+def _note(pieces: list[Piece], right: list[int], romanised: bool, languages: tuple[str, ...]) -> str:
     if romanised:
         return "romanised Hindi"
     if languages[0] in ("zho", "cmn") and is_traditional_chinese("".join(pieces[i].text for i in right)):

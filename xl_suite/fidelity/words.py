@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+LISTED_LETTERS = 2.5  # letters of a word on average under which a text in an alphabet is a list of letters
 TITLE_WORD = 5  # letters of the words that a title writes with a capital; shorter ones may be prepositions
 
 # Letters by script, as parts of character classes. DENSE has a word in one or two characters and no spaces
@@ -15,6 +16,8 @@ OTHER = f"\u0370-\u03ff\u0400-\u0482\u048a-\u0900\u10a0-\u177f\u1f00-\u1fff{SIGN
 
 WORD = re.compile(rf"[{DENSE}]|(?:[^\W\d_{DENSE}]|[\u0300-\u036f{SIGNED}])+")
 IS_DENSE = re.compile(f"[{DENSE}]")
+_UNSPACED = re.compile("[\u0e01-\u0eff\u1000-\u109f\u1780-\u17d3]")  # Thai, Lao, Burmese, Khmer
+_UNSPACED_WORD = 6  # their letters and signs that make about a word
 
 
 def find_words(text: str) -> list[str]:
@@ -25,7 +28,9 @@ def find_words(text: str) -> list[str]:
 def count_words(text: str) -> int:
     """How many words, exactly where there are few."""
     spaces = text.count(" ")
-    return spaces if spaces >= 8 else len(find_words(text))
+    if spaces >= 8:
+        return spaces
+    return len(find_words(text)) + (0 if text.isascii() else len(_UNSPACED.findall(text)) // _UNSPACED_WORD)
 
 
 def count_letters(text: str) -> int:
@@ -34,9 +39,15 @@ def count_letters(text: str) -> int:
 
 
 def is_title(text: str) -> bool:
-    """Whether all longer words begin with a capital, as in titles and lists of names; not so in mere capitals."""
+    """Whether all longer words have a capital, as in titles and lists of names (iPhone); not so in mere capitals."""
     longer = [word for word in find_words(text) if len(word) >= TITLE_WORD]
-    return bool(longer) and all(word[0].isupper() for word in longer) and not text.isupper()
+    return bool(longer) and all(word != word.lower() for word in longer) and not text.isupper()
+
+
+def is_listing(text: str) -> bool:
+    """Whether all words have a capital, as lists of names have even in German, or are letters and abbreviations."""
+    words = find_words(text)
+    return all(word != word.lower() for word in words) or sum(map(len, words)) < LISTED_LETTERS * len(words)
 
 
 def measure(text: str) -> int:
