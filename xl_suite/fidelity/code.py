@@ -7,26 +7,30 @@ from collections.abc import Sequence
 
 _LETTER = re.compile(r"[{}<>=\[\]\\^$;|&@(_/:]")
 _SIGN = re.compile(r"[{}<>=\[\]\\^$;|&@]|\w\(|\)\s*[:.]\s*$|_\w|/\w|::|->")
+_SQL = (
+    "SELECT|FROM|WHERE|JOIN|LEFT JOIN|INNER JOIN|ORDER BY|GROUP BY|HAVING|INSERT INTO|VALUES|UPDATE|DELETE FROM|"
+    "CREATE TABLE|ALTER TABLE|DROP TABLE|LIMIT|ON|AND"
+)
+_DECLARATIONS = (
+    "def|class|func|fn|function|public|private|static|void|int|double|const|let|var|struct|using|namespace|package"
+)
+_PROGRAMS = "sudo|apt|apt-get|pip3?|npm|npx|yarn|git|cd|mkdir|docker|kubectl|curl|wget|systemctl|chmod|ssh|brew|conda"
 _STATEMENT = re.compile(
-    r"""\s*(?:
-    (?:SELECT|FROM|WHERE|JOIN|LEFT\ JOIN|INNER\ JOIN|ORDER\ BY|GROUP\ BY|HAVING|INSERT\ INTO|VALUES|UPDATE|DELETE\ FROM
-       |CREATE\ TABLE|ALTER\ TABLE|DROP\ TABLE|LIMIT|ON|AND)\b(?=.*[\w*'")=;])(?!.*[a-z]{3,}\s+[a-z]{3,}\s+[a-z]{3,})
-    | (?:import|from)\ [\w.]+(?:\ import\ .*|\ as\ \w+)?;?\s*$
-    | (?:def|class|func|fn|function|public|private|static|void|int|double|const|let|var|struct|using|namespace|package)
-      \ [^.!?]*[({;=:][^.!?]*$
-    | return\b.*[)\]};]\s*$
-    | (?:return|yield|raise|break|continue|pass|else|try|finally|do)\b(?:\ [^\s.!?]+(?:\ [-+*/=<>&|%]+\ \S+)*)?\s*[;:{]?$
-    | (?:if|elif|for|while|with|switch|case|except|catch)\b.{1,200}[:{]$
-    | (?:sudo|apt|apt-get|pip3?|npm|npx|yarn|git|cd|mkdir|docker|kubectl|curl|wget|systemctl|chmod|ssh|brew|conda)\ \S+
-      (?:\ \S+){0,8}$
-    | \#include\b | \#!/ | @\w+(?:\(.*\))?$ | print\b.*[)"';]$ | echo\b | \}\s*\w* | \$\ \S
-    | </?[A-Za-z][^<>]*>\s*$
-    | [\w.-]+\s*=\s*[{\["'\d(] | [\w.-]+:\s*[{\[]
-    | "[^"\n]{1,80}"\s*:
-    | =\w+\(
-    | Traceback\ \(most | File\ ".*",\ line
-    )""",
-    re.VERBOSE,
+    r"\s*(?:"
+    rf"(?:{_SQL})\b(?=.*[\w*'\")=;])(?!.*[a-z]{{3,}}\s+[a-z]{{3,}}\s+[a-z]{{3,}})"
+    r"|(?:import|from) [\w.]+(?: import .*| as \w+)?;?\s*$"
+    rf"|(?:{_DECLARATIONS}) [^.!?]*[({{;=:][^.!?]*$"
+    r"|return\b.*[)\]};]\s*$"
+    r"|(?:return|yield|raise|break|continue|pass|else|try|finally|do)\b"
+    r"(?: [^\s.!?]+(?: [-+*/=<>&|%]+ \S+)*)?\s*[;:{]?$"
+    r"|(?:if|elif|for|while|with|switch|case|except|catch)\b.{1,200}[:{]$"
+    rf"|(?:{_PROGRAMS}) \S+(?: \S+){{0,8}}$"
+    r"|\#include\b|\#!/|@\w+(?:\(.*\))?$|print\b.*[)\"';]$|echo\b|\}\s*\w*|\$ \S"
+    r"|</?[A-Za-z][^<>]*>\s*$"
+    r"|[\w.-]+\s*=\s*[{\[\"'\d(]|[\w.-]+:\s*[{\[]"
+    r"|\"[^\"\n]{1,80}\"\s*:"
+    r"|=\w+\("
+    r"|Traceback \(most|File \".*\", line)"
 )
 _KEY = re.compile(r"\s*(?:-\s+)?[\w.-]{1,40}:(?:\s+\S+){0,4}$")
 _ROW = re.compile(r"[^,;\t\n]*(?:,[^\s,][^,\n]*){2,}$|[^,;\t\n]*(?:;[^\s;][^;\n]*){2,}$")

@@ -20,7 +20,7 @@ _TWO_SCRIPTS = re.compile(
 )
 _ALIKE = str.maketrans(
     "аеорсхуіјѕԁһкмптвнзАЕОРСХУІЈЅКМТВНЗαορνικτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
-    "aeopcxyijsdhkmnтbhзAEOPCXYIJSKMTBHЗaopviktuxABEZHIKMNOPTYX",
+    "aeopcxyijsdhkmntbhzAEOPCXYIJSKMTBHZaopviktuxABEZHIKMNOPTYX",
 )
 
 

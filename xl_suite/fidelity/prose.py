@@ -23,7 +23,8 @@ them would these so her him has more could my than been who its now did get may 
 most our before between here such because through while should those both during until very us me not no into just
 """
 ENGLISH = frozenset(_ENGLISH.split())
-_STRING = re.compile(r"\"([^\"\n]{8,2000})\"|'([^'\n]{8,2000})'")
+_STRING = re.compile(r"\"([^\"\n]{8,2000})(?:\"|$)|(?<!\w)'([^'\n]{8,2000})'")
+_KEY = re.compile(r"\s*\"[^\"\n]{1,80}\"\s*:")
 _COMMENT = re.compile(r"(?:^|\s)(?:#+|//+|--+|/\*+|\*+|%+|;+|<!--|\"\"\"|''')\s*([^\n]*)")
 _SIGNS = re.compile(r"[{}\[\]<>=;|\\^~@$*&#%+_()\"]+")
 _CODE_SIGN = re.compile(r"[{}\[\]<>=;|\\^~@$*&#%+_]|\w\(|\.\w|\w/\w|::|->")
@@ -40,31 +41,30 @@ def split_joined(text: str) -> str:
 
 
 def find_prose(code: str) -> Iterator[tuple[int, str]]:
-    """(line from 0, sentence) of a block of code in which sentences outweigh code; nothing for one that is code."""
+    """(line from 0, sentence) of a block of code in which sentences outweigh code; nothing for one that is code.
+
+    Sentences must have most of the letters, and of the lines too where they are comments: programs may have longer
+    comments than statements. The keys of data don't count.
+    """
     found: list[tuple[int, str]] = []
-    letters = in_prose = lines = 0
+    letters = in_prose = lines = commented = 0
     for number, line in enumerate(code.split("\n")):
+        line = _KEY.sub("", line, count=1)
         whole = _count_letters(line)
         if not whole:
             continue
         letters += whole
         lines += 1
-        for sentence in _read_line(line):
-            found.append((number, sentence))
-            in_prose += _count_letters(sentence)
-    if in_prose >= BLOCK_PROSE * letters and len({number for number, _ in found}) >= BLOCK_PROSE * lines:
+        strings = [one or other for one, other in _STRING.findall(line)]
+        comment = None if strings else _COMMENT.search(line)
+        parts = strings or ([comment[1].rstrip("*/->\"' ")] if comment else _SIGNS.split(line))
+        own = [part for part in parts if _is_sentence(part)]
+        found += [(number, sentence) for sentence in own]
+        in_prose += sum(map(_count_letters, own))
+        commented += bool(comment and own)
+    sentences = len({number for number, _ in found})
+    if in_prose >= BLOCK_PROSE * letters and (not commented or sentences >= BLOCK_PROSE * lines):
         yield from found
-
-
-def _read_line(line: str) -> list[str]:
-    """The sentences of a line of code: its strings, its comment, or all of it where it has no sign of code."""
-    parts = [one or other for one, other in _STRING.findall(line)]
-    comment = _COMMENT.search(line)
-    if not parts and comment:
-        parts = [comment[1].rstrip("*/->\"' ")]
-    if not parts:
-        parts = _SIGNS.split(line)
-    return [part for part in parts if _is_sentence(part)]
 
 
 def _is_sentence(text: str) -> bool:

@@ -28,8 +28,9 @@ não são você vocês também em uma umas com já até pelo pela pelos pelas ma
 têm está estão estava depois então lá há às é ao aos à foram após quando mas disse ainda quem dois duas três mesmo
 """
 _GALICIAN = """
-non son vostede tamén en unha unhas con xa ata polo pola polos polas máis moi moito moita iso nun nunha nin sen ben ten
-teñen está estaba despois entón alá hai ás ao aos á foron cando pero dixo aínda quen dous dúas tres coa co cos coas un
+non son vostede tamén en unha unhas con xa ata polo pola polos polas máis moi moito moita iso nun nunha nin sen ben
+ten teñen está estaba despois entón alá hai ás ao aos á foron cando pero dixo aínda quen dous dúas tres coa co cos
+coas un
 súa súas dun dunha lle lles xente ano anos
 """
 SIGNS: dict[str, frozenset[str]] = {
@@ -43,13 +44,14 @@ DEVANAGARI = ("hin", "mar", "nep")
 
 # Swiss German as it is commonly written, and Standard German, by words that only one of them has.
 _SWISS = """
-isch hett hät händ hei heig nöd nid ned vo uf ufem ufd mitem gsi gsy gsii gsait gseit gmacht chönne cha chan chunnt cho
-sig wäg au sis sini ihri mänsche lüt öppis öpper dezue nachdäm usem bim drü dene däm dere bisch bini tüend tuet git eifach
-luege chli chlii zämme jetz üs üses dä ds em dr no meh mer schwiiz zit dass'd wärde gits wie's ischs si
+isch hett hät händ hei heig nöd nid ned vo uf ufem ufd mitem gsi gsy gsii gsait gseit gmacht chönne cha chan chunnt
+cho sig wäg au sis sini ihri mänsche lüt öppis öpper dezue nachdäm usem bim drü dene däm dere bisch bini tüend tuet
+git
+eifach luege chli chlii zämme jetz üs üses dä ds em dr no meh mer schwiiz zit dass'd wärde gits wie's ischs si
 """
 _STANDARD = """
-der die das und ist nicht von den auf eine ein einen einem einer wird wurde haben hat sind sein war sich auch noch mehr
-können diese dieser dieses dem des zu zum zur im für mit bei nach aus über kann sie er wir ihr ich als oder
+der die das und ist nicht von den auf eine ein einen einem einer wird wurde haben hat sind sein war sich auch noch
+mehr können diese dieser dieses dem des zu zum zur im für mit bei nach aus über kann sie er wir ihr ich als oder
 """
 SWISS, STANDARD = frozenset(_SWISS.split()), frozenset(_STANDARD.split())
 SWISS_WORDS = 0.15  # part of the words from which on the text is Swiss German

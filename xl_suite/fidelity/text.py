@@ -121,8 +121,9 @@ def find_pieces(output: str, prompt: str = "", *, latin: bool = True) -> list[Pi
         if asked:
             line = _leave_out_copied(number, line, asked, found)
         line, quotations = _leave_out_quotations(line)
+        alone = quotations and len(find_words(line)) < 2  # a line that is all quotation
         for text in quotations:
-            if measure(text) >= SHORT_PIECE:
+            if alone or measure(text) >= SHORT_PIECE:
                 found.quoted += [Piece(number, part, "quoted") for part in _split_line(number, text, latin, found)]
             else:
                 found.words.append((number, text))

@@ -65,10 +65,11 @@ LEAST_LEAD = 0.5  # lead of the target over all pieces together under which an a
 HIDDEN_LEAST = 80  # letters of foreign sentences in quotations and marks from which on they count
 SIGN = 6.0  # what one word of signs.SIGNS adds to a log score
 # Known languages that are not written in Latin letters, or mostly not.
-NOT_LATIN = frozenset(
-    "amh ara arz asm bak bel ben bul div dzo ell fas grc guj hbo heb hin hye jpn kan kat kaz khm kir kor lao mal mar mkd mon "
-    "mya nep ori pan pus rus san sin snd tam tat tel tgk tha uig ukr urd zho".split()
-)
+_NOT_LATIN = """
+amh ara arz asm bak bel ben bul div dzo ell fas grc guj hbo heb hin hye jpn kan kat kaz khm kir kor lao mal mar mkd
+mon mya nep ori pan pus rus san sin snd tam tat tel tgk tha uig ukr urd zho
+"""
+NOT_LATIN = frozenset(_NOT_LATIN.split())
 LONG_ENOUGH = 100  # bytes of a piece whose letters need no counting
 SHOWN = 5  # lines that a verdict holds at most
 EXCERPT = 120  # characters of a shown line
@@ -304,9 +305,12 @@ def _judge_pieces(answer: Answer, pieces: list[Piece], scores: Any, languages: t
         return Verdict("undetermined", note=note or "unclear")
     if _class_of(languages[0]) == "zho" and is_salad("".join(pieces[i].text for i in right)):
         return Verdict("wrong", show(right, asked=True)[:1], "no text but characters without an order")
-    if len(languages) == 2 and not set(columns[0]) & set(columns[1]):
-        if not any(own_columns[int(scores[i, own_columns].argmax())] in columns[0] for i in right):
-            return Verdict("undetermined", show(right, asked=True)[:1], f"no text in {languages[0]} found")
+    if (
+        len(languages) == 2
+        and not set(columns[0]) & set(columns[1])
+        and not any(own_columns[int(scores[i, own_columns].argmax())] in columns[0] for i in right)
+    ):
+        return Verdict("undetermined", show(right, asked=True)[:1], f"no text in {languages[0]} found")
     return Verdict("right", show(right, asked=True)[:1], note)
 
 

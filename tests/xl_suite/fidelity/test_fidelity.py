@@ -170,8 +170,8 @@ def test_an_answer_without_text_is_empty_and_no_pass(text: str) -> None:
         "42",
         "🙂🙂🙂",
         "---",
-        "```python\nprint('this is a program and no sentence at all')\n```",
-        "~~~\nThe fence is never closed, and English words stand in it.",
+        "```python\ntotal = sum(this, is, a, program, no, sentence)\n```",
+        "~~~\nvalue = never_closed(the, fence)\nreturn value + 1",
         "`the_only_thing_here = some.inline(code)`",
         "https://example.org/the/quick/brown/fox/jumps/over/the/lazy/dog",
         "$$\\sum_{i=1}^{n} the_i + number_i = result$$",
@@ -180,6 +180,13 @@ def test_an_answer_without_text_is_empty_and_no_pass(text: str) -> None:
 @pytest.mark.parametrize("language", ["deu", "eng", "zho", "hin"])
 def test_without_prose_nothing_is_right(text: str, language: str) -> None:
     assert judge_language(text, language).verdict == "undetermined"
+
+
+@pytest.mark.parametrize("frame", ["```\n{}\n```", "~~~\n{}", '"{}"', "<!-- {} -->", "> {}", "`{}`"])
+def test_sentences_count_whatever_marks_are_put_around_them(frame: str) -> None:
+    english, german = (frame.format(" ".join(SENTENCES[code])) for code in ("eng", "deu"))
+    assert judge_language(f"{SENTENCES['deu'][0]}\n\n{english}", "deu").verdict == "mixed"
+    assert judge_language(f"{SENTENCES['deu'][0]}\n\n{german}", "deu").verdict == "right"
 
 
 def test_code_and_addresses_do_not_count_against_the_language() -> None:
