@@ -15,8 +15,9 @@ from xl_suite.display import Shown
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.fidelity import Fidelity, knows_language, score_fidelity
 from xl_suite.languages import find_language, parse_languages
+from xl_suite.listing import FAILED, log_left_alone
 from xl_suite.records import ModelOutput, read_records
-from xl_suite.responding.outputs import FAILED, FailedRow, find_samples, name_folder, read_output_file
+from xl_suite.responding.outputs import OUTPUTS, FailedRow, list_outputs, name_folder, read_output_file
 
 logger = logging.getLogger("xl_suite.fidelity")
 Groups = dict[tuple[str, str], list[ModelOutput]]  # by generator and language
@@ -72,7 +73,9 @@ def score_folders(
 
     language: of rows that name none. Raises BadInput where there are no outputs or a row's language is unknown.
     """
-    files = find_files(path)
+    listing = list_outputs(path, several=True)
+    log_left_alone(listing, OUTPUTS)
+    files = listing.files
     groups = read_groups(files, language)
     failed = count_failed(files, groups)
     if path.is_dir():  # a language may have failed altogether
@@ -88,28 +91,6 @@ def score_folders(
     for (_, code), rows in groups.items():
         benchmarks.setdefault(code, set()).update(row.benchmark for row in rows)
     return FidelityScores(dict(_score_groups(groups, failed, find_expected(benchmark, benchmarks), progress)), groups)
-
-
-def find_files(outputs: Path) -> list[Path]:
-    """The files of outputs at a path: itself, those of a generator's folder, or those of each folder in it."""
-    if outputs.is_file():
-        return [outputs]
-    if not outputs.exists():
-        raise BadInput(f"{outputs}: no such file or folder.")
-    found = find_samples(outputs) or [
-        path
-        for pattern in ("*.json", "*/*.json")
-        for path in sorted(outputs.glob(pattern))
-        if path.is_file()
-        and path.name != "failed.json"
-        and not any(part.startswith(".") for part in path.relative_to(outputs).parts)
-    ]
-    if not found:
-        raise BadInput(
-            f"{outputs} holds no outputs. Valid are a .json file, a generator's folder with <language>.json files "
-            "(as `xl-suite respond` writes them), a folder of such folders, or one with lm-eval's samples_*.jsonl."
-        )
-    return found
 
 
 def read_groups(files: Sequence[Path], language: str | None) -> Groups:

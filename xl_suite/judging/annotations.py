@@ -15,10 +15,15 @@ from typing import Any
 
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.languages import parse_languages
+from xl_suite.listing import Kind, Listing, join_listings, list_folder, list_folders, log_left_alone
 from xl_suite.records import parse_record, read_raw
 
-# Files that stand beside annotations and hold something else.
-OTHER_FILES = ("model_outputs", "reference_outputs", "leaderboard", "failed")
+# alpaca_eval's own file is `annotations.json`, whose rows may repeat those of `<language>.json`.
+ANNOTATIONS = Kind(
+    "annotations",
+    lambda head: "output_1" in head and "output_2" in head,
+    copies=frozenset({"annotations"}),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,9 @@ def read_annotations(path: Path) -> list[Annotation]:
     A row without a language takes it from a file name like `deu.json`. Raises BadInput where there are none, and
     BadRecord for a row that does not fit or a judgement that stands twice.
     """
-    annotations = [row for file in find_files(path) for row in read_file(file)]
+    listing = list_annotations(path)
+    log_left_alone(listing, ANNOTATIONS)
+    annotations = [row for file in listing.files for row in read_file(file)]
     if not annotations:
         raise BadInput(f"{path}: no annotations.")
     return annotations
@@ -99,25 +106,31 @@ def read_file(path: Path) -> list[Annotation]:
     return rows
 
 
-def find_files(path: Path) -> list[Path]:
-    """The annotation files of a path: itself, or those in it, or else those in its folders."""
+def list_annotations(path: Path) -> Listing:
+    """The annotation files of a path: itself, or those in it, or else those in its folders.
+
+    Raises BadInput where there are none, or the folders of generators.
+    """
     if not path.is_dir():
-        return [path]
-    files = _list_files(path)
-    if not files:
-        folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-        files = [file for folder in folders for file in _list_files(folder)]
-    if not files:
-        generators = sorted(
-            {file.parent.parent.name for file in path.glob("*/*/*.json*") if file in _list_files(file.parent)}
-        )
-        if generators:
-            raise BadInput(f"{path} holds the folders of generators; name one: {', '.join(generators[:10])}.")
-        raise BadInput(
-            f"{path}: no annotations. Name a file, an annotator's folder (OUT/<generator>/<annotator>) or a "
-            "generator's folder (OUT/<generator>); `xl-suite judge --out OUT` writes them."
-        )
-    return files
+        return Listing((path,))
+    own = list_folder(path, ANNOTATIONS)
+    inner = [list_folder(folder, ANNOTATIONS) for folder in list_folders(path)]
+    listing = own if own.files else join_listings([own, *inner])
+    if listing.files:
+        return listing
+    generators = [
+        folder.name
+        for folder in list_folders(path)
+        if any(list_folder(inner, ANNOTATIONS).files for inner in list_folders(folder))
+    ]
+    if generators:
+        raise BadInput(f"{path} holds the folders of generators; name one: {', '.join(generators[:10])}.")
+    note = listing.describe(ANNOTATIONS)
+    raise BadInput(
+        f"{path}: no annotations. Name a file, an annotator's folder (OUT/<generator>/<annotator>) or a "
+        "generator's folder (OUT/<generator>); `xl-suite judge --out OUT` writes them."
+        + (f" {note[0].upper()}{note[1:]}" if note else "")
+    )
 
 
 def choose_languages(annotations: Iterable[Annotation], languages: str) -> list[Annotation]:
@@ -136,17 +149,6 @@ def select_languages(annotations: Iterable[Annotation], codes: Sequence[str]) ->
         listed = ", ".join(code or "(none named)" for code in found)
         raise BadInput(f"no annotations in {', '.join(missing)}. The languages found: {listed}.")
     return [row for row in annotations if row.language in codes]
-
-
-def _list_files(folder: Path) -> list[Path]:
-    return sorted(
-        file
-        for file in folder.iterdir()
-        if file.is_file()
-        and re.search(r"\.jsonl?(\.gz)?$", file.name)
-        and not file.name.startswith(".")
-        and file.name.partition(".")[0] not in OTHER_FILES
-    )
 
 
 def _drop_missing(raw: Any) -> Any:

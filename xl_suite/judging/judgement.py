@@ -15,8 +15,9 @@ from xl_suite.judging.annotations import Annotation, read_file
 from xl_suite.judging.order import measure_order
 from xl_suite.judging.pairwise import Pair, name_row
 from xl_suite.judging.verdicts import draw_order
+from xl_suite.listing import FAILED
 from xl_suite.records import read_raw, write_json
-from xl_suite.responding.outputs import FAILED, name_folder
+from xl_suite.responding.outputs import name_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ passed over.
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import re
@@ -17,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.errors import BadInput
+from xl_suite.judging.annotations import ANNOTATIONS
+from xl_suite.listing import Kind, drop_copies, is_data, read_head
+from xl_suite.rating.ratings import RATINGS
+from xl_suite.responding.outputs import OUTPUTS
 
 MARKER = "site.json"  # stands in the folder of every leaderboard
-# The first record of most files lies in the first of these; hostile ones may be longer.
-_HEADS = (1 << 14, 1 << 20, 1 << 24)
-_JSON = re.compile(r"\.jsonl?(\.gz)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,9 @@ def find_results(folders: Sequence[Path]) -> Results:
                 results.models.append(path)
             else:
                 _sort(path, results)
+    results.annotations[:] = _drop_copies(results.annotations, ANNOTATIONS)
+    for generator, found in results.outputs.items():
+        results.outputs[generator] = _drop_copies(found, OUTPUTS)
     if not results.annotations:
         listed = ", ".join(str(folder) for folder in folders)
         raise BadInput(f"{listed}: no annotations in it. `xl-suite judge OUTPUTS --out {folders[0]}` writes them.")
@@ -81,7 +84,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     if any(any(place.glob("test-*.parquet")) for place in folders):
         yield folder
         return
-    yield from (place for place in places if place.is_file() and (_JSON.search(place.name) or place.suffix == ".tsv"))
+    yield from (place for place in places if place.is_file() and (is_data(place) or place.suffix == ".tsv"))
     for place in folders:
         if not place.is_symlink():
             yield from _walk(place)
@@ -100,29 +103,14 @@ def _sort(path: Path, results: Results) -> None:
     head = read_head(path)
     if head is None:
         return
-    if {"output_1", "output_2", "generator_1", "generator_2"} <= head.keys():
+    if ANNOTATIONS.is_record(head) and {"generator_1", "generator_2"} <= head.keys():
         results.annotations.append(Found(path, head))
-    elif {"generator", "judge", "scores"} <= head.keys():
+    elif RATINGS.is_record(head) and "generator" in head:
         results.ratings.append(Found(path, head))
-    elif {"generator", "instruction", "output"} <= head.keys():
+    elif OUTPUTS.is_record(head) and {"generator", "instruction"} <= head.keys():
         results.outputs.setdefault(str(head["generator"]), []).append(Found(path, head))
 
 
-def read_head(path: Path) -> dict[str, Any] | None:
-    """The first record of a JSON array or of JSON lines; None where there is none."""
-    decoder = json.JSONDecoder()
-    for size in _HEADS:
-        try:
-            with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-                data = file.read(size)
-        except (OSError, EOFError):
-            return None
-        text = data.decode("utf-8-sig", "ignore").lstrip()
-        try:
-            record = decoder.raw_decode(text.removeprefix("[").lstrip())[0]
-        except (ValueError, RecursionError):
-            if len(data) < size:
-                return None
-            continue
-        return record if isinstance(record, dict) else None
-    return None
+def _drop_copies(found: list[Found], kind: Kind) -> list[Found]:
+    kept = set(drop_copies((one.path for one in found), kind))
+    return [one for one in found if one.path in kept]

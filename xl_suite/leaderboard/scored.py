@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from xl_suite.errors import BadRecord
 from xl_suite.judging.annotations import Annotation, read_file
-from xl_suite.records import atomic_folder, read_raw
+from xl_suite.records import atomic_folder
 from xl_suite.surrogates import escape_surrogates
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ def score_job(job: Job, folder: Path, resamples: int, known: dict[Look, Any] | N
     known: what was found of references before; this job's is added. Raises BadRecord where a prompt is judged in
     two of the files.
     """
-    from xl_suite.scoring.answers import collect_answers, look_at_languages
+    from xl_suite.scoring.answers import collect_answers, look_at_languages, read_reasons
     from xl_suite.scoring.preferences import tabulate_preferences
     from xl_suite.scoring.scores import score_annotations
 
     rows = [row for path in job.files for row in read_file(path)]
     _refuse_doubled(rows, job)
-    reasons, reference_reasons = _read_reasons(job.outputs), _read_reasons(job.reference_outputs)
+    reasons, reference_reasons = read_reasons(job.outputs), read_reasons(job.reference_outputs)
     table = tabulate_preferences(rows)
     shared = {} if known is None else known
     looks = dict(shared)
@@ -151,17 +151,6 @@ def _refuse_doubled(rows: Sequence[Annotation], job: Job) -> None:
             )
             raise BadRecord(job.files[-1], problem)
         seen.add(key)
-
-
-def _read_reasons(paths: Sequence[Path]) -> dict[tuple[str, int | str], str]:
-    reasons = {}
-    for path in paths:
-        stem = path.name.partition(".")[0]
-        for row in read_raw(path):
-            if isinstance(row, dict) and isinstance(reason := row.get("finish_reason"), str):
-                prompt = row.get("instruction", "") if row.get("id") is None else row["id"]
-                reasons[str(row.get("language") or stem), prompt] = reason
-    return reasons
 
 
 def _sum_costs(rows: Sequence[Annotation]) -> dict[str, float]:

@@ -18,10 +18,11 @@ from xl_suite.chat.run import run
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
 from xl_suite.languages import parse_languages
+from xl_suite.listing import FAILED
 from xl_suite.rating.ratings import Rating
 from xl_suite.rating.rubric import METHODS, RatingMethod, Rubrics, make_calls, read_score, replace_method
 from xl_suite.records import ModelOutput, write_json
-from xl_suite.responding.outputs import FAILED, name_folder
+from xl_suite.responding.outputs import name_folder
 
 
 @dataclass(frozen=True, slots=True)

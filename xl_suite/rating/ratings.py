@@ -8,9 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.errors import BadInput, BadRecord
+from xl_suite.listing import (
+    Kind,
+    Listing,
+    join_listings,
+    list_folder,
+    list_folders,
+    log_left_alone,
+    read_head,
+)
 from xl_suite.records import read_records
 
-FILES = "ratings-*.json"
+PREFIX = "ratings-"
+RATINGS = Kind("ratings", lambda head: "scores" in head and "judge" in head, prefix=PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +48,12 @@ class Rating:
         return self.instruction if self.id is None else self.id
 
 
-def find_rating_files(path: Path) -> list[Path]:
-    """The files of ratings that a path names: itself, or those in the folder, or those in its folders."""
+def list_ratings(path: Path) -> Listing:
+    """The files of ratings that a path names: itself, or those in it, or else those in its folders; maybe none."""
     if path.is_file():
-        return [path] if path.match(FILES) else []
-    return sorted(path.glob(FILES)) or sorted(path.glob(f"*/{FILES}"))
+        return Listing((path,) if RATINGS.is_record(read_head(path) or {}) or path.match(f"{PREFIX}*") else ())
+    own = list_folder(path, RATINGS)
+    return own if own.files else join_listings(list_folder(folder, RATINGS) for folder in list_folders(path))
 
 
 def read_ratings(path: Path) -> list[Rating]:
@@ -51,7 +62,9 @@ def read_ratings(path: Path) -> list[Rating]:
     Raises BadInput where there are none, and BadRecord for a score outside 1 to 5 or an answer that stands twice.
     """
     rows: list[Rating] = []
-    for file in find_rating_files(path):
+    listing = list_ratings(path)
+    log_left_alone(listing, RATINGS)
+    for file in listing.files:
         seen: set[tuple[Any, ...]] = set()
         for number, row in enumerate(read_records(file, Rating), start=1):
             for criterion, score in row.scores.items():

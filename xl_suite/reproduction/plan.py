@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xl_suite.listing import FAILED
 from xl_suite.reproduction.costs import Cost
-from xl_suite.responding.outputs import FAILED
 
 # What the tables leave open, by the tables that it is about, and what the plan takes for it.
 ASSUMPTIONS = (

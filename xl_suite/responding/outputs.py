@@ -8,22 +8,33 @@ answer.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.languages import find_language
+from xl_suite.listing import (
+    FAILED,
+    Kind,
+    Listing,
+    join_listings,
+    list_folder,
+    list_folders,
+    log_left_alone,
+    read_head,
+)
 from xl_suite.records import BenchmarkRow, ModelOutput, parse_record, read_raw, read_records, write_json
 
-FAILED = "failed.json"
+OUTPUTS = Kind(
+    "outputs",
+    lambda head: "output" in head and "scores" not in head,
+    copies=frozenset({"model_outputs", "reference_outputs"}),
+)
 _COLUMNS = ("id", "dataset", "instruction", "output", "generator", "language", "benchmark", "finish_reason")
 _MOST_BYTES = 120
-# The first record of a file lies within this, or the file is none of ours.
-_HEAD_CHARACTERS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,10 @@ def check_outputs(out: Path, generator: str, benchmark: str) -> Path:
     for place in (out, folder):
         if place.exists() and not place.is_dir():
             raise BadInput(f"{place} is a file. Name a folder with --out.")
-    for path, record in _read_heads(out):
+    for path in sorted(out.glob("*/*.json")):
+        record = read_head(path)
+        if record is None or not OUTPUTS.is_record(record) or path.parent.name.startswith("."):
+            continue
         found = record.get("benchmark")
         if isinstance(found, str) and found != benchmark:
             raise BadInput(
@@ -121,22 +135,6 @@ def write_failed(folder: Path, failed: Sequence[FailedRow], languages: Sequence[
         path.unlink(missing_ok=True)
 
 
-def _read_heads(out: Path) -> Iterator[tuple[Path, dict[str, object]]]:
-    """The first record of every file of outputs in `out`; files of another kind are passed over."""
-    decoder = json.JSONDecoder()
-    for path in sorted(out.glob("*/*.json")):
-        if path.name == FAILED or path.parent.name.startswith("."):
-            continue
-        try:
-            with path.open(encoding="utf-8-sig") as file:
-                head = file.read(_HEAD_CHARACTERS).lstrip()
-            record = decoder.raw_decode(head[1:].lstrip())[0] if head.startswith("[") else None
-        except (ValueError, OSError, RecursionError):
-            continue
-        if isinstance(record, dict) and "output" in record:
-            yield path, record
-
-
 def read_outputs(path: Path, language: str = "") -> dict[str, list[ModelOutput]]:
     """One generator's outputs by language: of its folder `OUT/<generator>`, of a file, or of lm-eval's samples.
 
@@ -148,7 +146,9 @@ def read_outputs(path: Path, language: str = "") -> dict[str, list[ModelOutput]]
     if language:
         find_language(language)
     by_language: dict[str, list[ModelOutput]] = {}
-    for file in find_output_files(path):
+    listing = list_outputs(path)
+    log_left_alone(listing, OUTPUTS)
+    for file in listing.files:
         for number, row in enumerate(read_output_file(file), start=1):
             if row.language and row.language not in by_language:  # it will name a file
                 try:
@@ -164,19 +164,33 @@ def read_outputs(path: Path, language: str = "") -> dict[str, list[ModelOutput]]
     return by_language
 
 
-def find_output_files(path: Path) -> list[Path]:
-    """The files of outputs that a path names: itself, or those in the folder of one generator."""
+def list_outputs(path: Path, *, several: bool = False) -> Listing:
+    """The files of outputs that a path names: itself, or those in the folder of one generator.
+
+    several: those in the generators' folders of a folder, too. lm-eval's samples, where there are any, are all.
+    Raises BadInput where there are none, or several generators lie in folders of their own.
+    """
+    if not path.exists():
+        raise BadInput(f"{path}: no such file or folder.")
     if not path.is_dir():
-        return [path]
-    files = find_samples(path) or [
-        file for file in sorted(path.glob("*.json")) if file.name != FAILED and not file.name.startswith(".")
-    ]
-    if files:
-        return files
-    generators = sorted({file.parent.name for file in path.glob("*/*.json") if not file.parent.name.startswith(".")})
+        return Listing((path,))
+    samples = find_samples(path)
+    if samples:
+        return Listing(tuple(samples))
+    own = list_folder(path, OUTPUTS)
+    inner = [list_folder(folder, OUTPUTS) for folder in list_folders(path)]
+    listing = join_listings([own, *inner]) if several else own
+    if listing.files:
+        return listing
+    generators = [one.files[0].parent.name for one in inner if one.files]
     if generators:
         raise BadInput(f"{path} holds the folders of several generators; name one: {', '.join(generators[:10])}.")
-    raise BadInput(f"{path} holds no outputs. `xl-suite respond --out OUT` writes them to OUT/<generator>.")
+    note = listing.describe(OUTPUTS)
+    raise BadInput(
+        f"{path} holds no outputs. Valid are a .json file, a generator's folder with <language>.json files "
+        "(`xl-suite respond --out OUT` writes OUT/<generator>), or a folder with lm-eval's samples_*.jsonl."
+        + (f" {note[0].upper()}{note[1:]}" if note else "")
+    )
 
 
 def find_samples(folder: Path) -> list[Path]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xl_suite.dataset.expected import Expected, expects_target
-from xl_suite.errors import BadInput
-from xl_suite.records import ModelOutput, read_records
+from xl_suite.records import ModelOutput
+from xl_suite.responding.outputs import read_output_file
 from xl_suite.scoring.gating import Gate, Gated, gate_preferences
 from xl_suite.scoring.length_control import LengthControl, control_length
 from xl_suite.scoring.preferences import Array, Preferences
@@ -180,14 +181,12 @@ def measure_truncation(outputs: tuple[ModelOutput, ...]) -> float | None:
     return 100 * sum(reason == "length" for reason in known) / len(known) if known else None
 
 
-def read_reasons(path: Path) -> Reasons:
-    """Why each answer of a file or a generator's folder of outputs ended, by language and ID (or instruction)."""
+def read_reasons(files: Iterable[Path]) -> Reasons:
+    """Why each answer in files of outputs ended, by language and ID (or instruction)."""
     reasons = {}
-    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    if not files:
-        raise BadInput(f"{path}: no outputs (<language>.json). Name a file or OUT/<generator> of `xl-suite respond`.")
     for file in files:
-        for row in read_records(file, ModelOutput):
-            language = row.language or (file.stem if len(file.stem) == 3 else "")
+        stem = file.name.partition(".")[0]
+        for row in read_output_file(file):
+            language = row.language or (stem if re.fullmatch("[a-z]{3}", stem) else "")
             reasons[language, row.instruction if row.id is None else row.id] = row.finish_reason
     return reasons

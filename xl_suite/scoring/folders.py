@@ -14,8 +14,9 @@ from xl_suite.display import Shown, render_table
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation, choose_languages, scale_preference
 from xl_suite.languages import parse_languages
-from xl_suite.rating.ratings import find_rating_files, read_ratings
+from xl_suite.rating.ratings import list_ratings, read_ratings
 from xl_suite.rating.scores import score_ratings, show_ratings
+from xl_suite.responding.outputs import list_outputs
 from xl_suite.scoring.answers import read_reasons
 from xl_suite.scoring.gating import Gate
 from xl_suite.scoring.judges import describe_judges, group_by_judge
@@ -95,7 +96,7 @@ def score_folders(
     seed: int = 0,
 ) -> Scores:
     """The scores of one model. paths: annotations or ratings; several are runs. Otherwise as `score_annotations`."""
-    if any(map(find_rating_files, paths)):
+    if any(list_ratings(path).files for path in paths):
         return _score_ratings(paths, languages, resamples, seed)
     annotations = choose_languages(read_runs(paths), languages)
     benchmarks = list_benchmarks(annotations)
@@ -106,8 +107,8 @@ def score_folders(
             "%s: without --benchmark every prompt is taken to expect an answer in the target language.",
             ", ".join(unmarked),
         )
-    reasons = read_reasons(outputs) if outputs else None
-    reference_reasons = read_reasons(reference) if reference else None
+    reasons = read_reasons(list_outputs(outputs).files) if outputs else None
+    reference_reasons = read_reasons(list_outputs(reference).files) if reference else None
     size = sum(len(row.output_1) + len(row.output_2) for row in annotations)
     many = size > MANY_CHARACTERS and gate != "none" and bool(benchmarks)
     if many:

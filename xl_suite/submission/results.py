@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.errors import BadInput
-from xl_suite.judging.annotations import OTHER_FILES
-from xl_suite.responding.outputs import FAILED, name_folder
+from xl_suite.judging.annotations import ANNOTATIONS
+from xl_suite.listing import Kind, list_folder, list_folders
+from xl_suite.responding.outputs import OUTPUTS, name_folder
 
 TOLD = ("metrics.json", "fidelity.json", "manifest.json")
 JOURNAL = ".journal.sqlite"
@@ -62,23 +63,17 @@ def find_results(
         annotations = _choose(base, annotator, "annotators", "--annotator", "`xl-suite judge` writes them.")
     if outputs is None:
         outputs = bases[0] if _is_single(bases[0]) else bases[0] / name_folder(generator or annotations.parent.name)
-    for place, maker in ((outputs, "respond"), (annotations, "judge")):
-        if not list_files(place):
+    for place, kind, maker in ((outputs, OUTPUTS, "respond"), (annotations, ANNOTATIONS, "judge")):
+        if not list_files(place, kind):
             raise BadInput(f"{place} holds no <language>.json. `xl-suite {maker}` writes them.")
     told = [folder / name for name in TOLD if (folder / name).is_file()] if folder else []
     journals = [place / JOURNAL for place in dict.fromkeys((*bases, outputs.parent, annotations.parent.parent))]
     return ResultsFolder(outputs, annotations, tuple(told), tuple(path for path in journals if path.is_file()))
 
 
-def list_files(folder: Path) -> dict[str, Path]:
-    """The files of records in a folder, by the first part of their names, which is a language."""
-    if not folder.is_dir():
-        return {}
-    return {
-        path.stem: path
-        for path in sorted(folder.glob("*.json"))
-        if path.is_file() and path.name != FAILED and not path.name.startswith(".") and path.stem not in OTHER_FILES
-    }
+def list_files(folder: Path, kind: Kind) -> dict[str, Path]:
+    """The files of a kind in a folder, by the first part of their names, which is a language."""
+    return {path.name.partition(".")[0]: path for path in list_folder(folder, kind).files}
 
 
 def read_told(path: Path) -> dict[str, Any]:
@@ -94,12 +89,12 @@ def read_told(path: Path) -> dict[str, Any]:
 
 def _is_single(outputs: Path) -> bool:
     """Whether a folder `outputs` holds one generator's files themselves, as a submission's does."""
-    return bool(list_files(outputs))
+    return bool(list_files(outputs, OUTPUTS))
 
 
 def _choose(base: Path, name: str, what: str, option: str, hint: str) -> Path:
     """The folder of `name` in `base`, or its only one."""
-    found = _list_folders(base)
+    found = list_folders(base)
     if name:
         chosen = [folder for folder in found if folder.name == name_folder(name)]
         # An annotator's folder also names the judge, where it is another than the annotator's own.
@@ -114,9 +109,3 @@ def _choose(base: Path, name: str, what: str, option: str, hint: str) -> Path:
     if not chosen:
         raise BadInput(f"{base} has no {name_folder(name)}. It has: {listed}.")
     raise BadInput(f"{base} holds several {what}: {listed}. Name one with {option}.")
-
-
-def _list_folders(base: Path) -> list[Path]:
-    if not base.is_dir():
-        return []
-    return [entry for entry in sorted(base.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]

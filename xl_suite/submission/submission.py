@@ -15,9 +15,10 @@ import xl_suite
 from xl_suite.dataset.expected import list_marks
 from xl_suite.dataset.folder import list_languages, read_benchmark
 from xl_suite.errors import BadInput, XLSuiteError
-from xl_suite.judging.annotations import Annotation, read_file
+from xl_suite.judging.annotations import ANNOTATIONS, Annotation, read_file
+from xl_suite.listing import Kind
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records, to_dict
-from xl_suite.responding.outputs import read_outputs
+from xl_suite.responding.outputs import OUTPUTS, read_outputs
 from xl_suite.submission.checks import (
     MOST_BYTES,
     Requirements,
@@ -87,8 +88,8 @@ def check_submission(
     cut = {code: {row.id for row in whole[len(rows[code]) :]} for code, whole in everything.items()}
     theirs = read_outputs(reference)
     problems: list[str] = []
-    outputs = _read_all(results.outputs, cut, lambda path: read_records(path, ModelOutput), problems)
-    annotations = _read_all(results.annotations, cut, read_file, problems)
+    outputs = _read_all(results.outputs, OUTPUTS, cut, lambda path: read_records(path, ModelOutput), problems)
+    annotations = _read_all(results.annotations, ANNOTATIONS, cut, read_file, problems)
     base = {code: [row for row in theirs.get(code, []) if row.id not in cut[code]] for code in languages}
     problems += check_names(outputs, annotations, base, required)
     name = name_benchmark(benchmark)
@@ -246,10 +247,14 @@ def _find_annotator(judge: str, name: str) -> Any:
 
 
 def _read_all(
-    folder: Path, cut: Mapping[str, set[int]], read: Callable[[Path], list[Row]], problems: list[str]
+    folder: Path,
+    kind: Kind,
+    cut: Mapping[str, set[int]],
+    read: Callable[[Path], list[Row]],
+    problems: list[str],
 ) -> dict[str, list[Row]]:
     """The rows of each required language by ID, without those that the limit cuts off; what is wrong is noted."""
-    files = list_files(folder)
+    files = list_files(folder, kind)
     missing = [code for code in cut if code not in files]
     if missing:
         problems.append(

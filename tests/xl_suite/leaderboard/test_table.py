@@ -20,9 +20,10 @@ from xl_suite.judging.annotations import read_annotations
 from xl_suite.leaderboard.jobs import name_places, plan_jobs
 from xl_suite.leaderboard.models import find_model, read_models
 from xl_suite.leaderboard.paper import list_paper_lines
-from xl_suite.leaderboard.results import find_results, read_head
+from xl_suite.leaderboard.results import find_results
 from xl_suite.leaderboard.site import Site, build_site
 from xl_suite.leaderboard.table import Board, Row, paper_boards
+from xl_suite.listing import read_head
 from xl_suite.paper.published import find_scores
 from xl_suite.records import BenchmarkRow, write_json, write_parquet
 from xl_suite.scoring.scores import score_annotations
