@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -18,7 +20,7 @@ from xl_suite.chat.calls import Message, Sampling
 from xl_suite.errors import BadInput, MissingExtra
 from xl_suite.languages import find_language
 from xl_suite.placeholders import fill, find_names
-from xl_suite.records import atomic_folder, write_text
+from xl_suite.records import write_text
 
 # A prompt_template that begins so is AlpacaEval's own, read from the installed package and never copied.
 ALPACA_EVAL = "alpaca_eval:"
@@ -129,7 +131,8 @@ def write_for_alpaca_eval(name: str, language: str | None = None, cache: Path | 
 
     alpaca_eval looks a relative prompt up beside the *parent* of the folder and uses a path that it does not find
     as the prompt itself, so the path is written out. language: fills {language}, which alpaca_eval does not know.
-    The folder is under `cache` (default $XDG_CACHE_HOME/xl-suite) and is written anew on each call.
+    The folder is under `cache` (default $XDG_CACHE_HOME/xl-suite) in one that is named by what determines it, and is
+    never written anew: alpaca_eval keeps its judgements, which were paid for, in it.
     """
     import yaml
 
@@ -139,15 +142,21 @@ def write_for_alpaca_eval(name: str, language: str | None = None, cache: Path | 
         raise BadInput(
             f"{annotator.name} names the language in its prompt. Add --language, for example --language deu."
         )
-    folder = cache / (f"{annotator.name}_{find_language(language).code}" if language else annotator.name)
-    with atomic_folder(folder) as written:
-        config = dict(annotator.config) | {"prompt_template": str(annotator.prompt_path)}
-        if language is not None:
-            text = annotator.prompt_path.read_text(encoding="utf-8")
-            write_text(written / "prompt.txt", fill(text, {"language": find_language(language).name}))
-            config["prompt_template"] = str(folder.absolute() / "prompt.txt")
-        write_text(written / "configs.yaml", yaml.safe_dump({folder.name: config}, sort_keys=False))
-    return folder.absolute()
+    config = dict(annotator.config) | {"prompt_template": str(annotator.prompt_path)}
+    prompt = ""
+    if language is not None:
+        text = annotator.prompt_path.read_text(encoding="utf-8")
+        prompt = fill(text, {"language": find_language(language).name})
+    own = f"{annotator.name}_{find_language(language).code}" if language else annotator.name
+    digest = hashlib.sha256(json.dumps([own, config, prompt], sort_keys=True, default=str).encode()).hexdigest()
+    folder = (cache / digest[:12] / own).absolute()
+    if prompt:
+        config["prompt_template"] = str(folder / "prompt.txt")
+        if not (folder / "prompt.txt").exists():
+            write_text(folder / "prompt.txt", prompt)
+    if not (folder / "configs.yaml").exists():
+        write_text(folder / "configs.yaml", yaml.safe_dump({own: config}, sort_keys=False))
+    return folder
 
 
 def find_folder(name_or_folder: str) -> Path:
@@ -211,12 +220,13 @@ def _find_prompt(template: Any, path: Path) -> Path:
         spec = find_spec("alpaca_eval")  # finds the package without importing it, which takes seconds
         if spec is None or not spec.submodule_search_locations:
             raise MissingExtra("alpaca_eval", "alpaca-eval", "This annotator uses AlpacaEval's own prompt.")
-        prompt = Path(spec.submodule_search_locations[0]) / "evaluators_configs" / name
-    else:
-        prompt = path.parent / template
-    if not prompt.is_file():
-        raise BadInput(f"{path}: prompt_template {template!r}: there is no file {prompt}.")
-    return prompt.resolve()
+        places = [Path(spec.submodule_search_locations[0]) / "evaluators_configs" / name]
+    else:  # beside configs.yaml, or, as alpaca_eval looks it up, beside the folder that holds it
+        places = [path.parent / template, path.parent.parent / template]
+    for prompt in places:
+        if prompt.is_file():
+            return prompt.resolve()
+    raise BadInput(f"{path}: prompt_template {template!r}: there is no file {' or '.join(map(str, places))}.")
 
 
 def _read_parser(

@@ -46,6 +46,25 @@ def test_every_annotator_that_ships(name: str, tmp_path: Path) -> None:
     assert "German" in text or not annotator.names_language
 
 
+def test_what_alpaca_eval_keeps_in_the_folder_stays(tmp_path: Path) -> None:
+    pytest.importorskip("alpaca_eval")
+    folder = write_for_alpaca_eval("xl_gpt4o", cache=tmp_path)
+    (folder / "annotations_seed0_configs.json").write_text("[1]")
+    before = (folder / "configs.yaml").stat().st_mtime_ns
+    assert write_for_alpaca_eval("xl_gpt4o", cache=tmp_path) == folder
+    assert (folder / "annotations_seed0_configs.json").read_text() == "[1]"
+    assert (folder / "configs.yaml").stat().st_mtime_ns == before
+    assert folder.name == "xl_gpt4o"
+    german, hindi = (write_for_alpaca_eval("xl_gpt4o_crosslingual", code, cache=tmp_path) for code in ("deu", "hin"))
+    assert german.parent != hindi.parent
+
+
+@pytest.mark.parametrize("template", ["prompt.txt", "judge/prompt.txt"])
+def test_a_prompt_is_found_as_alpaca_eval_finds_it(template: str, tmp_path: Path) -> None:
+    write_annotator(tmp_path / "judge", prompt_template=template)
+    assert read_annotator(str(tmp_path / "judge")).prompt_path == tmp_path / "judge" / "prompt.txt"
+
+
 def test_the_faithful_annotator_is_alpacaevals_but_for_the_judge() -> None:
     package = importlib.util.find_spec("alpaca_eval")
     if package is None or not package.submodule_search_locations:
