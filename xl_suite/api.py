@@ -495,13 +495,14 @@ def subset(
 ) -> Subset:
     """Chooses a training subset and writes it as a dataset folder in trl's formats (paper, section 5)."""
     from xl_instruct.dataset.subsets import NAME, choose_subset, write_subset
-    from xl_instruct.training.sources import read_x_instruction, read_xl_instruct
+    from xl_instruct.training.foreign import read_foreign
+    from xl_instruct.training.sources import read_xl_instruct
     from xl_suite.dataset.folder import check_replaceable
 
     codes = _list(languages)
     check_replaceable(Path(out), NAME)
     if format == "x-instruction":
-        rows = read_x_instruction(Path(source), codes, seed=seed)
+        rows = read_foreign(Path(source), codes, seed=seed, progress=logger.info)
     else:
         rows = read_xl_instruct(Path(source), translations, codes)
     chosen = choose_subset(rows, size=size, sampling=sampling, balance=balance, seed=seed)

@@ -57,7 +57,7 @@ class DataFiles:
 
     def describe(self) -> str:
         """One line: what is read, and what is not."""
-        line = f"{self.root}: {len(self.files)} files, {self.how}"
+        line = f"{self.root}: {len(self.files)} {'file' if len(self.files) == 1 else 'files'}, {self.how}"
         left = ", ".join(f"{count} {reason}" for reason, count in sorted(self.left_out.items()))
         return f"{line}; left out: {left}" if left else line
 
@@ -226,7 +226,7 @@ def _tell(left_out: Mapping[str, int]) -> str:
 def _find_split(path: Path, root: Path) -> str | None:
     """The split that a file's name says, or else its nearest folder's. A text's name is its title, so there only the
     whole name counts."""
-    parts = [path.name.split(".")[0] if find_kind(path.name) == "text" else _stem(path.name)]
+    parts = [path.name.split(".")[0] if find_kind(path.name) == "text" else strip_suffixes(path.name)]
     parts += reversed(path.relative_to(root).parent.parts)
     for place, part in enumerate(parts):
         words = re.split(r"[^a-z]+", part.lower())
@@ -238,7 +238,7 @@ def _find_split(path: Path, root: Path) -> str | None:
     return None
 
 
-def _stem(name: str) -> str:
+def strip_suffixes(name: str) -> str:
     """A file's name without the suffixes of its kind (`c4-train.00000-of-01024` keeps its number)."""
     lower = name.lower()
     for suffix in (*COMPRESSIONS, *(suffix for suffixes in KINDS.values() for suffix in suffixes)):

@@ -57,7 +57,7 @@ def read_passages(
     revision: str | None = None,
     shuffle: int | None = None,
     bad: BadLines | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Passage]:
     """The rows of a corpus, one at a time.
 
@@ -67,7 +67,7 @@ def read_passages(
     the columns. text, id: names of the columns; without `id` a row's number in its file is its ID. A text that is not
     a string comes as "", to be counted and dropped. config, split: of a folder or Hub dataset. shuffle: a seed, for
     a Hub dataset of which only the beginning will be read: its files come in an order drawn with it. bad: gets what
-    is not a row. say: told which files of a folder are read, and which lines are bad.
+    is not a row. progress: told which files of a folder are read, and which lines are bad.
     Raises BadInput for what is not a corpus, BadRecord for rows without the columns.
     """
     path, bad = Path(corpus), bad or BadLines()
@@ -84,7 +84,7 @@ def read_passages(
         return
     found = find_data_files(path, split=split, config=config)
     if path.is_dir():
-        say(found.describe())
+        progress(found.describe())
     for file in found.files:
         name = found.name(file)
         if find_kind(file.name) == "text":
@@ -101,7 +101,7 @@ def read_passages(
                 bad.add(problem)
     bad.check()
     if bad.bad:
-        say(bad.describe())
+        progress(bad.describe())
 
 
 def sample_passages(

@@ -31,7 +31,7 @@ def sample_rows(settings: Passages, limit: int | None, summary: Summary) -> Iter
         revision=settings.revision,
         shuffle=None if settings.read is None else settings.seed,
         bad=bad,
-        say=logger.info,
+        progress=logger.info,
     )
     sample = sample_passages(islice(passages, settings.read), settings.count, settings.seed, settings.limits)
     counts = dict(sample.counts)

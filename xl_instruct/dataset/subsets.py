@@ -30,13 +30,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class PlainExample:
-    """trl's prompt/completion form: texts. qe_score is null where the source has none."""
+    """trl's prompt/completion form: texts. qe_score is null where the source has none; variant is the language's
+    country or script where the source names one (`pt-BR`), else empty."""
 
     prompt: str
     completion: str
     id: int
     language: str
     qe_score: float | None
+    variant: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class ChatExample:
     id: int
     language: str
     qe_score: float | None
+    variant: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +146,15 @@ def write_subset(subset: Subset, out: Path) -> None:
 
     if not subset.rows:
         raise BadInput("There is no row to write.")
-    plain = [PlainExample(r.instruction, r.response, r.id, r.language, r.qe_score) for r in subset.rows]
+    plain = [PlainExample(r.instruction, r.response, r.id, r.language, r.qe_score, r.variant) for r in subset.rows]
     chats = [
         ChatExample(
-            [Message("user", r.instruction)], [Message("assistant", r.response)], r.id, r.language, r.qe_score
+            [Message("user", r.instruction)],
+            [Message("assistant", r.response)],
+            r.id,
+            r.language,
+            r.qe_score,
+            r.variant,
         )
         for r in subset.rows
     ]

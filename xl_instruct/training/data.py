@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xl_instruct.corpus.files import find_data_files
+from xl_instruct.corpus.lines import BadLines
 from xl_instruct.training.config import TrainingConfig
-from xl_suite.dataset.card import read_metadata
+from xl_instruct.training.foreign import KINDS, read_forms
+from xl_instruct.training.forms import Choice, Exchange, read_choice, read_exchange
+from xl_instruct.training.sources import read_card
 from xl_suite.dataset.shards import find_shards
 from xl_suite.errors import BadInput
 from xl_suite.records import read_records
@@ -54,13 +58,15 @@ class PreferencePair:
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Rows and what identifies them. sha256: of their texts in order. name, licence: of the folder's card."""
+    """Rows and what identifies them. sha256: of their texts in order. name, licence: of the folder's card. notes:
+    what was read of data of others, for the person who trains."""
 
     rows: tuple[PromptCompletion, ...] | tuple[PreferencePair, ...]
     sha256: str
     folder: Path
     name: str
     licence: str
+    notes: tuple[str, ...] = ()
 
     def count_languages(self) -> dict[str, int]:
         return dict(sorted(Counter(row.language for row in self.rows if row.language).items()))
@@ -88,33 +94,66 @@ class Tokenized:
 
 
 def read_training_data(folder: Path, method: str) -> TrainingData:
-    """The rows of a folder that `xl-suite subset` (for sft) or `xl-suite preferences` (for dpo) wrote, or of a file
-    with the same columns. Raises BadInput where there are none."""
+    """The rows of a folder that `xl-suite subset` (for sft) or `xl-suite preferences` (for dpo) wrote, or else those
+    of a file or folder of others, in the forms of `xl_instruct.training.forms`, as they are: no prompt is changed.
+    Raises BadInput where there are none."""
     config, kind, verb = (
         (SFT_CONFIG, PromptCompletion, "subset") if method == "sft" else (DPO_CONFIG, PreferencePair, "preferences")
     )
-    rows: list[Any]
-    if folder.is_file():
-        rows = read_records(folder, kind)
-    else:
-        shards = find_shards(folder / config, SPLIT)
-        if not shards:
-            other = SFT_CONFIG if method == "dpo" else DPO_CONFIG
-            hint = f" It holds data for {'sft' if method == 'dpo' else 'dpo'}." if (folder / other).is_dir() else ""
-            raise BadInput(
-                f"{folder} has no {config}/{SPLIT}-*.parquet to train on by {method}.{hint} "
-                f"`xl-suite {verb} DIR --out {folder}` writes it."
-            )
+    rows: list[Any] = []
+    notes: list[str] = []
+    shards = find_shards(folder / config, SPLIT) if folder.is_dir() else []
+    if shards:
         rows = [row for shard in shards for row in read_records(shard, kind)]
+    else:
+        other = SFT_CONFIG if method == "dpo" else DPO_CONFIG
+        hint = f" It holds data for {'sft' if method == 'dpo' else 'dpo'}." if (folder / other).is_dir() else ""
+        try:
+            if hint:
+                raise BadInput(f"there is no {config}/{SPLIT}-*.parquet.")
+            rows, notes = _read_foreign(folder, method)
+        except BadInput as error:
+            raise BadInput(
+                f"{folder} cannot be trained on by {method}.{hint} `xl-suite {verb} DIR --out NEW_FOLDER` makes what "
+                f"can be, in a folder of its own. Read as data of others: {error}"
+            ) from error
     digest = hashlib.sha256()
     for row in rows:
         texts = (row.prompt, row.completion) if method == "sft" else (row.prompt, row.chosen, row.rejected)
         for text in texts:
             digest.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
-    card = folder / "README.md"
-    metadata = (read_metadata(card.read_text(encoding="utf-8", errors="replace")) if card.is_file() else None) or {}
+    metadata = read_card(folder)
     name = str(metadata.get("pretty_name") or folder.resolve().name)
-    return TrainingData(tuple(rows), digest.hexdigest(), folder, name, str(metadata.get("license") or "unknown"))
+    licence = str(metadata.get("license") or "unknown")
+    return TrainingData(tuple(rows), digest.hexdigest(), folder, name, licence, tuple(notes))
+
+
+def _read_foreign(place: Path, method: str) -> tuple[list[Any], list[str]]:
+    found, bad = find_data_files(place, kinds=KINDS), BadLines()
+    notes = [found.describe()] if place.is_dir() else []
+    rows: list[Any] = []
+    empty = more = 0
+    read: Callable[[Any], Exchange | Choice] = read_exchange if method == "sft" else read_choice
+    for _, one in read_forms(found, read, bad):
+        language = one.language.code if one.language else ""
+        texts = (one.answer,) if isinstance(one, Exchange) else (one.chosen, one.rejected)
+        more += one.more
+        if not one.asked.strip() or not any(text.strip() for text in texts):
+            empty += 1
+        elif isinstance(one, Exchange):
+            rows.append(PromptCompletion(one.asked, one.answer, language))
+        else:
+            rows.append(PreferencePair(one.asked, one.chosen, one.rejected, language))
+    if not rows:
+        raise BadInput(f"{place}: no row has a prompt and an answer ({empty} are empty).")
+    counts = ((empty, "empty rows were left out"), (more, "further turns of conversations were left out"))
+    notes += [f"{place}: {count} {reason}" for count, reason in counts if count]
+    notes += [bad.describe()] if bad.bad else []
+    notes.append(
+        f"{place}: data of others, taken as they are: no sentence that asks for a language is added "
+        "(`xl-suite subset DIR --format x-instruction` adds it)."
+    )
+    return rows, notes
 
 
 def frame_tokenizer(tokenizer: Any, config: TrainingConfig) -> str:

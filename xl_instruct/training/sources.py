@@ -1,4 +1,4 @@
-"""Where training rows come from: a folder of XL-Instruct, or instruction data of others such as X-Instruction."""
+"""Where training rows come from: what every source gives, and a folder of XL-Instruct as one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from xl_suite.dataset.card import hub_values, read_metadata
 from xl_suite.dataset.shards import find_shards
 from xl_suite.errors import BadInput, UnknownLanguage
 from xl_suite.languages import Language, find_language, table
-from xl_suite.records import read_records
-from xl_suite.templates import append_template, draw_template
 
 NAIVE = "naive"
 # A row's number and its QE score.
@@ -22,13 +20,15 @@ Entry = tuple[int, float | None]
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """instruction: with the sentence that asks for the language. language: of the response, ISO 639-3."""
+    """instruction: with the sentence that asks for the language. language: of the response, ISO 639-3. variant: its
+    country or script where that is named (`pt-BR`)."""
 
     id: int
     instruction: str
     response: str
     language: str
     qe_score: float | None
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,10 @@ def find_config(folder: Path, translations: str) -> str:
     kinds = [NAIVE for name in known if name == "default"]
     kinds += [f"best-of-{name.removeprefix('bestof')}" for name in best]
     if not kinds:
-        raise BadInput(f"{folder} is no folder of XL-Instruct: it has neither default/ nor bestof<k>/ with Parquet.")
+        raise BadInput(
+            f"{folder} is not a folder of XL-Instruct: it has neither default/ nor bestof<k>/ with Parquet. "
+            "For instruction data of others: --format x-instruction."
+        )
     raise BadInput(f"{folder} has no translations {translations!r}; it has: {', '.join(kinds)}.")
 
 
@@ -115,7 +118,7 @@ def read_xl_instruct(folder: Path, translations: str, languages: Sequence[str] |
             for row in pyarrow.parquet.read_table(path, columns=columns).to_pylist():
                 entries[language.code].append((int(row["id"]), row.get("qe_score")))
                 qe_models[row.get("qe_model") or "unknown"] = None
-    _require(entries, languages, f"{folder}/{config}")
+    require(entries, languages, f"{folder}/{config}")
 
     def load(order: Sequence[tuple[str, int]]) -> tuple[SourceRow, ...]:
         found: dict[tuple[str, int], SourceRow] = {}
@@ -138,68 +141,8 @@ def read_xl_instruct(folder: Path, translations: str, languages: Sequence[str] |
         name_licence(metadata.get("license")),
         kind,
         ", ".join(qe_models),
-        _sort(entries),
+        sort_entries(entries),
         load,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Foreign:
-    """A row of X-Instruction and of most instruction data: the answer is `output`, sometimes `response`."""
-
-    instruction: str
-    output: str = ""
-    response: str = ""
-    input: str = ""
-
-
-def read_x_instruction(path: Path, languages: Sequence[str] | None = None, *, seed: int = 1) -> TrainingSource:
-    """X-Instruction (Li et al. 2024) or data of its form, without scores: English instruction, answer in another
-    language.
-
-    path: a .json, .jsonl or .parquet file, or a folder of them. A file's language is in its name (or its folder's):
-    an ISO 639-1 or 639-3 code or the English name as a word of it (`fi.json`, `x-instruction_hin.jsonl`); a single
-    file may have any name when one language is given. Since its instructions do not say in which language to
-    answer, the sentence that does is drawn from the benchmark's templates. Its own files were not at hand when this
-    was written, only the description of their two fields.
-    """
-    files_found = [path] if path.is_file() else sorted(_list_data_files(path))
-    if not files_found:
-        raise BadInput(f"{path}: no .json, .jsonl or .parquet file there.")
-    by_language: dict[str, list[Path]] = {}
-    for file in files_found:
-        language = languages[0] if len(files_found) == 1 and languages and len(languages) == 1 else _guess(file, path)
-        if language is None:
-            raise BadInput(
-                f"{file}: its language cannot be told from its name. Rename it (fi.json), or give one file with "
-                "--languages fin."
-            )
-        if languages is None or language in languages:
-            by_language.setdefault(language, []).append(file)
-    rows: dict[str, list[SourceRow]] = {}
-    for language, found in by_language.items():
-        name = find_language(language).name
-        rows[language] = []
-        for file in found:
-            for record in read_records(file, _Foreign):
-                answer = record.output or record.response
-                asked = f"{record.instruction}\n\n{record.input}" if record.input.strip() else record.instruction
-                if not answer.strip() or not asked.strip():
-                    continue
-                number = len(rows[language])
-                instruction = append_template(asked, draw_template(seed, number + 1).fill(name))
-                rows[language].append(SourceRow(number, instruction, answer, language, None))
-    entries: dict[str, list[Entry]] = {code: [(row.id, None) for row in own] for code, own in rows.items()}
-    _require(entries, languages, str(path))
-    return TrainingSource(
-        path.resolve().name,
-        "X-Instruction",
-        name_licence(read_card(path).get("license")),
-        "own",
-        "none",
-        _sort(entries),
-        lambda order: tuple(rows[language][place] for language, place in order),
-        "Data of others, without quality scores; the sentence that asks for the language was added here.",
     )
 
 
@@ -223,32 +166,7 @@ def find_by_split(split: str) -> Language:
     raise BadInput(f"{split!r} is no English name of a language, as a split of XL-Instruct is (german).")
 
 
-def _list_data_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise BadInput(f"{folder}: no such file or folder.")
-    kinds = (".json", ".jsonl", ".parquet", ".json.gz", ".jsonl.gz")
-    return [file for file in folder.rglob("*") if file.name.endswith(kinds) and not file.name.startswith(".")]
-
-
-def _guess(file: Path, root: Path) -> str | None:
-    """The language that a file's name says, or else its folders' within `root`, the last word first."""
-    known = {name: row.code for row in table() for name in (row.code, row.code2, row.name.lower()) if name}
-    parts = [file.name.split(".")[0], *(reversed(file.relative_to(root).parent.parts) if root.is_dir() else ())]
-    for part in parts:
-        for word in reversed(re.split(r"[^A-Za-z]+", part.lower())):
-            if word in known and word != "eng" and known[word] != "eng":
-                return known[word]
-    for part in parts:
-        for word in reversed(re.split(r"[^A-Za-z]+", part.lower())):
-            if re.fullmatch("[a-z]{3}", word):
-                try:
-                    return find_language(word).code
-                except UnknownLanguage:
-                    continue
-    return None
-
-
-def _require(entries: Mapping[str, Sequence[Entry]], languages: Sequence[str] | None, place: str) -> None:
+def require(entries: Mapping[str, Sequence[Entry]], languages: Sequence[str] | None, place: str) -> None:
     missing = [code for code in languages or () if code not in entries]
     if missing:
         raise BadInput(f"{place} has no {', '.join(missing)}. It has: {', '.join(entries) or 'no language'}.")
@@ -256,7 +174,7 @@ def _require(entries: Mapping[str, Sequence[Entry]], languages: Sequence[str] | 
         raise BadInput(f"{place} holds no row.")
 
 
-def _sort(entries: Mapping[str, list[Entry]]) -> dict[str, list[Entry]]:
+def sort_entries(entries: Mapping[str, list[Entry]]) -> dict[str, list[Entry]]:
     order = {language.code: place for place, language in enumerate(table())}
     return {code: entries[code] for code in sorted(entries, key=lambda code: (order.get(code, len(order)), code))}
 

@@ -126,7 +126,7 @@ def train(
     framed, tokenizer.chat_template = tokenizer.chat_template, own_template
     plan = plan_training(config, rows, skeleton, tokenizer, tokens)
     tokenizer.chat_template = framed
-    progress(plan.describe())
+    progress("\n".join([*rows.notes, plan.describe()]))
     if not force:
         check_device(plan)
     if finished is not None:

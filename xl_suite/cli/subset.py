@@ -16,8 +16,9 @@ examples:
   xl-suite subset X-Instruction --format x-instruction --languages hin,fin,tur --size 40K --sampling random --out x40k
 
 A subset is a dataset in trl's prompt/completion and conversational forms; `xl-suite train` takes it. Subsets chosen
-in the same way are nested. Format x-instruction takes a folder of .json, .jsonl or .parquet files that have the
-fields instruction and output, one language a file, named in the file's name (fi.json)."""
+in the same way are nested. Format x-instruction takes instruction data of others, a file or a folder: Alpaca and
+X-Instruction, ShareGPT, messages, prompt/completion, Aya, MURI. The language of a row is in a column `language` or
+`language_code`, else in the name of its file or folder (fi.json, data/pt-BR/train-00000-of-00001.parquet)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -199,7 +199,7 @@ def test_one_bad_line_is_counted_and_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"text": write(i)}) + "\n" for i in range(4)) + '{"text": "cut off\n')
     told: list[str] = []
-    assert len(list(read_passages(str(path), say=told.append))) == 4
+    assert len(list(read_passages(str(path), progress=told.append))) == 4
     assert len(told) == 1
     assert re.search(r"1 of 5 lines are not rows and were left out: .*a\.jsonl, record 5: not JSON", told[0])
     summary = Summary("passages")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.xl_instruct.synthetic_rows import make_row, make_rows, write_xl_instruct
 from xl_instruct.dataset.subsets import BALANCES, SAMPLINGS, Subset, choose_subset, write_subset
-from xl_instruct.training.sources import SourceRow, TrainingSource, read_x_instruction, read_xl_instruct
+from xl_instruct.training.foreign import read_foreign
+from xl_instruct.training.sources import SourceRow, TrainingSource, read_xl_instruct
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
 
@@ -150,7 +151,7 @@ def test_x_instruction_is_imported(tmp_path: Path) -> None:
     (data / "fi.json").write_text(json.dumps([*rows, {"instruction": "empty", "output": " "}]))
     lines = [json.dumps({"instruction": f"Ask {n}?", "response": f"Yanıt {n}."}) for n in range(3)]
     (data / "turkish" / "part-1.jsonl").write_text("\n".join(lines))
-    source = read_x_instruction(data)
+    source = read_foreign(data)
     assert {code: len(entries) for code, entries in source.entries.items()} == {"fin": 5, "tur": 3}
     subset = choose_subset(source, size=4, sampling="random")
     assert subset.counts == {"fin": 2, "tur": 2}
@@ -169,5 +170,5 @@ def test_a_file_without_a_language_in_its_name(tmp_path: Path) -> None:
     data = tmp_path / "data.json"
     data.write_text(json.dumps([{"instruction": "Ask", "output": "Vastaus"}]))
     with pytest.raises(BadInput, match="cannot be told from its name"):
-        read_x_instruction(data)
-    assert list(read_x_instruction(data, ["fin"]).entries) == ["fin"]
+        read_foreign(data)
+    assert list(read_foreign(data, ["fin"]).entries) == ["fin"]
