@@ -11,12 +11,13 @@ from typing import Any
 from xl_suite.chat.calls import FailedCall
 from xl_suite.chat.ledger import Ledger
 from xl_suite.errors import BadInput
+from xl_suite.failures import list_failed_calls, update_failed
 from xl_suite.judging.annotations import Annotation, read_file
 from xl_suite.judging.order import measure_order
 from xl_suite.judging.pairwise import Pair, name_row
 from xl_suite.judging.verdicts import draw_order
 from xl_suite.listing import FAILED
-from xl_suite.records import read_raw, write_json
+from xl_suite.records import write_json
 from xl_suite.responding.outputs import name_folder
 
 
@@ -87,7 +88,13 @@ def write_judgement(out: Path, judgement: Judgement, earlier: Mapping[str, Seque
             path = folder / f"{language or 'annotations'}.json"
             kept[language] = _keep_earlier(path, judged[0], judgement, (earlier or {}).get(language, ()))
             write_json(path, [*judged, *kept[language]])
-    _write_failed(folder / FAILED, judgement, kept)
+    left = {(language, name_row(language, row.prompt)) for language, rows in kept.items() for row in rows}
+    update_failed(
+        folder,
+        list_failed_calls(judgement.failures),
+        judgement.annotations,
+        stays=lambda row: (row.get("language"), row.get("row")) in left,
+    )
     return folder
 
 
@@ -111,29 +118,6 @@ def _keep_earlier(path: Path, like: Annotation, judgement: Judgement, pairs: Seq
         if same and len(rows) == len(orders):
             kept += rows
     return kept
-
-
-def _write_failed(path: Path, judgement: Judgement, kept: Mapping[str, Sequence[Annotation]]) -> None:
-    """Brings `failed.json` up to date; what it says of languages and rows that this run left alone stays."""
-    left = {(language, name_row(language, row.prompt)) for language, rows in kept.items() for row in rows}
-    try:
-        before = [row for row in read_raw(path) if isinstance(row, dict)] if path.exists() else []
-    except BadInput:  # an empty or broken list is made anew
-        before = []
-    failed = [
-        row
-        for row in before
-        if row.get("language") not in judgement.annotations or (row.get("language"), row.get("row")) in left
-    ]
-    failed += [
-        {"row": row.row, "language": language, "reason": row.reason, "attempts": row.attempts}
-        for language, failures in judgement.failures.items()
-        for row in failures
-    ]
-    if failed:
-        write_json(path, failed)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _describe_orders(rows: Sequence[Annotation]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from xl_suite.chat.replay import name_model
 from xl_suite.chat.run import run
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
+from xl_suite.failures import list_failed_calls, update_failed
 from xl_suite.languages import parse_languages
 from xl_suite.listing import FAILED
 from xl_suite.rating.ratings import Rating
@@ -133,15 +134,7 @@ def write_ratings(out: Path, ratings: Ratings) -> Path:
     for language, own in ratings.ratings.items():
         if own:
             write_json(folder / f"ratings-{language}.json", own)
-    failed = [
-        {"row": row.row, "language": language, "reason": row.reason, "attempts": row.attempts}
-        for language, own in ratings.failures.items()
-        for row in own
-    ]
-    if failed:
-        write_json(folder / FAILED, failed)
-    else:
-        (folder / FAILED).unlink(missing_ok=True)
+    update_failed(folder, list_failed_calls(ratings.failures), ratings.ratings)
     return folder
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
+from xl_suite.failures import update_failed
 from xl_suite.records import BenchmarkRow
-from xl_suite.responding.outputs import AnsweredRow, FailedRow, write_failed, write_outputs
+from xl_suite.responding.outputs import AnsweredRow, FailedRow, write_outputs
 from xl_suite.responding.plan import Plan
 from xl_suite.responding.strategies import Strategy
 
@@ -44,7 +46,7 @@ class Collector:
 
     def write_failed(self) -> None:
         for sample, folder in enumerate(self._folders):
-            write_failed(folder, self._failed[sample], self._plan.languages)
+            update_failed(folder, map(asdict, self._failed[sample]), self._plan.languages)
 
     def failed(self) -> list[FailedRow]:
         """The rows of all samples that failed for good, by language and ID."""

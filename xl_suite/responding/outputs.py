@@ -11,13 +11,12 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.languages import find_language
 from xl_suite.listing import (
-    FAILED,
     Kind,
     Listing,
     join_listings,
@@ -122,17 +121,6 @@ def write_outputs(folder: Path, answered: Sequence[AnsweredRow], *, generator: s
         rows.append(dict(zip(_COLUMNS, values, strict=True)) | reasoning)
     write_json(path, rows)
     return path
-
-
-def write_failed(folder: Path, failed: Sequence[FailedRow], languages: Sequence[str]) -> None:
-    """Brings `failed.json` up to date for those languages; what it says of others stays. No file when none failed."""
-    path = folder / FAILED
-    others = [row for row in read_records(path, FailedRow) if row.language not in languages] if path.exists() else []
-    rows = sorted([*others, *failed], key=lambda row: (row.language, row.id))
-    if rows:
-        write_json(path, [asdict(row) for row in rows])
-    else:
-        path.unlink(missing_ok=True)
 
 
 def read_outputs(path: Path, language: str = "") -> dict[str, list[ModelOutput]]:

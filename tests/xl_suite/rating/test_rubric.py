@@ -180,11 +180,12 @@ def test_a_judge_without_logprobs_is_read_from_text_and_asked_again(
         calls = server.calls
         assert rate(outputs, out, server, "--languages", "deu") == 1
         assert server.calls == calls
+        assert rate(outputs, out, server, "--languages", "zho", "--limit", "1") == 0
     folder = out / "tiny" / "judge"
     (failed,) = json.loads((folder / "failed.json").read_text(encoding="utf-8"))
     assert failed["row"] == "deu/2 precision"
     assert "rather not" in failed["reason"]
-    rows = read_ratings(folder)
+    rows = read_ratings(folder / "ratings-deu.json")
     assert [sorted(row.scores) for row in rows] == [sorted(CRITERIA), sorted(CRITERIA[1:])]
     scores = score_ratings(rows)
     assert (scores["precision"]["n"], scores["precision"]["mean"]) == (1, 5.0)
