@@ -44,6 +44,7 @@ class Annotator:
     name: of the folder. model: the judge that the configuration names. messages: the prompt's turns, with
     placeholders. verdicts: for text verdicts, regular expressions by the preference that a match means.
     numerator, denominators: the tokens of a verdict by logprobs. prompt_path: the file of the prompt.
+    exact: whether these tokens are matched to the letter, by AlpacaEval's rule; else as labels (`weigh_labels`).
     """
 
     name: str
@@ -55,6 +56,7 @@ class Annotator:
     verdicts: tuple[tuple[float, str], ...]
     prompt_path: Path
     config: Mapping[str, Any]
+    exact: bool = False
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -123,6 +125,7 @@ def read_annotator(name_or_folder: str) -> Annotator:
         verdicts=verdicts,
         prompt_path=prompt_path,
         config=config,
+        exact=str(config.get("prompt_template")).startswith(ALPACA_EVAL) or len({*denominators, numerator}) != 2,
     )
 
 

@@ -59,6 +59,7 @@ def judge_pairs(
     servers, budget: of several runs in turn.
     Raises what ends a run (ModelUnavailable, BudgetReached, JournalError, ReplayMiss) and BadInput.
     """
+    annotator = for_judge(annotator, model.name)
     chosen = choose_method(annotator, method, samples, max_tokens)
     if order not in ORDERS:
         raise BadInput(f"the order is {order!r}; valid: {', '.join(ORDERS)}.")
@@ -106,6 +107,14 @@ def choose_method(annotator: Annotator, method: str, samples: int, max_tokens: i
         raise BadInput(f"{annotator.name} has a regex_parser: logprobs need a logprob_parser with its tokens.")
     extra = {} if max_tokens is None else {"max_tokens": max_tokens}
     return Method(method, samples if method == "sampled" else 1, **extra)
+
+
+def for_judge(annotator: Annotator, model: str) -> Annotator:
+    """The annotator as another judge than its own is read: AlpacaEval's rule for tokens holds for its own alone."""
+    if model in ("", annotator.model) or not annotator.numerator:
+        return annotator
+    _ = annotator.labels  # raises where the tokens do not name two answers
+    return replace(annotator, exact=False)
 
 
 def name_annotator(annotator: Annotator, model: Model) -> str:

@@ -16,7 +16,7 @@ from xl_suite.chat.calls import Answer, Call, Message, Sampling
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
-from xl_suite.judging.verdicts import draw_order, match_text, parse_logprobs, parse_text, turn
+from xl_suite.judging.verdicts import draw_order, match_text, parse_logprobs, parse_text, turn, weigh_labels
 from xl_suite.languages import find_language, parse_languages
 from xl_suite.placeholders import fill
 from xl_suite.records import ModelOutput
@@ -182,7 +182,7 @@ def read_verdict(answers: Sequence[Answer], question: Question, annotator: Annot
     preferences = []
     for answer in answers:
         preference = (
-            parse_logprobs(answer.logprobs or [], numerator=annotator.numerator, denominators=annotator.denominators)
+            read_logprobs(answer.logprobs, annotator)
             if method.name == "logprobs"
             else read_text(answer.text, annotator)
         )
@@ -191,6 +191,14 @@ def read_verdict(answers: Sequence[Answer], question: Question, annotator: Annot
         preferences.append(preference)
     mean = sum(preferences) / len(preferences)
     return turn(mean) if question.switched else mean
+
+
+def read_logprobs(content: Any, annotator: Annotator) -> float | None:
+    """The preference, 1 to 2, of the answers as shown, from the log probabilities of a judge's first token."""
+    if annotator.exact:
+        return parse_logprobs(content, numerator=annotator.numerator, denominators=annotator.denominators)
+    # The labels name the first and the second answer; AlpacaEval's numerator is the first one.
+    return weigh_labels(content, annotator.labels)
 
 
 def read_text(text: str, annotator: Annotator) -> float | None:

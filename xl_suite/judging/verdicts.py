@@ -11,6 +11,9 @@ from typing import Any
 from xl_suite.judging.plain import strip_reasoning
 from xl_suite.judging.reading import read_verdict
 
+# Of the probability of a verdict's first token, the least that its two labels must have together.
+LEAST_MASS = 0.5
+
 
 def draw_order(instruction: str, seed: int = 0) -> bool:
     """Whether the two answers change places before the judge sees them: AlpacaEval's draw, to the bit.
@@ -46,19 +49,41 @@ def parse_logprobs(
     return 2 - math.exp(logprobs.get(numerator, -math.inf) - total)
 
 
+def weigh_labels(content: Any, labels: Sequence[str]) -> float | None:
+    """The preference, 1 to 2, of the answers as shown, from the shares of two labels in the verdict's first token.
+
+    Unlike AlpacaEval's rule, which `parse_logprobs` keeps, a token counts for its label without white space and
+    without the marks `▁` and `Ġ` of a word's beginning, and tokens of one label add up. labels: of the first and the
+    second answer. None where the two have less than LEAST_MASS of the probability together, or where the list has
+    another form.
+    """
+    shares = dict.fromkeys(labels, 0.0)
+    for token, logprob in _list_logprobs(content, 0):
+        label = token.strip().lstrip("▁Ġ").strip()
+        if label in shares:
+            shares[label] += math.exp(min(logprob, 0.0))
+    mass = sum(shares.values())
+    return None if mass < LEAST_MASS else 1.0 + shares[labels[1]] / mass
+
+
 def _find_logprobs(content: Any, position: int) -> dict[str, float]:
     """Token to log probability at `position`; empty where the server sent something else."""
+    return dict(_list_logprobs(content, position))
+
+
+def _list_logprobs(content: Any, position: int) -> list[tuple[str, float]]:
+    """(token, log probability) of the top tokens at `position`; empty where the server sent something else."""
     if not isinstance(content, Sequence) or isinstance(content, str) or not -len(content) <= position < len(content):
-        return {}
+        return []
     entry = content[position]
     top = entry.get("top_logprobs") if isinstance(entry, Mapping) else None
     if not isinstance(top, Sequence) or isinstance(top, str):
-        return {}
-    found = {}
+        return []
+    found = []
     for item in top:
         logprob = item.get("logprob") if isinstance(item, Mapping) else None
         if isinstance(logprob, int | float) and not isinstance(logprob, bool) and not math.isnan(logprob):
-            found[str(item.get("token"))] = float(logprob)
+            found.append((str(item.get("token")), float(logprob)))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from xl_suite.judging.annotations import Annotation, scale_preference
@@ -197,11 +197,12 @@ def check_repeats(outputs: Mapping[str, Sequence[ModelOutput]]) -> Iterator[str]
 
 def check_verdicts(language: str, annotations: Sequence[Annotation], annotator: Annotator) -> Iterator[str]:
     """Each preference against what the judge's server sent, which stands beside it."""
-    from xl_suite.judging.pairwise import read_text
-    from xl_suite.judging.verdicts import parse_logprobs, turn
+    from xl_suite.judging.pairwise import read_logprobs, read_text
+    from xl_suite.judging.verdicts import turn
 
     differing = []
     for row in annotations:
+        read_as = annotator if row.annotator == annotator.name else replace(annotator, exact=False)
         preference = scale_preference(row.preference)
         raw = row.raw_completion if isinstance(row.raw_completion, list) else [row.raw_completion]
         if preference is None or row.order not in ("12", "21") or not all(isinstance(one, Mapping) for one in raw):
@@ -210,11 +211,7 @@ def check_verdicts(language: str, annotations: Sequence[Annotation], annotator: 
             found: float | None = 0.5
         else:
             read = [
-                parse_logprobs(
-                    (one.get("logprobs") or {}).get("content"),
-                    numerator=annotator.numerator,
-                    denominators=annotator.denominators,
-                )
+                read_logprobs((one.get("logprobs") or {}).get("content"), read_as)
                 if row.method == "logprobs"
                 else read_text(str(one.get("text", "")), annotator)
                 for one in raw

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from xl_suite.judging.verdicts import parse_logprobs
+from xl_suite.judging.annotator import read_annotator
+from xl_suite.judging.judge import for_judge
+from xl_suite.judging.verdicts import parse_logprobs, weigh_labels
 
 NAN = float("nan")
 
@@ -81,3 +83,48 @@ def test_malformed_logprobs_are_no_preference(malformed: Any) -> None:
 def test_what_is_malformed_beside_a_name_does_not_count() -> None:
     top = [None, {"token": "m", "logprob": "high"}, {"token": "m", "logprob": NAN}, {"token": "M", "logprob": -0.1}]
     assert parse_logprobs([{"top_logprobs": top}]) == 2.0
+
+
+def top(*tokens: tuple[str, float]) -> list[dict[str, Any]]:
+    return [{"top_logprobs": [{"token": token, "logprob": math.log(share)} for token, share in tokens]}]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "preference"),
+    [
+        ([(" m", 0.9), ("M", 0.001)], 1 + 0.001 / 0.901),  # AlpacaEval's rule, to the letter, gives 2
+        ([("▁m", 0.2), ("▁M", 0.6)], 1.75),
+        ([("Ġm", 0.3), ("m", 0.3), ("M\n", 0.2)], 1.25),
+        ([("m", 0.8), ("the", 0.1)], 1.0),
+        ([("M", 0.5)], 2.0),
+    ],
+)
+def test_labels_are_matched_without_spaces_and_marks(tokens: list[tuple[str, float]], preference: float) -> None:
+    assert weigh_labels(top(*tokens), ("m", "M")) == pytest.approx(preference)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        top(("m", 0.1), ("The", 0.8)),
+        top(("**", 0.9), ("M", 0.05)),
+        top(("<think>", 1.0)),
+        top(("token_id:79", 0.9), ("token_id:44", 0.1)),
+        [{"top_logprobs": []}],
+        [{"top_logprobs": {"m": -0.1}}],
+        [{"top_logprobs": [{"token": "m", "logprob": math.nan}]}],
+        {"content": None},
+        [],
+        None,
+    ],
+)
+def test_labels_with_little_probability_or_none_are_unread(content: Any) -> None:
+    assert weigh_labels(content, ("m", "M")) is None
+
+
+def test_only_the_own_judge_of_alpacaevals_prompt_is_read_to_the_letter() -> None:
+    pytest.importorskip("alpaca_eval")
+    faithful, local = read_annotator("xl_gpt4o"), read_annotator("xl_local")
+    assert (faithful.exact, local.exact) == (True, False)
+    assert for_judge(faithful, faithful.model).exact
+    assert not for_judge(faithful, "another-judge").exact
