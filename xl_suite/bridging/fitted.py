@@ -151,6 +151,7 @@ def apply_fitted(fitted: Fitted, score: Mapping[str, Any]) -> dict[str, Any]:
     through = {name: fitted.identity[name] for name in ("old", "new", "date", "design_sha256", "journal_fingerprint")}
     return {
         "model": score.get("model"),
+        "benchmark": score.get("benchmark") or "",
         "annotator": fitted.identity["new"],
         "reference": fitted.identity["reference"],
         "mapped": True,

@@ -36,7 +36,8 @@ examples:
 later, also offline, with the archive alone:
   xl-suite bridge collect bridge-archive --annotator xl_local --model NEW_JUDGE@http://localhost:8000/v1
   xl-suite bridge fit bridge-archive --out bridge-to-new
-  xl-suite score annotations/MODEL/xl_gpt4o --json > score.json && xl-suite bridge apply bridge-to-new score.json"""
+  xl-suite score annotations/MODEL/xl_gpt4o --json > score.json && xl-suite bridge apply bridge-to-new score.json
+  xl-suite bridge apply bridge-to-new score.json --out results/mapped && xl-suite leaderboard results --out board"""
 
 LICENSE = "cc-by-nc-4.0"
 
@@ -92,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     apply.add_argument(
         "scores", type=Path, nargs="+", metavar="SCORE.json", help="what `xl-suite score --json` printed"
     )
+    add_out(apply, required=False)
     add_json(apply)
 
 
@@ -206,6 +208,8 @@ def _fit(args: argparse.Namespace) -> Outcome:
 
 def _apply(args: argparse.Namespace) -> Outcome:
     from xl_suite.bridging.fitted import apply_fitted, describe_mapped, read_fitted
+    from xl_suite.records import write_json
+    from xl_suite.responding.outputs import name_folder
 
     fitted = read_fitted(args.bridge)
     mapped = []
@@ -217,4 +221,6 @@ def _apply(args: argparse.Namespace) -> Outcome:
         if not isinstance(score, dict) or "model" not in score:
             raise BadInput(f"{path}: not what `xl-suite score --json` prints: no object with a model.")
         mapped.append(apply_fitted(fitted, score))
+        if args.out is not None:
+            write_json(args.out / f"{name_folder(str(score['model']))}.mapped.json", [mapped[-1]])
     return Outcome({"mapped": mapped}, "\n".join(map(describe_mapped, mapped)))

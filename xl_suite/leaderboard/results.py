@@ -40,11 +40,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All files of the given folders, by kind. outputs: by generator. benchmarks: dataset folders."""
+    """All files of the given folders, by kind. outputs: by generator. benchmarks: dataset folders.
+
+    mapped: scores that came through a bridge.
+    """
 
     annotations: list[Found] = field(default_factory=list)
     outputs: dict[str, list[Found]] = field(default_factory=dict)
     ratings: list[Found] = field(default_factory=list)
+    mapped: list[Found] = field(default_factory=list)
     benchmarks: list[Path] = field(default_factory=list)
     models: list[Path] = field(default_factory=list)
 
@@ -107,6 +111,8 @@ def _sort(path: Path, results: Results) -> None:
         results.annotations.append(Found(path, head))
     elif RATINGS.is_record(head) and "generator" in head:
         results.ratings.append(Found(path, head))
+    elif {"model", "mapped", "through"} <= head.keys():
+        results.mapped.append(Found(path, head))
     elif OUTPUTS.is_record(head) and {"generator", "instruction"} <= head.keys():
         results.outputs.setdefault(str(head["generator"]), []).append(Found(path, head))
 

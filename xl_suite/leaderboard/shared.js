@@ -92,6 +92,11 @@ function describeOrigin(board) {
     const tables = board.tables.length > 1 ? `Tables ${board.tables.join(", ")}` : `Table ${board.tables[0]}`;
     return [el("strong", {}, "Published in the paper"), `, ${tables}. Judge ${board.judge}, reference ${board.reference}; as printed, without intervals.`];
   }
+  if (board.through.old) {
+    const { old, date, design_sha256: design } = board.through;
+    return [el("strong", {}, "Mapped, not measured"), ": judge ", el("bdi", { class: "name" }, board.judge), " from ", el("bdi", { class: "name" }, old),
+      `, through the bridge of ${date} (design ${design.slice(0, 12)}); reference `, el("bdi", { class: "name" }, board.reference), ". Intervals are of the prediction."];
+  }
   const parts = ["Judge ", el("bdi", { class: "name" }, board.judge), ", reference ", el("bdi", { class: "name" }, board.reference)];
   if (board.reference_fidelity !== null) parts.push(` (${board.reference_fidelity.toFixed(1)} % in the right language)`);
   parts.push(board.order === "both" ? ", both orders" : ", one order a prompt", board.method ? `, verdicts by ${board.method}.` : ".");

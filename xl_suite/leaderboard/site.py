@@ -21,6 +21,7 @@ from urllib.parse import quote
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
 from xl_suite.leaderboard.jobs import name_places, plan_jobs
+from xl_suite.leaderboard.mapped import mapped_boards
 from xl_suite.leaderboard.metrics import list_metrics
 from xl_suite.leaderboard.models import read_models
 from xl_suite.leaderboard.page import embed, embed_json, join_embedded, render_page
@@ -105,8 +106,9 @@ def build_site(
     places = name_places([job.generator for job in jobs])
     summaries = [json.loads((scores / digest / "summary.json").read_bytes()) for digest in digests]
     rated, kept = score_ratings(found.ratings, found.outputs, scores, resamples)
-    boards = build_boards(zip(jobs, digests, summaries, strict=True), places, read_models(found.models), rated)
-    shown = [*boards, *(paper_boards() if paper else [])]
+    models = read_models(found.models)
+    boards = build_boards(zip(jobs, digests, summaries, strict=True), places, models, rated)
+    shown = [*boards, *mapped_boards(found.mapped, models), *(paper_boards() if paper else [])]
     report(f"writing the pages of {len(places)} models")
     _write_models(out, boards, places, scores, title)
     write_text(out / "leaderboard.csv", write_csv(shown))

@@ -41,7 +41,8 @@ class Row:
 class Board:
     """Rows that may be compared with each other. paper: whether they are the paper's printed numbers.
 
-    rater: who rated by which rubrics. references: a hash of each reference answer by language and prompt.
+    rater: who rated by which rubrics. through: the bridge that mapped scores came through.
+    references: a hash of each reference answer by language and prompt.
     """
 
     benchmark: str
@@ -55,6 +56,7 @@ class Board:
     rater: str = ""
     rows: list[Row] = field(default_factory=list)
     references: dict[str, dict[str, str]] = field(default_factory=dict)
+    through: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -206,6 +208,7 @@ def boards_to_json(boards: Sequence[Board]) -> list[dict[str, Any]]:
             "paper": board.paper,
             "tables": board.tables,
             "rater": board.rater,
+            "through": dict(board.through),
             "languages": board.languages,
             "rows": [_row_to_json(row) for row in board.rows],
         }

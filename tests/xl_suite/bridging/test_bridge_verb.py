@@ -234,8 +234,9 @@ def check_apply(bridge: Path, folder: Path, capsys: pytest.CaptureFixture[str]) 
         path.write_text(json.dumps(score))
         return str(path)
 
-    assert main(["bridge", "apply", str(bridge), write(), "--json"]) == 0
+    assert main(["bridge", "apply", str(bridge), write(), "--json", "--out", str(folder / "mapped")]) == 0
     (mapped,) = json.loads(capsys.readouterr().out)["mapped"]
+    assert json.loads((folder / "mapped" / "mine.mapped.json").read_text()) == [mapped]
     assert mapped["mapped"] is True
     assert mapped["through"]["old"] == "xl_local-old"
     assert mapped["overall"]["low"] < mapped["overall"]["mapped"] < mapped["overall"]["high"]

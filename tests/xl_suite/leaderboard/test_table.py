@@ -122,6 +122,47 @@ def test_the_full_answers_lie_beside_the_page(tmp_path: Path) -> None:
     assert {row["verdict"]["verdict"] for row in rows} == {"right"}
 
 
+def write_mapped(folder: Path, model: str, **changes: Any) -> None:
+    cell = {"old": 30.0, "mapped": 35.0, "low": 28.0, "high": 42.0, "refused": None}
+    gap = {"old": 99.0, "mapped": None, "low": None, "high": None, "refused": "out of range"}
+    record = {
+        "model": model,
+        "benchmark": "xl-alpacaeval",
+        "annotator": "judge",
+        "reference": "ref",
+        "mapped": True,
+        "through": {"old": "<old>", "new": "judge", "date": "2027-02-01", "design_sha256": "ab" * 32},
+        "languages": {"deu": cell | {"language": "deu"}, "gle": gap | {"language": "gle"}},
+        "overall": gap | {"language": "overall"},
+    }
+    write_json(folder / f"{model}.mapped.json", [record | changes])
+
+
+def test_mapped_scores_have_tables_of_their_own(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES)
+    write_mapped(tmp_path / "r", "a")
+    write_mapped(tmp_path / "r", "b")
+    site = build(tmp_path / "r")
+    measured, mapped = site.boards
+    assert [row.name for row in measured.rows] == ["a"]
+    assert [row.name for row in mapped.rows] == ["a", "b"]
+    assert (mapped.annotator, mapped.method) == (measured.annotator, "mapped")
+    assert mapped.order == "from <old>, bridge of 2027-02-01 (abababababab)"
+    assert mapped.rows[0].cells == {"win_rate": {"deu": (35.0, 28.0, 42.0)}}
+    page = site.index.read_text(encoding="utf-8")
+    assert "<old>" not in page
+    assert '"date":"2027-02-01"' in page
+    assert "mapped" in (tmp_path / "site" / "leaderboard.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("changes", [{"through": {"old": "x"}}, {"languages": {"deu": {}}}, {"languages": None}])
+def test_mapped_scores_of_another_form_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES)
+    write_mapped(tmp_path / "r", "b", **changes)
+    with pytest.raises(BadRecord, match=r"b\.mapped\.json"):
+        build(tmp_path / "r")
+
+
 def test_results_of_several_people_are_joined_and_copies_taken_once(tmp_path: Path) -> None:
     write_annotations(tmp_path / "r", "a", SHARES)
     write_annotations(tmp_path / "s", "a", SHARES)
