@@ -36,8 +36,9 @@ examples:
 later, also offline, with the archive alone:
   xl-suite bridge collect bridge-archive --annotator xl_local --model NEW_JUDGE@http://localhost:8000/v1
   xl-suite bridge fit bridge-archive --out bridge-to-new
-  xl-suite score annotations/MODEL/xl_gpt4o --json > score.json && xl-suite bridge apply bridge-to-new score.json
-  xl-suite bridge apply bridge-to-new score.json --out results/mapped && xl-suite leaderboard results --out board"""
+  xl-suite score annotations/MODEL/xl_gpt4o --json > score.json
+  xl-suite bridge apply bridge-to-new score.json --out results/mapped
+then: xl-suite leaderboard results --out leaderboard   # mapped scores in tables of their own"""
 
 LICENSE = "cc-by-nc-4.0"
 
