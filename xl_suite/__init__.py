@@ -6,13 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what `__getattr__` gives, for type checkers and editors
+    from xl_suite.api import apply_bridge as apply_bridge
+    from xl_suite.api import archive_bridge as archive_bridge
     from xl_suite.api import build_m_alpacaeval as build_m_alpacaeval
     from xl_suite.api import build_xl_alpacaeval as build_xl_alpacaeval
+    from xl_suite.api import collect_bridge as collect_bridge
     from xl_suite.api import compare as compare
+    from xl_suite.api import fit_bridge as fit_bridge
     from xl_suite.api import generate as generate
     from xl_suite.api import judge as judge
     from xl_suite.api import leaderboard as leaderboard
     from xl_suite.api import load_benchmark as load_benchmark
+    from xl_suite.api import plan_bridge as plan_bridge
     from xl_suite.api import plan_publish as plan_publish
     from xl_suite.api import preferences as preferences
     from xl_suite.api import publish as publish
@@ -39,14 +44,19 @@ _PUBLIC = {
     "BadRecord": "errors",
     "Language": "languages",
     "XLSuiteError": "errors",
+    "apply_bridge": "api",
+    "archive_bridge": "api",
     "build_m_alpacaeval": "api",
     "build_xl_alpacaeval": "api",
+    "collect_bridge": "api",
     "compare": "api",
     "find_language": "languages",
+    "fit_bridge": "api",
     "generate": "api",
     "judge": "api",
     "leaderboard": "api",
     "load_benchmark": "api",
+    "plan_bridge": "api",
     "plan_publish": "api",
     "preferences": "api",
     "publish": "api",

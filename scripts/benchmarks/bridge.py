@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xl_suite.bridging.bridge import COMPARABLE, Bridge, fit_bridge
+from xl_suite.bridging.bridge import COMPARABLE, OVERALL, Bridge, fit_bridge
 from xl_suite.bridging.rates import Rate, measure_rate, to_percent
 
 Array = NDArray[np.float64]
@@ -144,6 +144,8 @@ def simulate(world: World, seed: tuple[int, ...], models: int, families: int, ta
 
 def find_difference(world: World, bridge: Bridge, code: str) -> float:
     """The mean difference of mapped and measured over the world's models in the range that the bridge has seen."""
+    if code == OVERALL:
+        return float(np.mean([find_difference(world, bridge, one) for one in LANGUAGES]))
     worth = bridge.worth[code]
     own = [rate for rate in world.population if rate.language == code]
     old, new = to_percent([rate.old for rate in own]), to_percent([rate.new for rate in own])

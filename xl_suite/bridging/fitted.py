@@ -128,6 +128,17 @@ def read_fitted(folder: Path) -> Fitted:
     return Fitted(bridge, identity, raw["judges"])
 
 
+def read_score(path: Path) -> dict[str, Any]:
+    """What `xl-suite score --json` printed. Raises BadInput for a file of another form."""
+    try:
+        score = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise BadInput(f"{path}: not what `xl-suite score --json` prints: {error}") from error
+    if not isinstance(score, dict) or "model" not in score:
+        raise BadInput(f"{path}: not what `xl-suite score --json` prints: no object with a model.")
+    return score
+
+
 def apply_fitted(fitted: Fitted, score: Mapping[str, Any]) -> dict[str, Any]:
     """A model's old scores (as `xl-suite score --json` prints them), mapped and marked with the bridge they crossed.
 

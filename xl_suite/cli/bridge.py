@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
-import logging
 from pathlib import Path
-from typing import Any
 
 from xl_suite.cli.options import (
     Outcome,
@@ -19,13 +16,12 @@ from xl_suite.cli.options import (
     add_out,
     add_reference,
     add_seed,
-    describe_estimates,
     non_negative,
     positive,
     price_pair,
     read_chat_settings,
+    run_job,
 )
-from xl_suite.errors import BadInput
 
 SUMMARY = "Replace a judge: plan and collect its last verdicts, archive them, map old win rates to a new judge's."
 EXAMPLES = """\
@@ -41,8 +37,6 @@ later, also offline, with the archive alone:
 then: xl-suite leaderboard results --out leaderboard   # mapped scores in tables of their own"""
 
 LICENSE = "cc-by-nc-4.0"
-
-logger = logging.getLogger("xl_suite")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,82 +107,50 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _plan(args: argparse.Namespace) -> Outcome:
-    from xl_suite.bridging.folder import write_bridge
-    from xl_suite.bridging.plan import Costs, choose_families, describe_plan, design_bridge, read_families
-    from xl_suite.chat.budget import require_price
-    from xl_suite.chat.models import parse_model
-    from xl_suite.judging.annotator import read_annotator
-    from xl_suite.judging.judge import name_annotator
-    from xl_suite.judging.pairwise import pair_outputs
-    from xl_suite.responding.outputs import read_outputs
+    from xl_suite.api import plan_bridge
+    from xl_suite.bridging.plan import describe_plan, read_families
 
-    annotator = read_annotator(args.annotator)
-    model = parse_model(args.model or annotator.model)
-    if args.budget is not None:
-        require_price(model, args.price)
-    reference = read_outputs(args.reference, args.language)
-    outputs: dict[str, dict[str, Any]] = {}
-    for path in args.outputs:
-        rows = read_outputs(path, args.language)
-        generator = next(iter(rows.values()))[0].generator
-        if generator in outputs:
-            raise BadInput(f"{path}: outputs of {generator} again. Each model is given once.")
-        outputs[generator] = rows
-    models = choose_families(list(outputs), read_families(args.families) if args.families else {})
-    pairs = {
-        name: pair_outputs(rows, reference, languages=args.languages, allow_partial=True)
-        for name, rows in outputs.items()
-    }
-    languages = {language for by_language in pairs.values() for language in by_language}
-    design = design_bridge(
-        pairs,
-        models,
-        Costs(pairs, annotator, model, args.price),
-        reference=next(iter(reference.values()))[0].generator,
-        annotator=name_annotator(annotator, model),
+    design = plan_bridge(
+        args.outputs,
+        args.reference,
+        annotator=args.annotator,
+        out=args.out,
+        model=args.model,
         budget=args.budget,
+        price=args.price,
+        families=read_families(args.families) if args.families else None,
         repeat_share=args.repeat_share,
         seed=args.seed,
+        languages=args.languages,
+        language=args.language,
     )
-    chosen = {name: {code: rows[code] for code in rows if code in languages} for name, rows in outputs.items()}
-    written = write_bridge(args.out, design, chosen, {code: reference[code] for code in sorted(languages)})
-    answer = {"folder": str(args.out), "n_rows": len(written.rows), **written.told}
-    return Outcome(answer, notes=(describe_plan(written, args.out),))
+    answer = {"folder": str(args.out), "n_rows": len(design.rows), **design.told}
+    return Outcome(answer, notes=(describe_plan(design, args.out),))
 
 
 def _collect(args: argparse.Namespace) -> Outcome:
-    from xl_suite.api import chat_options
-    from xl_suite.bridging.collection import collect, list_parts, plan_collection
-    from xl_suite.bridging.folder import read_design
-    from xl_suite.chat.estimates import estimate
-    from xl_suite.chat.models import parse_model
-    from xl_suite.judging.annotator import read_annotator
-    from xl_suite.judging.lifetime import find_announced_end
+    from xl_suite.api import collect_bridge
+    from xl_suite.bridging.collection import Collected
 
-    annotator = read_annotator(args.annotator)
-    model = parse_model(args.model or annotator.model)
-    design = read_design(args.bridge)
-    parts = list(list_parts(args.bridge, design))
-    options = chat_options(args.bridge, **read_chat_settings(args))
-    if args.estimate:
-        return describe_estimates([estimate(model, plan_collection(parts, annotator, args.method), options)])
-    end = find_announced_end(model) if options.replay is None else None
-    if end:
-        logger.warning("the judge %s will end (%s). Archive the bridge before.", model.name, end)
-    collected = collect(args.bridge, parts, annotator, model, options, method=args.method)
-    told = (
-        f"{collected.annotator}: {collected.n_judged} judged, {collected.n_failed} failed; "
-        f"{collected.paid} calls paid, {collected.from_journal} from the journal"
+    job = collect_bridge.plan(
+        args.bridge, annotator=args.annotator, model=args.model, method=args.method, **read_chat_settings(args)
     )
-    notes = (*(f"note: {note}" for note in collected.noted), told)
-    return Outcome(collected.to_json(), notes=notes, status=1 if collected.n_failed else 0)
+
+    def finish(collected: Collected) -> Outcome:
+        told = (
+            f"{collected.annotator}: {collected.n_judged} judged, {collected.n_failed} failed; "
+            f"{collected.paid} calls paid, {collected.from_journal} from the journal"
+        )
+        return Outcome(collected.to_json(), notes=(told,), status=1 if collected.n_failed else 0)
+
+    return run_job(args, job, finish)
 
 
 def _archive(args: argparse.Namespace) -> Outcome:
-    from xl_suite.bridging.archive import write_archive
+    from xl_suite.api import archive_bridge
 
-    told = write_archive(
-        args.bridge, args.out, license=args.license, replace=args.replace, allow_gaps=args.allow_gaps
+    told = archive_bridge(
+        args.bridge, out=args.out, license=args.license, replace=args.replace, allow_gaps=args.allow_gaps
     )
     notes = (
         f"{told['n_verdicts']} verdicts, {told['n_missing']} missing, {told['calls']} calls, {told['n_files']} files",
@@ -198,30 +160,28 @@ def _archive(args: argparse.Namespace) -> Outcome:
 
 
 def _fit(args: argparse.Namespace) -> Outcome:
-    from xl_suite.bridging.fitted import describe, fit_folder, write_fitted
-    from xl_suite.languages import parse_languages
+    from xl_suite.api import fit_bridge
+    from xl_suite.bridging.fitted import describe
 
-    asked = [] if args.languages == "all" else [one.code for one in parse_languages(args.languages, [])]
-    fitted = fit_folder(args.bridge, new=args.new, margin=args.margin, license=args.license, languages=asked)
-    write_fitted(args.out, fitted)
+    fitted = fit_bridge(
+        args.bridge,
+        out=args.out,
+        new=args.new,
+        margin=args.margin,
+        license=args.license,
+        languages=args.languages,
+    )
     return Outcome(fitted.to_json(), describe(fitted))
 
 
 def _apply(args: argparse.Namespace) -> Outcome:
-    from xl_suite.bridging.fitted import apply_fitted, describe_mapped, read_fitted
+    from xl_suite.api import apply_bridge
+    from xl_suite.bridging.fitted import describe_mapped, read_fitted, read_score
     from xl_suite.records import write_json
     from xl_suite.responding.outputs import name_folder
 
     fitted = read_fitted(args.bridge)
-    mapped = []
-    for path in args.scores:
-        try:
-            score = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise BadInput(f"{path}: not what `xl-suite score --json` prints: {error}") from error
-        if not isinstance(score, dict) or "model" not in score:
-            raise BadInput(f"{path}: not what `xl-suite score --json` prints: no object with a model.")
-        mapped.append(apply_fitted(fitted, score))
-        if args.out is not None:
-            write_json(args.out / f"{name_folder(str(score['model']))}.mapped.json", [mapped[-1]])
+    mapped = [apply_bridge(fitted, read_score(path)) for path in args.scores]
+    for one in mapped if args.out is not None else ():
+        write_json(args.out / f"{name_folder(str(one['model']))}.mapped.json", [one])
     return Outcome({"mapped": mapped}, "\n".join(map(describe_mapped, mapped)))
