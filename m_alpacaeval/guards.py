@@ -90,7 +90,7 @@ def _check(
         "wrong_language": (verdict == "wrong" and own_verdict != "wrong") or (verdict == "mixed" and plain),
         "copied": verdict != "right" and plain and is_copied(bare_source, bare, prompt.language),
         "preamble": has_preamble(source, translation, signs),
-        "lost_number": bool(find_lost_numbers(bare_source, bare)),
+        "lost_number": bool(find_lost_numbers(bare_source, bare, prompt.language)),
         "lost_format": has_shrunk(form, own_form),
         "length": not fits_length(bare_source, bare, signs),
         "repetition": is_repetitive(translation) and not is_repetitive(source),

@@ -129,7 +129,9 @@ def check_alignment(found: Mapping[Prompt, str], path: Path) -> None:
         if not spans and not numbers:
             continue
         seen += 1
-        if any(span not in text for span in spans) or set(find_lost_numbers(prompt.text, text)) & set(numbers):
+        if any(span not in text for span in spans) or set(
+            find_lost_numbers(prompt.text, text, prompt.language)
+        ) & set(numbers):
             lost.append(prompt.id)
     if seen >= _LEAST_SEEN and len(lost) > (1 - _LEAST_KEPT) * seen:
         shown = ", ".join(map(str, lost[:8]))

@@ -131,7 +131,9 @@ def _draw_wins(config: Config, common: Provenance, measured: Measured) -> str:
 
 def _list_refused(common: Provenance, measured: Measured) -> Iterator[str]:
     statistics = measured.statistics
+    counted = statistics.refused + statistics.flags
     guards = sorted({guard for _, _, guard in statistics.refused})
+    guards += sorted({name for _, _, name in statistics.flags})
     if not guards:
         yield "<tr><td>nothing</td></tr>"
         return
@@ -140,7 +142,7 @@ def _list_refused(common: Provenance, measured: Measured) -> Iterator[str]:
         total = sum(count for (_, model), count in statistics.candidates.items() if model == name) or 1
         cells = []
         for guard in guards:
-            count = sum(n for (_, model, own), n in statistics.refused.items() if (model, own) == (name, guard))
+            count = sum(n for (_, model, own), n in counted.items() if (model, own) == (name, guard))
             cells.append(f"<td class=n>{100 * count / total:.2f} %</td>")
         yield f"<tr><td>{escape(name)}</td>{''.join(cells)}</tr>"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,7 @@ class Candidate:
     score: of the run's quality estimator; None where guards refused it and a sound one stood beside it.
     refused: the guards that refused it (`xl_suite.translation.guards.REASONS`, or `truncated`); empty: it is sound.
     sample: which of the translator's answers it is, from 0.
+    flags: what the guards could not tell (`xl_suite.translation.guards.FLAGS`), for a reader to see.
     """
 
     model: str
@@ -19,6 +20,7 @@ class Candidate:
     score: float | None
     refused: list[str]
     sample: int
+    flags: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

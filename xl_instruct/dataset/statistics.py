@@ -20,13 +20,15 @@ _FIRST_LENGTH = 16
 @dataclass(slots=True)
 class Statistics:
     """rows: histograms of passage scores by (config, language). segments: of segments' scores by (language, model).
-    wins: segments won in the best-of-k choice, refused: candidates refused by guard, both by (language, model ...).
-    lengths: by (config, bin of lengths): number of rows and sum of their scores. repeats: segments asked."""
+    wins: segments won in the best-of-k choice, refused: candidates refused by guard, flags: candidates flagged by
+    name, all by (language, model ...). lengths: by (config, bin of lengths): number of rows and sum of their scores.
+    repeats: segments asked."""
 
     rows: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     segments: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     wins: Counter[tuple[str, str]] = field(default_factory=Counter)
     refused: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    flags: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     candidates: Counter[tuple[str, str]] = field(default_factory=Counter)
     lengths: dict[tuple[str, int], tuple[int, float]] = field(default_factory=dict)
 
@@ -38,6 +40,8 @@ class Statistics:
                 self.candidates[key] += 1
                 for guard in candidate["refused"]:
                     self.refused[*key, guard] += 1
+                for name in {flag.partition(":")[0] for flag in candidate.get("flags", ())}:
+                    self.flags[*key, name] += 1
                 if candidate["score"] is not None:
                     self.segments.setdefault(key, [0] * BINS)[_bin(candidate["score"])] += 1
         length = _bin_length(sum(len(segment["text"]) for segment in row["segments"]))

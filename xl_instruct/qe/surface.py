@@ -69,13 +69,13 @@ def _score(source: str, translation: str, signs: Signs, verdict: str, spans: Seq
     bare_source, bare = leave_out(source, spans), leave_out(translation, spans)
     copied = 0.0 if signs.language == "eng" else measure_copy(bare_source, bare)
     numbers = set(find_numbers(bare_source))
-    lost = len(find_lost_numbers(bare_source, bare)) / len(numbers) if numbers else 0.0
+    lost = find_lost_numbers(bare_source, bare, signs.language) if numbers else []
     return math.prod(
         (
             _LANGUAGE[verdict],
             1 - 0.9 * copied,
             _score_length(bare_source, bare, signs.ratio),
-            1 - 0.6 * lost,
+            1 - 0.6 * min(1.0, len(lost) / len(numbers) if numbers else 0.0),
             0.3 + 0.7 * measure_spans(spans, translation),
             _score_end(bare_source, bare),
             _score_begin(bare_source.strip(), bare.strip(), signs),

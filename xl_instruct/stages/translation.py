@@ -17,7 +17,7 @@ from xl_suite.chat.client import ChatClient
 from xl_suite.chat.reading import Unreadable, ask_until_read
 from xl_suite.languages import find_language
 from xl_suite.tags import escape_tags
-from xl_suite.translation.guards import check_translations
+from xl_suite.translation.guards import inspect_translations
 
 Row = Mapping[str, Any]
 
@@ -159,14 +159,15 @@ def _judge(
             texts.append(answer.text.strip())
             refused.append([TRUNCATED])
     sources = [segment["text"] for segment in segments]
-    found = check_translations(sources, texts, language, [segment["protected"] for segment in segments])
+    found = inspect_translations(sources, texts, language, [segment["protected"] for segment in segments])
     active = settings.guards
     return [
         {
             "model": worker.client.model.name,
             "text": text,
-            "refused": [guard for guard in own + guards if active is None or guard in active],
+            "refused": [guard for guard in own + check.refused if active is None or guard in active],
             "sample": sample,
+            "flags": check.flags,
         }
-        for text, own, guards in zip(texts, refused, found, strict=True)
+        for text, own, check in zip(texts, refused, found, strict=True)
     ]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from xl_suite.fidelity import judge_answers
 from xl_suite.fidelity.verdicts import Answer
-from xl_suite.translation.numbers import find_lost_numbers
+from xl_suite.translation.numbers import compare_numbers
 from xl_suite.translation.signs import (
     Signs,
     find_signs,
@@ -27,11 +28,18 @@ REASONS = {
     "wrong_language": "in another language, as a whole or in part (xl_suite.fidelity); too short to tell passes",
     "copied": "repeats half of the source's wording or more, untranslated",
     "lost_span": "lacks a protected span: code, URL, formula, tag or address",
-    "lost_number": "lacks a number of the source in any form a translator may choose",
+    "lost_number": "lacks a number, date or time of the source in any form that its language has",
     "preamble": "talks about the translation, names its language, or adds a paragraph",
     "answer": "answers or refuses: the question it should translate is no question any more, or it apologises",
     "length": "far longer or shorter than translations into this language are",
     "repetition": "repeats a phrase over and over",
+}
+
+FLAGS = {
+    "ambiguous_date": "the source has a date whose day and month cannot be told apart",
+    "ambiguous_time": "the half of the day cannot be told",
+    "ambiguous_number": "a year is shortened, or a number copied that the language reads in another way",
+    "converted_unit": "gives a value in another unit, about as large",
 }
 
 _FACTOR = 3.0  # of the expected length; translations of single sentences scatter widely, runaways far more
@@ -58,6 +66,18 @@ _REFUSAL = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What the guards say of one translation.
+
+    refused: names of `REASONS`; empty: it is sound. flags: what cannot be told and so refuses nothing, as
+    `name: text of the source` with a name of `FLAGS`.
+    """
+
+    refused: list[str]
+    flags: list[str]
+
+
 def check_translation(source: str, translation: str, language: str, protected: Sequence[str] = ()) -> list[str]:
     """The names of all guards (`REASONS`) that refuse the translation of an English sentence; none: it is sound.
 
@@ -71,6 +91,13 @@ def check_translations(
     sources: Sequence[str], translations: Sequence[str], language: str, protected: Sequence[Sequence[str]]
 ) -> list[list[str]]:
     """The reasons for each pair, in order; see `check_translation`."""
+    return [check.refused for check in inspect_translations(sources, translations, language, protected)]
+
+
+def inspect_translations(
+    sources: Sequence[str], translations: Sequence[str], language: str, protected: Sequence[Sequence[str]]
+) -> list[Check]:
+    """What the guards say of each pair, in order, flags included; see `check_translation`."""
     signs = find_signs(language)
     bare = [leave_out(text, spans) for text, spans in zip(translations, protected, strict=True)]
     verdicts = judge_answers([Answer(text) for text in bare], language)
@@ -80,22 +107,23 @@ def check_translations(
     ]
 
 
-def _check(source: str, translation: str, protected: Sequence[str], signs: Signs, verdict: str) -> list[str]:
+def _check(source: str, translation: str, protected: Sequence[str], signs: Signs, verdict: str) -> Check:
     if not translation.strip():
-        return ["empty"]
+        return Check(["empty"], [])
     source, translation = source.strip(), translation.strip()
     bare_source, bare = leave_out(source, protected), leave_out(translation, protected)
+    numbers = compare_numbers(bare_source, bare, signs.language)
     found = {
         "wrong_language": verdict in ("wrong", "mixed"),
         "copied": is_copied(bare_source, bare, signs.language),
         "lost_span": measure_spans(protected, translation) < 1,
-        "lost_number": bool(find_lost_numbers(bare_source, bare)),
+        "lost_number": bool(numbers.lost),
         "preamble": has_preamble(source, translation, signs),
         "answer": is_answer(source, translation),
         "length": not fits_length(bare_source, bare, signs),
         "repetition": is_repetitive(translation) and not is_repetitive(source),
     }
-    return [reason for reason in REASONS if found.get(reason)]
+    return Check([reason for reason in REASONS if found.get(reason)], list(numbers.flags))
 
 
 def is_copied(source: str, translation: str, language: str) -> bool:

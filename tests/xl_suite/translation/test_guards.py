@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from xl_instruct.segments import segment
-from xl_suite.translation.guards import REASONS, check_translation, check_translations
-from xl_suite.translation.numbers import find_lost_numbers, find_numbers
+from xl_suite.translation.guards import FLAGS, REASONS, check_translation, check_translations, inspect_translations
 
 ROWS = list(
     csv.DictReader(
@@ -88,40 +87,10 @@ def test_many_are_as_one() -> None:
     assert {reason for reasons in together for reason in reasons} <= set(REASONS)
 
 
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [
-        ("1,000.50 or 1.000,50", ["100050", "100050"]),
-        ("1 000 000 and 3 400", ["1000000", "3400"]),
-        ("१,००० ٤٢", ["1000", "42"]),
-        ("in 2020 15 people", ["2020", "15"]),
-    ],
-)
-def test_find_numbers(text: str, numbers: list[str]) -> None:
-    assert find_numbers(text) == numbers
-
-
-@pytest.mark.parametrize(
-    ("source", "translation", "lost"),
-    [
-        ("It costs $1,000.", "Es kostet 1.000 $.", []),
-        ("It costs 12,500 euros.", "Cela coûte 12 500 euros.", []),
-        ("There are 3 eggs.", "Es sind drei Eier.", []),
-        ("There are 3 eggs.", "Es sind 5 Eier.", ["3"]),
-        ("There are 37 eggs.", "Es sind Eier.", ["37"]),
-        ("About 1.5 million people", "大约150万人", []),
-        ("About 23 billion messages", "约230亿条消息", []),
-        ("15 people", "十五个人", []),
-        ("In 2024 it rained.", "二〇二四年下雨了。", []),
-        ("the 19th century", "o século XIX", []),
-        ("the 1990s", "20世纪90年代", []),
-        ("at 3:30 pm", "um 15:30 Uhr", []),
-        ("at 3 PM", "um 15 Uhr", []),
-        ("100 people", "hundert Menschen", []),
-        ("१५ and 42", "15 und 42", []),
-        ("no number", "5 Zahlen", []),
-        ("From 1914 to 1918", "Von 1914 bis 1919", ["1918"]),
-    ],
-)
-def test_lost_numbers(source: str, translation: str, lost: list[str]) -> None:
-    assert find_lost_numbers(source, translation) == lost
+def test_what_cannot_be_told_is_flagged() -> None:
+    sources = ["The form is dated 03/04/2020.", "The road is 10 miles long."]
+    translations = ["Das Formular ist auf den 03.04.2020 datiert.", "Die Straße ist 16 Kilometer lang."]
+    checks = inspect_translations(sources, translations, "deu", [(), ()])
+    assert [check.refused for check in checks] == [[], []]
+    assert [check.flags for check in checks] == [["ambiguous_date: 03/04/2020"], ["converted_unit: 10"]]
+    assert all(flag.partition(":")[0] in FLAGS for check in checks for flag in check.flags)
