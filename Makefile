@@ -5,9 +5,9 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 # What the test suite runs for real; comet has an environment of its own (test-comet), vllm too.
-TEST_EXTRAS := hf,alpaca-eval,lm-eval,train,sat,test,dev
+TEST_EXTRAS := hf,alpaca-eval,lm-eval,train,sat,docs,test,dev
 
-.PHONY: demo test fuzz test-comet test-browser lint format clean
+.PHONY: demo test fuzz test-comet test-browser lint docs format clean
 
 demo: $(VENV)/.base
 	$(BIN)/xl-suite demo --out demo-out
@@ -51,6 +51,11 @@ $(VENV)/.full: $(VENV)/.base
 $(VENV)/.browser: $(VENV)/.base
 	$(PIP) --editable ".[browser,test]"
 	touch $@
+
+# The documentation as pages in build/site; a broken link ends it.
+docs: $(VENV)/.full
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
 
 clean:
 	rm -rf $(VENV) .venv-comet demo-out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

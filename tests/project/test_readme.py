@@ -53,6 +53,8 @@ def find_commands() -> list[Any]:
     found = []
     for place, text in texts.items():
         joined = re.sub(r"\\\n\s*", " ", text)
+        if place.endswith(".md"):  # prose may begin with the name too
+            joined = "\n".join(re.findall(r"```\w*\n(.*?)```", joined, re.DOTALL))
         for line in re.findall(r"^\s*(xl-suite [a-z].*)$", joined, re.MULTILINE):
             command = re.split(r"\s(?:#|>|\|)\s|\s{3,}", line)[0].strip()
             found.append(pytest.param(command, id=f"{place}: {command[:60]}"))
