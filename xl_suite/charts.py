@@ -1,17 +1,26 @@
-"""Line and bar charts as SVG text: no package, no script, no font to load, readable on white and on dark pages."""
+"""Line and bar charts as SVG: no script, no font to load, readable on white and on dark pages.
+
+`draw_lines` and `draw_bars` give whole files. The others give parts of a page whose style has classes for their
+colours: c0 to c5 for lines, f0 to f5 for areas, fb for bars in the background.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+
+from markupsafe import Markup, escape
 
 # Distinguishable by readers who do not see red and green apart (Okabe and Ito 2008), and dashed differently too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7f7f7f")
 DASHES = ("", "6 3", "2 2", "8 3 2 3", "1 3", "10 4", "4 4")
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 56, 150, 42, 48
+# A panel of a page: its size, and the edges of the drawing within it.
+PANEL_COLOURS = 6
+PANEL_WIDTH, PANEL_HEIGHT = 300, 120
+PANEL_LEFT, PANEL_RIGHT, PANEL_TOP, PANEL_BOTTOM = 6, 294, 8, 100
 _STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#222}.axis{stroke:#888;fill:none}.grid{stroke:#ddd}"
     ".title{font-size:14px;font-weight:600}"
@@ -74,9 +83,8 @@ def draw_lines(
             continue
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
         where = [place(x, y) for x, y in one.points]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in where)
         dashed = f' stroke-dasharray="{dash}"' if dash and len(series) > 1 else ""
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>')
+        parts.append(f'<polyline points="{_join(where)}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>')
         if markers:
             parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in where]
         end = max(where[-1][1] + 4, ends[-1] + 14 if ends else 0)  # names never stand on one another
@@ -112,6 +120,82 @@ def draw_bars(series: Sequence[Series], groups: Sequence[str], *, title: str, y_
     for place, name in enumerate(groups):
         parts.append(_text(LEFT + (place + 0.5) * span, HEIGHT - BOTTOM + 16, name, "middle"))
     return _close(title, parts)
+
+
+def draw_panel_lines(series: Sequence[Sequence[float]], labels: Sequence[tuple[float, str]], title: str) -> Markup:
+    """Lines over the same bins, each scaled to the highest value of all. labels: (share of the width, text)."""
+    most = max((value for one in series for value in one), default=0) or 1
+    lines = []
+    for number, values in enumerate(series):
+        step = (PANEL_RIGHT - PANEL_LEFT) / max(1, len(values) - 1)
+        points = [(PANEL_LEFT + place * step, _lift(value / most)) for place, value in enumerate(values)]
+        lines.append(f'<polyline class="c{number % PANEL_COLOURS}" points="{_join(points)}"/>')
+    return _close_panel(title, lines, labels)
+
+
+def draw_panel_bars(
+    bars: Sequence[float], line: Sequence[float | None], labels: Sequence[tuple[float, str]], title: str
+) -> Markup:
+    """Counts as bars, and values from 0 to 1 as a line over them, with gaps where there is none."""
+    most = max(bars, default=0) or 1
+    step = (PANEL_RIGHT - PANEL_LEFT) / max(1, len(bars))
+    parts = []
+    for place, count in enumerate(bars):
+        top = _lift(count / most)
+        parts.append(
+            f'<rect class="fb" x="{PANEL_LEFT + place * step + 1:.1f}" y="{top:.1f}" '
+            f'width="{max(1.0, step - 2):.1f}" height="{PANEL_BOTTOM - top:.1f}"/>'
+        )
+    points = [
+        (PANEL_LEFT + (place + 0.5) * step, _lift(min(1.0, max(0.0, value))), value)
+        for place, value in enumerate(line)
+        if value is not None
+    ]
+    parts.append(f'<polyline class="c0" points="{_join([(x, y) for x, y, _ in points])}"/>')
+    parts += [
+        f'<circle class="f0" cx="{x:.1f}" cy="{y:.1f}" r="2.4"><title>{value:.3f}</title></circle>'
+        for x, y, value in points
+    ]
+    return _close_panel(title, parts, labels)
+
+
+def draw_shares(shares: Sequence[tuple[str, Sequence[float]]], title: str) -> Markup:
+    """A stacked bar for each (name, shares that sum to 1)."""
+    row = 22
+    parts = []
+    for number, (name, own) in enumerate(shares):
+        y = number * row + 4
+        parts.append(f'<text x="0" y="{y + 11}">{escape(name)}</text>')
+        x = 70.0
+        for part, share in enumerate(own):
+            width = 520 * share
+            if width > 0:
+                parts.append(
+                    f'<rect class="f{part % PANEL_COLOURS}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="14">'
+                    f"<title>{100 * share:.1f} %</title></rect>"
+                )
+            x += width
+        text = " / ".join(f"{100 * share:.0f}" for share in own)
+        parts.append(f'<text x="598" y="{y + 11}">{text} %</text>')
+    return Markup("".join([_open(title, 700, row * len(shares) + 6), *parts, "</svg>"]))
+
+
+def _lift(share: float) -> float:
+    return PANEL_BOTTOM - (PANEL_BOTTOM - PANEL_TOP) * share
+
+
+def _close_panel(title: str, parts: Sequence[str], labels: Sequence[tuple[float, str]]) -> Markup:
+    texts = [
+        _text(
+            PANEL_LEFT + (PANEL_RIGHT - PANEL_LEFT) * share,
+            PANEL_BOTTOM + 14,
+            text,
+            "start" if share < 0.1 else "end" if share > 0.9 else "middle",
+        )
+        for share, text in labels
+    ]
+    axis = f'<line class="axis" x1="{PANEL_LEFT}" y1="{PANEL_BOTTOM}" x2="{PANEL_RIGHT}" y2="{PANEL_BOTTOM}"/>'
+    return Markup("".join([_open(title, PANEL_WIDTH, PANEL_HEIGHT), axis, *parts, *texts, "</svg>"]))
 
 
 def find_ticks(low: float, high: float, most: int = 6) -> list[float]:
@@ -153,9 +237,16 @@ def _number(value: float) -> str:
     return text.rstrip("0").rstrip(".")
 
 
+def _join(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _open(title: str, width: int, height: int, attributes: str = "") -> str:
+    return f'<svg {attributes}viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
+
+
 def _close(title: str, parts: Sequence[str]) -> str:
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        f'role="img" aria-label="{escape(title, {chr(34): "&quot;"})}">'
-    )
+    """A whole file."""
+    size = f'xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+    head = _open(title, WIDTH, HEIGHT, size)
     return "\n".join([head, f"<style>{_STYLE}</style>", *parts, "</svg>"]) + "\n"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from xl_suite import pages
 
 if TYPE_CHECKING:
     import pandas
@@ -37,13 +38,8 @@ class Shown(ABC):
 def render_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> str:
     """The rows as an HTML table. Every text is escaped: it may come from a model or from a stranger's file."""
     columns = list(rows[0]) if rows else []
-    caption = f"<caption>{html.escape(title)}</caption>" if title else ""
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(_show(row[column]))}</td>" for column in columns) + "</tr>"
-        for row in rows
-    )
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    cells = [[_show(row[column]) for column in columns] for row in rows]
+    return pages.render("xl_suite", "table.html", title=title, columns=columns, rows=cells)
 
 
 def _show(value: Any) -> str:

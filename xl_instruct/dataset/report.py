@@ -2,26 +2,79 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from html import escape
-from importlib.resources import files
+from dataclasses import dataclass
 
 from xl_instruct.config import Config
 from xl_instruct.dataset.card import list_stages, name_source
-from xl_instruct.dataset.charts import COLOURS, draw_bars_and_line, draw_lines, draw_shares
 from xl_instruct.dataset.composing import Provenance
 from xl_instruct.dataset.folder import Composer, Measured, name_translations
 from xl_instruct.dataset.rows import SyntheticRow
 from xl_instruct.dataset.selection import NAIVE
 from xl_instruct.dataset.statistics import BINS, length_of_bin
 from xl_instruct.stages.files import Summary
+from xl_suite import pages
+from xl_suite.charts import PANEL_COLOURS, draw_panel_bars, draw_panel_lines, draw_shares
 from xl_suite.languages import find_language
 
-_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _SHOWN_CHARACTERS = 4000
 _SHOWN_SEGMENTS = 40
 _SCORES = [(0.0, "0"), (0.5, "0.5"), (1.0, "1")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    name: str
+    rows: int
+    percent: float  # of the widest bar
+    left_out: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    config: str
+    language: str
+    rows: int
+    kept: int
+    mean: str
+    lowest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One version of a response. language: for HTML's `lang`."""
+
+    title: str
+    language: str
+    text: str
+    score: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """kind: `won`, `refused` or nothing. score: the score, or the guards that refused the candidate."""
+
+    kind: str
+    model: str
+    score: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    text: str
+    candidates: list[_Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """translated: how many segments were translated; `segments` holds the first ones."""
+
+    id: int
+    instruction: str
+    sides: list[_Side]
+    translated: int
+    segments: list[_Segment]
 
 
 def render_report(
@@ -33,52 +86,41 @@ def render_report(
     warnings: Sequence[str],
 ) -> str:
     """The HTML of the report."""
-    template = files("xl_instruct.dataset").joinpath("report.html").read_text(encoding="utf-8")
-    values = {
-        "title": escape(config.title),
-        "subtitle": _describe_run(config, common),
-        "warnings": "".join(f'<p class="warning">{escape(warning)}</p>' for warning in warnings),
-        "funnel": "".join(_draw_funnel(config, summaries, measured)),
-        "scores_note": escape(
-            f"Scores of single segments by {common.qe_model}, in each language, for each translator's sound "
-            "candidates. The score also chose the winners and made the cut, so it is no independent measure."
-        ),
-        "legend": "".join(
-            f'<span><i class="key f{number % COLOURS}"></i>{escape(name)}</span>'
-            for number, name in enumerate(common.translators)
-        ),
-        "distributions": "".join(_draw_distributions(config, common, measured)),
-        "cut": "".join(_list_cuts(measured)),
-        "wins": _draw_wins(config, common, measured),
-        "refused": "".join(_list_refused(common, measured)),
-        "lengths": "".join(_draw_lengths(measured)),
-        "samples": "".join(_show_samples(config, measured, composer)),
-    }
-    return _PLACEHOLDER.sub(lambda place: values[place[1]], template)
+    guards = sorted({guard for _, _, guard in measured.statistics.refused})
+    guards += sorted({name for _, _, name in measured.statistics.flags})
+    return pages.render(
+        "xl_instruct.dataset",
+        "report.html",
+        title=config.title,
+        parts=[
+            name_source(config.passages.source),
+            f"teacher {common.teacher}",
+            f"translators {', '.join(common.translators)}",
+            f"estimator {common.qe_model}",
+        ],
+        fingerprint=common.fingerprint,
+        warnings=warnings,
+        funnel=_measure_funnel(config, summaries, measured),
+        qe_model=common.qe_model,
+        translators=common.translators,
+        colours=PANEL_COLOURS,
+        distributions=list(_draw_distributions(config, common, measured)),
+        cuts=list(_list_cuts(measured)),
+        wins=_draw_wins(config, common, measured),
+        guards=guards,
+        refused=list(_list_refused(common, measured, guards)),
+        lengths=list(_draw_lengths(measured)),
+        samples=list(_list_samples(config, measured, composer)),
+    )
 
 
-def _describe_run(config: Config, common: Provenance) -> str:
-    parts = [
-        name_source(config.passages.source),
-        f"teacher {common.teacher}",
-        f"translators {', '.join(common.translators)}",
-        f"estimator {common.qe_model}",
-    ]
-    return f"{escape(' · '.join(parts))}<br>configuration <code>{common.fingerprint}</code>"
-
-
-def _draw_funnel(config: Config, summaries: Sequence[Summary], measured: Measured) -> Iterator[str]:
+def _measure_funnel(config: Config, summaries: Sequence[Summary], measured: Measured) -> list[_Stage]:
     stages = list_stages(config, summaries, measured)
     languages = len(config.languages)
     most = max((_scale(stage, rows, languages) for stage, rows, _ in stages), default=1) or 1
-    yield '<tr><th>stage</th><th class="n">rows</th><th></th><th>left out</th></tr>'
-    for stage, rows, left_out in stages:
-        share = 100 * _scale(stage, rows, languages) / most
-        yield (
-            f'<tr><td>{escape(stage)}</td><td class="n">{rows:,}</td>'
-            f'<td class="bar"><span style="width:{share:.2f}%"></span></td>'
-            f'<td class="note">{escape(left_out)}</td></tr>'
-        )
+    return [
+        _Stage(stage, rows, 100 * _scale(stage, rows, languages) / most, left_out) for stage, rows, left_out in stages
+    ]
 
 
 def _scale(stage: str, rows: int, languages: int) -> int:
@@ -86,32 +128,23 @@ def _scale(stage: str, rows: int, languages: int) -> int:
     return rows * languages if stage in ("passages", "instructions", "refined", "prepared") else rows
 
 
-def _draw_distributions(config: Config, common: Provenance, measured: Measured) -> Iterator[str]:
+def _draw_distributions(config: Config, common: Provenance, measured: Measured) -> Iterator[tuple[str, str]]:
     for code in config.languages:
         series = [
             [float(count) for count in measured.statistics.segments.get((code, name), [0] * BINS)]
             for name in common.translators
         ]
         language = find_language(code).name
-        chart = draw_lines(series, _SCORES, f"distribution of scores in {language}")
-        yield f'<div class="panel"><h3>{escape(language)}</h3>{chart}</div>'
+        yield language, draw_panel_lines(series, _SCORES, f"distribution of scores in {language}")
 
 
-def _list_cuts(measured: Measured) -> Iterator[str]:
-    yield (
-        "<tr><th>config</th><th>language</th><th class=n>rows</th><th class=n>kept</th>"
-        "<th class=n>mean score</th><th class=n>lowest kept</th></tr>"
-    )
+def _list_cuts(measured: Measured) -> Iterator[_Cut]:
     for name, cuts in measured.cuts.items():
         for code, own in cuts.items():
             scores = measured.scores[name][code].scores
             mean = f"{sum(scores) / len(scores):.4f}" if len(scores) else "–"
             lowest = f"{own.threshold:.4f}" if own.kept else "–"
-            yield (
-                f"<tr><td>{escape(name)}</td><td>{escape(find_language(code).name)}</td>"
-                f"<td class=n>{len(scores):,}</td><td class=n>{len(own.kept):,}</td>"
-                f"<td class=n>{mean}</td><td class=n>{lowest}</td></tr>"
-            )
+            yield _Cut(name, find_language(code).name, len(scores), len(own.kept), mean, lowest)
 
 
 def _draw_wins(config: Config, common: Provenance, measured: Measured) -> str:
@@ -122,32 +155,22 @@ def _draw_wins(config: Config, common: Provenance, measured: Measured) -> str:
         wins = [measured.statistics.wins[code, name] for name in common.translators]
         if sum(wins):
             shares.append((find_language(code).name, [count / sum(wins) for count in wins]))
-    note = "Share of segments whose best sound candidate is each translator's; equal scores go to the earlier one."
-    return (
-        f'<h2>Who wins</h2><p class="note">{note}</p><div class="panel">'
-        f"{draw_shares(shares, 'share of segments won by each translator')}</div>"
-    )
+    return draw_shares(shares, "share of segments won by each translator")
 
 
-def _list_refused(common: Provenance, measured: Measured) -> Iterator[str]:
+def _list_refused(common: Provenance, measured: Measured, guards: Sequence[str]) -> Iterator[tuple[str, list[float]]]:
+    """The percentage of each translator's candidates that each guard refused or flagged."""
     statistics = measured.statistics
     counted = statistics.refused + statistics.flags
-    guards = sorted({guard for _, _, guard in statistics.refused})
-    guards += sorted({name for _, _, name in statistics.flags})
-    if not guards:
-        yield "<tr><td>nothing</td></tr>"
-        return
-    yield "<tr><th>translator</th>" + "".join(f"<th class=n>{escape(guard)}</th>" for guard in guards) + "</tr>"
     for name in common.translators:
         total = sum(count for (_, model), count in statistics.candidates.items() if model == name) or 1
-        cells = []
-        for guard in guards:
-            count = sum(n for (_, model, own), n in counted.items() if (model, own) == (name, guard))
-            cells.append(f"<td class=n>{100 * count / total:.2f} %</td>")
-        yield f"<tr><td>{escape(name)}</td>{''.join(cells)}</tr>"
+        counts = [
+            sum(n for (_, model, own), n in counted.items() if (model, own) == (name, guard)) for guard in guards
+        ]
+        yield name, [100 * count / total for count in counts]
 
 
-def _draw_lengths(measured: Measured) -> Iterator[str]:
+def _draw_lengths(measured: Measured) -> Iterator[tuple[str, str]]:
     lengths = measured.statistics.lengths
     if not lengths:
         return
@@ -156,11 +179,10 @@ def _draw_lengths(measured: Measured) -> Iterator[str]:
     for name in measured.scores:
         found = [lengths.get((name, number), (0, 0.0)) for number in range(first, last + 1)]
         means = [total / count if count else None for count, total in found]
-        chart = draw_bars_and_line([float(count) for count, _ in found], means, labels, f"length and score, {name}")
-        yield f'<div class="panel"><h3>{escape(name)}: rows (bars), mean score 0 to 1 (line)</h3>{chart}</div>'
+        yield name, draw_panel_bars([float(count) for count, _ in found], means, labels, f"length and score, {name}")
 
 
-def _show_samples(config: Config, measured: Measured, composer: Composer) -> Iterator[str]:
+def _list_samples(config: Config, measured: Measured, composer: Composer) -> Iterator[tuple[str, list[_Sample]]]:
     best = name_translations(config)[-1]
     for code in config.languages:
         kept = measured.cuts[best][code].kept
@@ -168,9 +190,7 @@ def _show_samples(config: Config, measured: Measured, composer: Composer) -> Ite
         rows = list(composer.rows(best, code, numbers))
         others = _find_naive(measured, composer, code, [row.id for row in rows]) if best != NAIVE else {}
         if rows:
-            yield f"<h3>{escape(find_language(code).name)}</h3>"
-        for row in rows:
-            yield _show_row(row, others.get(row.id), best)
+            yield find_language(code).name, [_show_row(row, others.get(row.id), best) for row in rows]
 
 
 def _find_naive(measured: Measured, composer: Composer, code: str, ids: Sequence[int]) -> dict[int, SyntheticRow]:
@@ -178,42 +198,31 @@ def _find_naive(measured: Measured, composer: Composer, code: str, ids: Sequence
     return {row.id: row for row in composer.rows(NAIVE, code, list(places.values()))}
 
 
-def _show_row(row: SyntheticRow, naive: SyntheticRow | None, best: str) -> str:
-    sides = [("English", "eng", row.source_response, "")]
+def _show_row(row: SyntheticRow, naive: SyntheticRow | None, best: str) -> _Sample:
+    language = find_language(row.language).code2 or row.language
+    sides = [_Side("English", "en", _cut(row.source_response))]
     if naive is not None:
-        sides.append((f"{NAIVE} ({naive.translators[0]})", row.language, naive.response, f"{naive.qe_score:.4f}"))
-    sides.append((best, row.language, row.response, f"{row.qe_score:.4f}"))
-    shown = "".join(
-        f'<div><b>{escape(title)}</b> <span class="soft">{score}</span>'
-        f'<div class="text" dir="auto" lang="{find_language(code).code2 or code}">{_cut(text)}</div></div>'
-        for title, code, text, score in sides
-    )
-    return (
-        f'<div class="sample"><div class="text"><b>{row.id}</b> {_cut(row.instruction)}</div>'
-        f'<div class="sides">{shown}</div>{_show_segments(row)}</div>'
-    )
-
-
-def _show_segments(row: SyntheticRow) -> str:
+        title = f"{NAIVE} ({naive.translators[0]})"
+        sides.append(_Side(title, language, _cut(naive.response), f"{naive.qe_score:.4f}"))
+    sides.append(_Side(best, language, _cut(row.response), f"{row.qe_score:.4f}"))
     translated = [segment for segment in row.segments if segment.candidates]
-    lines = []
-    for segment in translated[:_SHOWN_SEGMENTS]:
-        lines.append(f'<tr><td colspan="3"><i dir="auto">{_cut(segment.text)}</i></td></tr>')
-        for candidate in segment.candidates:
-            won = candidate.model == segment.model
-            kind = "won" if won else "refused" if candidate.refused else ""
-            score = ", ".join(candidate.refused) if candidate.score is None else f"{candidate.score:.4f}"
-            lines.append(
-                f'<tr class="{kind}"><td>{escape(candidate.model)}</td><td class="n">{escape(score)}</td>'
-                f'<td dir="auto">{_cut(candidate.text)}</td></tr>'
-            )
-    more = len(translated) - _SHOWN_SEGMENTS
-    rest = f'<p class="note">and {more} more</p>' if more > 0 else ""
-    return (
-        f"<details><summary>{len(translated)} segments with all candidates</summary>"
-        f'<div class="scroll"><table>{"".join(lines)}</table></div>{rest}</details>'
-    )
+    segments = [
+        _Segment(
+            _cut(segment.text),
+            [
+                _Candidate(
+                    "won" if candidate.model == segment.model else "refused" if candidate.refused else "",
+                    candidate.model,
+                    ", ".join(candidate.refused) if candidate.score is None else f"{candidate.score:.4f}",
+                    _cut(candidate.text),
+                )
+                for candidate in segment.candidates
+            ],
+        )
+        for segment in translated[:_SHOWN_SEGMENTS]
+    ]
+    return _Sample(row.id, _cut(row.instruction), sides, len(translated), segments)
 
 
 def _cut(text: str) -> str:
-    return escape(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + " …")
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + " …"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from xl_suite import pages
 from xl_suite.surrogates import escape_surrogates
 
 # Characters that reorder text around them; a title has no element that could contain them.
@@ -25,18 +25,20 @@ _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 def render_page(template: str, scripts: tuple[str, ...], *, title: str, data: str) -> str:
     """The page of a template. data: JSON from `embed`. scripts: files of this package, joined in this order."""
+    from markupsafe import Markup
+
     style = read_part("page.css")
     script = "\n".join(read_part(name) for name in scripts)
-    values = {
-        "policy": policy(style, script),
-        "title": html.escape(clean_title(title)),
-        "style": style,
-        "script": script,
-        "data": data,
-    }
-    whole = read_part(template).replace("{{head}}", read_part("head.html"))
-    # One pass: what a value holds is never taken for a placeholder.
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], whole)
+    return pages.render(
+        "xl_suite.leaderboard",
+        template,
+        policy=policy(style, script),
+        title=clean_title(title),
+        # A browser takes what a style or script holds as it is, without entities.
+        style=Markup(style),
+        script=Markup(script),
+        data=Markup(data),
+    )
 
 
 @cache

@@ -161,6 +161,7 @@ def test_embedded_json_is_read_back_and_holds_no_tag(value: object) -> None:
 def test_a_placeholder_in_the_data_stays_text() -> None:
     page = render_page("page.html", ("shared.js", "page.js"), title="{{script}}", data=embed("{{title}}"))
     assert "<title>{{script}}</title>" in page
+    assert "{% include" not in page
     assert '"{{title}}"</script>' in page
 
 

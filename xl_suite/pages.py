@@ -1,0 +1,36 @@
+"""HTML from templates, through Jinja2 with autoescape: every value is text unless the caller marks it as markup."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import jinja2
+
+
+def render(package: str, name: str, **values: Any) -> str:
+    """The template `name` of a package, filled with `values`.
+
+    Values are escaped but for those of markupsafe's type Markup, and are never taken for a template. A variable
+    without a value raises jinja2.UndefinedError.
+    """
+    return _load_environment(package).get_template(name).render(values)
+
+
+@cache
+def _load_environment(package: str) -> jinja2.Environment:
+    import jinja2
+
+    def read(name: str) -> str:
+        return files(package).joinpath(name).read_text(encoding="utf-8")
+
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(read),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
