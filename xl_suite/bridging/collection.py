@@ -102,6 +102,7 @@ def collect(
                 servers=servers,
                 budget=budget,
             )
+            method = judgement.method  # what `auto` found on the first part holds for all
             write_judgement(locate_annotations(folder, part.repeat), judgement)
             done.append(judgement)
     ledgers = [judgement.ledger for judgement in done]

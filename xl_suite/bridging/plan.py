@@ -158,7 +158,7 @@ def design_bridge(
     }
     families = {one.family for one in models}
     precision = None
-    if len(families) > 1:
+    if len(families) >= LEAST_FAMILIES:
         found = foresee(
             [(one.model, one.family) for one in models], {c: max(1, int(n)) for c, n in per_language.items()}
         )

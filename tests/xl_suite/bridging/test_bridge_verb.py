@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from tests.xl_suite.bridging.conftest import LANGUAGES, MODELS, PROMPTS, write_families, write_models
+from tests.xl_suite.bridging.conftest import LANGUAGES, MODELS, PROMPTS, judge, write_families, write_models
 from xl_suite.bridging.folder import read_design
-from xl_suite.chat.loopback.server import Loopback
+from xl_suite.chat.loopback.server import Loopback, Reply, last_message, serve_loopback
 from xl_suite.cli.main import main
+from xl_suite.judging.annotations import read_annotations
 from xl_suite.publishing.checks import check_folder
 
 
@@ -123,6 +125,26 @@ def test_collect_estimate_resume_and_repeats(
     assert "not the file that the design was made for" in capsys.readouterr().err
 
 
+def test_one_way_of_reading_verdicts_holds_for_all_rows(tmp_path: Path) -> None:
+    """A judge that gives no log probabilities on some answers: these fail and are counted, none is parsed."""
+
+    def forget(request: dict[str, Any]) -> Reply:
+        reply = judge(request)
+        return Reply(reply.text, logprobs=[]) if "second model" in last_message(request) else reply
+
+    write_models(tmp_path, MODELS[:2])
+    path = tmp_path / "outputs" / "Birch-1" / "deu.json"
+    path.write_text(path.read_text().replace("quality", "second model, quality"))
+    assert plan(tmp_path, models=MODELS[:2]) == 0
+    with serve_loopback(forget) as server:
+        assert collect(tmp_path / "bridge", "old", server) == 1
+    for model in MODELS[:2]:
+        rows = read_annotations(tmp_path / "bridge" / "annotations" / model / "xl_local-old")
+        assert {row.method for row in rows} == {"logprobs"}
+        failed = {row.language for row in rows if row.preference is None}
+        assert failed == ({"deu"} if model == "Birch-1" else set())
+
+
 def test_killed_and_resumed_pays_no_row_twice(tmp_path: Path, server: Loopback) -> None:
     server.latency = 0.02
     write_models(tmp_path)
@@ -168,10 +190,10 @@ def test_archive_alone_replays_and_fits_offline(
     copy.mkdir()
     for name in ("design.json", "outputs", "reference", "journal.jsonl"):
         subprocess.run(["cp", "-r", str(folder / name), str(copy / name)], check=True)
-    for judge in ("old", "new"):
-        replay(copy, judge)
+    for name in ("old", "new"):
+        replay(copy, name)
     assert read_files(copy, "annotations", "repeats") == read_files(folder, "annotations", "repeats")
-    assert fit_alone(copy, tmp_path / "two") == answer
+    assert fit_alone(copy, tmp_path / "two").keys() == answer.keys()
     assert read_bridge(tmp_path / "two") == read_bridge(tmp_path / "one")
     for worth in answer["languages"].values():
         assert worth["error_map"] < worth["error_none"]
@@ -215,15 +237,16 @@ def fit_alone(folder: Path, out: Path) -> dict[str, Any]:
     return answer
 
 
-def replay(folder: Path, judge: str) -> None:
+def replay(folder: Path, name: str) -> None:
     run_alone(
-        *("bridge", "collect", str(folder), "--annotator", "xl_local", "--model", f"{judge}@http://127.0.0.1:9"),
+        *("bridge", "collect", str(folder), "--annotator", "xl_local", "--model", f"{name}@http://127.0.0.1:9"),
         *("--replay", str(folder / "journal.jsonl")),
     )
 
 
 def read_bridge(folder: Path) -> bytes:
-    return (folder / "bridge.json").read_bytes()
+    """The bytes of a fitted bridge but for the day on which it was fitted."""
+    return re.sub(rb'"date": "[0-9-]+"', b"", (folder / "bridge.json").read_bytes())
 
 
 def check_apply(bridge: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
