@@ -117,12 +117,14 @@ def test_answers_of_the_journal_come_while_a_server_starts(
 
 
 def test_a_start_is_given_up_when_the_run_ends(options: ChatOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = []
+    ended: list[bool] = []
+    begun = threading.Event()
 
     @contextmanager
     def hang(
         model: Model, log: Path, report: Callable[[str], None], stop: threading.Event
     ) -> Iterator[tuple[Model, Callable[[], str | None]]]:
+        begun.set()
         ended.append(stop.wait(20))
         raise ModelUnavailable("stopped")
         yield
@@ -130,8 +132,10 @@ def test_a_start_is_given_up_when_the_run_ends(options: ChatOptions, monkeypatch
     monkeypatch.setattr("xl_suite.chat.serving.started.run_server", hang)
 
     async def converse(client: ChatClient) -> None:
-        async with asyncio.timeout(0.1):
-            await client.ask(make_calls(1)[0])
+        asking = asyncio.create_task(client.ask(make_calls(1)[0]))
+        assert await asyncio.to_thread(begun.wait, 20)
+        asking.cancel()
+        raise TimeoutError
 
     with pytest.raises(TimeoutError):
         run(LOCAL, converse, options)
