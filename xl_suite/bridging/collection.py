@@ -13,6 +13,7 @@ from xl_suite.chat.calls import Call
 from xl_suite.chat.models import Model
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
+from xl_suite.errors import BadInput
 from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.judge import choose_method, judge_pairs, name_annotator, plan_calls
 from xl_suite.judging.judgement import Judgement, write_judgement
@@ -83,10 +84,12 @@ def collect(
     """Judges all parts and writes each one's verdicts when it is done; what the journal answers costs nothing.
 
     A budget covers the whole collection. Raises what ends a run (BudgetReached among it): the parts that were done
-    are written, the journal keeps every answer, and the same call goes on from there.
+    are written, the journal keeps every answer, and the same call goes on from there. A model of which nothing could
+    be judged is noted; BadInput where that is so of all.
     """
     write_judge_settings(folder, name_annotator(annotator, model), annotator, model, method)
     done: list[Judgement] = []
+    noted: list[str] = []
     budget = Budget(options.budget)
     with StartedServers(options) as servers:
         for part in parts:
@@ -103,8 +106,14 @@ def collect(
                 budget=budget,
             )
             method = judgement.method  # what `auto` found on the first part holds for all
-            write_judgement(locate_annotations(folder, part.repeat), judgement)
             done.append(judgement)
+            if any(row.preference is not None for rows in judgement.annotations.values() for row in rows):
+                write_judgement(locate_annotations(folder, part.repeat), judgement)
+            else:
+                reasons = {failed.reason for rows in judgement.failures.values() for failed in rows}
+                noted.append(f"{part.model}: no judgement was made: {'; '.join(sorted(reasons)[:3])}.")
+    if len(noted) == len(parts):
+        raise BadInput("; ".join(dict.fromkeys(noted)) or "there are no rows to judge.")
     ledgers = [judgement.ledger for judgement in done]
     dollars = [ledger.dollars for ledger in ledgers]
     failed = sum(len(rows) for judgement in done for rows in judgement.failures.values())
@@ -115,5 +124,5 @@ def collect(
         paid=sum(ledger.paid for ledger in ledgers),
         from_journal=sum(ledger.from_journal for ledger in ledgers),
         dollars=None if None in dollars else sum(one for one in dollars if one is not None),
-        noted=tuple(dict.fromkeys(note for judgement in done for note in judgement.noted)),
+        noted=tuple(dict.fromkeys([*(note for judgement in done for note in judgement.noted), *noted])),
     )

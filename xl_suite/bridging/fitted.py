@@ -15,7 +15,7 @@ from xl_suite.bridging.archive import escape, find_journals
 from xl_suite.bridging.bridge import OVERALL, Bridge, Mapped, Worth, fit_bridge
 from xl_suite.bridging.comparison import compare_judges, list_rates, read_judge
 from xl_suite.bridging.design import REPEATS
-from xl_suite.bridging.folder import DESIGN, hash_file, list_annotators, read_design, read_verdicts
+from xl_suite.bridging.folder import DESIGN, hash_file, list_annotators, read_design, read_verdicts, require_format
 from xl_suite.bridging.rates import Rate
 from xl_suite.dataset.card import name_language, render_card
 from xl_suite.dataset.folder import write_dataset_folder
@@ -111,7 +111,7 @@ def read_fitted(folder: Path) -> Fitted:
         raise BadInput(f"{folder} is not a fitted bridge: it has no {BRIDGE}. `xl-suite bridge fit --out` makes one.")
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        number = raw["format"]
+        require_format(path, raw["format"], FORMAT)
         rates = [parse_record(one, Rate, path, place) for place, one in enumerate(raw["rates"], 1)]
         bridge = fit_bridge(
             rates,
@@ -123,8 +123,6 @@ def read_fitted(folder: Path) -> Fitted:
         identity |= {name: raw[name] for name in ("design_sha256", "journal_fingerprint")}
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path}: not a fitted bridge ({type(error).__name__}: {error}).") from error
-    if number != FORMAT:
-        raise BadInput(f"{path}: format {number}; this version of xl-suite reads format {FORMAT}.")
     return Fitted(bridge, identity, raw["judges"])
 
 

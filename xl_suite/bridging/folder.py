@@ -102,7 +102,7 @@ def read_design(folder: Path) -> BridgeDesign:
         )
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        number = raw["format"]
+        require_format(path, raw["format"], FORMAT)
         models = [parse_record(one, PlannedModel, path, place) for place, one in enumerate(raw["models"], 1)]
         rows = [parse_record(one, DrawnRow, path, place) for place, one in enumerate(raw["rows"], 1)]
         design = BridgeDesign(
@@ -114,12 +114,9 @@ def read_design(folder: Path) -> BridgeDesign:
             raw["seed"],
             raw["checksums"],
             raw.get("told", {}),
-            number,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path}: not a bridge's design ({type(error).__name__}: {error}).") from error
-    if number != FORMAT:
-        raise BadInput(f"{path}: format {number}; this version of xl-suite reads format {FORMAT}.")
     for name, checksum in design.checksums.items():
         file = folder / name
         if not file.resolve().is_relative_to(folder.resolve()) or not file.is_file() or hash_file(file) != checksum:
@@ -128,6 +125,14 @@ def read_design(folder: Path) -> BridgeDesign:
                 "other outputs would be mixed with those that are there."
             )
     return design
+
+
+def require_format(path: Path, found: Any, known: int) -> None:
+    """Raises BadInput for a file of a format that this version does not know."""
+    if found != known:
+        raise BadInput(
+            f"{path}: format {found!r}; this version of xl-suite reads format {known}. Install a newer one."
+        )
 
 
 def read_pairs(folder: Path, design: BridgeDesign, *, repeated: bool = False) -> dict[str, dict[str, list[Pair]]]:

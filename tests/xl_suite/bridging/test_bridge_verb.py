@@ -145,6 +145,37 @@ def test_one_way_of_reading_verdicts_holds_for_all_rows(tmp_path: Path) -> None:
         assert failed == ({"deu"} if model == "Birch-1" else set())
 
 
+def test_a_model_that_cannot_be_judged_does_not_stop_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(request: dict[str, Any]) -> Reply:
+        return Reply("no", logprobs=[]) if "second model" in last_message(request) else judge(request)
+
+    write_models(tmp_path, MODELS[:2])
+    for path in (tmp_path / "outputs" / "Alder-0").iterdir():
+        path.write_text(path.read_text().replace("quality", "second model, quality"))
+    assert plan(tmp_path, models=MODELS[:2]) == 0
+    with serve_loopback(refuse) as server:
+        assert collect(tmp_path / "bridge", "old", server, "--method", "logprobs") == 1
+        assert "Alder-0: no judgement was made" in capsys.readouterr().err
+        assert (tmp_path / "bridge" / "annotations" / "Birch-1").is_dir()
+        assert not (tmp_path / "bridge" / "annotations" / "Alder-0").exists()
+    with serve_loopback(lambda request: Reply("no", logprobs=[])) as server:
+        assert collect(tmp_path / "bridge", "new", server, "--method", "logprobs") == 2
+
+
+@pytest.mark.parametrize("name", ["design.json", "bridge.json"])
+def test_newer_formats_are_refused(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / name).write_text('{"format": 2}')
+    verb = (
+        ["fit", str(tmp_path), "--out", str(tmp_path / "x")]
+        if name == "design.json"
+        else ["apply", str(tmp_path), "s"]
+    )
+    assert main(["bridge", *verb]) == 2
+    assert "format 2; this version of xl-suite reads format 1" in capsys.readouterr().err
+
+
 def test_killed_and_resumed_pays_no_row_twice(tmp_path: Path, server: Loopback) -> None:
     server.latency = 0.02
     write_models(tmp_path)
