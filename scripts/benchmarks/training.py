@@ -26,8 +26,9 @@ from datasets import Dataset
 
 from xl_instruct.training import varlen
 from xl_instruct.training.config import TrainingConfig
-from xl_instruct.training.data import IGNORED, PromptCompletion, Tokenized, TrainingData, pack
+from xl_instruct.training.data import PromptCompletion, TrainingData
 from xl_instruct.training.plan import Skeleton, TrainingPlan, plan_training
+from xl_instruct.training.tokens import IGNORED, Counts, Tokenized, pack
 from xl_instruct.training.trainers import list_arguments, make_adapter, make_sft_trainer
 
 WARM_UP = 5
@@ -62,7 +63,7 @@ def make_examples(count: int, length: int, vocabulary: int) -> Tokenized:
         prompt = draw.randint(20, 60)
         ids.append([draw.randrange(10, vocabulary) for _ in range(size)])
         labels.append([IGNORED] * prompt + ids[-1][prompt:])
-    return Tokenized(ids, labels, None, count, 0, 0, max(map(len, ids)))
+    return Tokenized(ids, labels, None, Counts(count, 0, 0, max(map(len, ids))))
 
 
 def pack_examples(tokens: Tokenized, length: int) -> Tokenized:
@@ -72,7 +73,9 @@ def pack_examples(tokens: Tokenized, length: int) -> Tokenized:
         return [[value for place in places for value in rows[place]] for places in bins]
 
     lengths = [[len(tokens.input_ids[place]) for place in places] for places in bins]
-    return Tokenized(join(tokens.input_ids), join(tokens.labels), lengths, tokens.n_examples, 0, 0, length)
+    return Tokenized(
+        join(tokens.input_ids), join(tokens.labels), lengths, Counts(tokens.counts.n_examples, 0, 0, length)
+    )
 
 
 def make_tokenizer() -> Any:

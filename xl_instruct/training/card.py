@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from xl_instruct.training.config import TrainingConfig
 from xl_instruct.training.data import TrainingData
 from xl_instruct.training.plan import TrainingPlan
+from xl_instruct.training.sources import read_card
 from xl_suite.dataset.card import name_language
 from xl_suite.languages import find_language
 from xl_suite.placeholders import fill_all
 
-_SHOWN = ("model", "revision", "method", "assumed")
+_SHOWN = ("model", "revision", "method", "assumed", "mixture", "report_to")
 
 
 def render_card(
-    config: TrainingConfig, data: TrainingData, plan: TrainingPlan, losses: Sequence[tuple[float, float]], name: str
+    config: TrainingConfig,
+    data: TrainingData,
+    plan: TrainingPlan,
+    losses: Sequence[tuple[float, float]],
+    name: str,
+    *,
+    library: str = "peft",
 ) -> str:
-    """The README of a run's folder, with the Hub's YAML for an adapter."""
+    """The README of a run's folder, with the Hub's YAML for an adapter (`peft`) or a merged model (`transformers`).
+
+    Of a model in a local folder it names the base model that the folder's own card names, else the folder's name.
+    """
     import yaml
 
     import xl_suite
 
     counts = data.count_languages()
+    base = name_base(config.model)
     codes = [name_language(find_language(code)) for code in counts if len(code) == 3]
     metadata: dict[str, Any] = {
-        "library_name": "peft",
-        "base_model": config.model,
+        "library_name": library,
+        "base_model": base,
         "license": data.licence,
         "language": list(dict.fromkeys(["en", *codes])),
         "tags": ["xl-suite", "cross-lingual", config.method, "lora"],
@@ -36,7 +48,7 @@ def render_card(
     }
     values = {
         "name": name,
-        "model": config.model + (f" at {config.revision}" if config.revision else ""),
+        "model": base + (f" at {config.revision}" if config.revision else ""),
         "method": {"sft": "supervised fine-tuning", "dpo": "direct preference optimization"}[config.method],
         "data": data.name,
         "sha256": data.sha256,
@@ -62,6 +74,15 @@ def render_card(
     text = files("xl_instruct.training").joinpath("card.md").read_text(encoding="utf-8")
     text = fill_all(text, values, "card", double=True)
     return f"---\n{yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)}---\n{text}"
+
+
+def name_base(model: str) -> str:
+    """The Hub ID of a model; of a local folder the base model that its card names, else the folder's name."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return model
+    told = read_card(folder).get("base_model")
+    return told if isinstance(told, str) and told else folder.resolve().name
 
 
 def _show(value: Any) -> str:

@@ -12,11 +12,28 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from xl_suite.errors import BadInput
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _list_names(value: Any) -> Any:
+    """`report_to: wandb` is a list of one, as transformers takes it; `none` is an empty one."""
+    if isinstance(value, str):
+        return [] if value == "none" else [value]
+    return value
+
+
+class Mixture(BaseModel):
+    """Other data beside those of --data. data: a folder or file as --data takes. ratio: rows of it for each row of
+    --data; they are drawn by the seed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: Annotated[str, Field(min_length=1)]
+    ratio: Annotated[float, Field(gt=0)]
 
 
 class TrainingConfig(BaseModel):
@@ -31,7 +48,8 @@ class TrainingConfig(BaseModel):
     memory: `checkpoint` recomputes activations, `fast` keeps them, `auto` decides by the estimate and what is free.
     attention: `varlen` has no padding (torch's kernel for sequences of different lengths), `sdpa` pads.
     max_steps: ends earlier than `epochs`. save_steps: at which a killed run is taken up again.
-    beta: of DPO. assumed: the keys whose values the paper does not give.
+    beta: of DPO. mixture: of SFT with other data, `{data: DIR, ratio: 0.25}`. report_to: trackers as transformers
+    knows them (wandb, tensorboard, ...). assumed: the keys whose values the paper does not give.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
@@ -64,6 +82,8 @@ class TrainingConfig(BaseModel):
     log_steps: Annotated[int, Field(gt=0)] = 10
     save_steps: Annotated[int, Field(gt=0)] = 100
     beta: Annotated[float, Field(gt=0)] = 0.1
+    mixture: Mixture | None = None
+    report_to: Annotated[tuple[str, ...], BeforeValidator(_list_names)] = ()
     assumed: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -79,6 +99,8 @@ class TrainingConfig(BaseModel):
             raise ValueError(f"save_steps {self.save_steps} is no multiple of log_steps {self.log_steps}")
         if self.packing and self.method == "dpo":
             raise ValueError("packing: dpo compares pair by pair and cannot pack; set packing: false")
+        if self.mixture is not None and self.method == "dpo":
+            raise ValueError("mixture: of instruction data, which dpo does not train on; set method: sft")
         return self
 
 

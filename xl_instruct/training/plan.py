@@ -13,8 +13,10 @@ from typing import Any
 
 from xl_instruct.training import chunked_loss, varlen
 from xl_instruct.training.config import TrainingConfig
-from xl_instruct.training.data import Tokenized, TrainingData, choose_format, count_tokens
+from xl_instruct.training.data import TrainingData, count_tokens
+from xl_instruct.training.framing import Frame, choose_format
 from xl_instruct.training.memory import GIB, Memory, measure_free
+from xl_instruct.training.tokens import Tokenized, TokenizedPairs, pack
 from xl_suite import extras
 from xl_suite.errors import BadInput
 
@@ -136,17 +138,16 @@ def plan_training(
     config: TrainingConfig,
     data: TrainingData,
     skeleton: Skeleton,
-    tokenizer: Any = None,
-    tokens: Tokenized | None = None,
+    frame: Frame | None = None,
+    tokens: Tokenized | TokenizedPairs | None = None,
 ) -> TrainingPlan:
-    """The plan of a run; without `tokens` their number is estimated from the texts' length.
+    """The plan of a run; without `tokens` (and the frame, for want of a tokenizer) it is estimated from the texts.
 
     Raises BadInput for a target module or a chat template that is not there.
     """
     trainable = check_targets(skeleton, config)
-    has_template = bool(getattr(tokenizer, "chat_template", None)) if tokenizer is not None else True
-    chat_format = choose_format(config, has_template=has_template)
-    sizes = [len(row) for row in tokens.input_ids] if tokens is not None else list(_guess_sizes(data, config))
+    chat_format = frame.chat_format if frame is not None else choose_format(config, has_template=True)
+    sizes = tokens.sizes if tokens is not None else list(_guess_sizes(data, config))
     rows = len(sizes)
     per_epoch = math.ceil(rows / config.batch_size)
     steps = config.max_steps or max(1, math.ceil(per_epoch * config.epochs))
@@ -166,16 +167,16 @@ def plan_training(
         notes.append(f"Attention is sdpa with padding: {obstacle}.")
     if config.method == "sft" and (slow := chunked_loss.find_obstacle(_freeze(skeleton.model))):
         notes.append(f"The loss is trl's own: {slow}.")
-    too_long = tokens.too_long if tokens is not None else 0
-    if too_long:
-        assert tokens is not None
+    counts = tokens.counts if tokens is not None else None
+    if counts is not None and counts.too_long:
         notes.append(
-            f"{too_long} of {len(data.rows)} examples are longer than {config.max_length} tokens (the longest has "
-            f"{tokens.longest}): {'dropped' if config.too_long == 'drop' else 'truncated'}."
+            f"{counts.too_long} of {len(data.rows)} examples are longer than {config.max_length} tokens (the longest "
+            f"has {counts.longest}): {'dropped' if config.too_long == 'drop' else 'truncated'}."
         )
-        if tokens.prompt_too_long:
-            notes.append(f"{tokens.prompt_too_long} of them were dropped, since their prompt alone is too long.")
-    memory = estimate_memory(skeleton, config, trainable, max(sizes), gpu=gpu)
+        if counts.prompt_too_long:
+            notes.append(f"{counts.prompt_too_long} of them were dropped, since their prompt alone is too long.")
+    longest = max(sizes) // (2 if config.method == "dpo" else 1)
+    memory = estimate_memory(skeleton, config, trainable, longest, gpu=gpu)
     mode = config.memory
     if mode == "auto":
         mode = "fast" if memory.total("fast") < USABLE * memory.free else "checkpoint"
@@ -185,9 +186,9 @@ def plan_training(
         parameters=skeleton.parameters,
         trainable=trainable,
         chat_format=chat_format,
-        examples=tokens.n_examples if tokens is not None else len(data.rows),
+        examples=counts.n_examples if counts is not None else len(data.rows),
         rows=rows,
-        too_long=too_long,
+        too_long=counts.too_long if counts is not None else 0,
         tokens=sum(sizes),
         exact=tokens is not None,
         steps=steps,
@@ -242,8 +243,6 @@ def estimate_memory(skeleton: Skeleton, config: TrainingConfig, trainable: int, 
 
 def _guess_sizes(data: TrainingData, config: TrainingConfig) -> Sequence[int]:
     """Tokens of each row by rule of thumb, packed where that is asked for."""
-    from xl_instruct.training.data import pack
-
     sizes = [min(size, config.max_length) for size in count_tokens(data.rows)]
     if not config.packing:
         return sizes

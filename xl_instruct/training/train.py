@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,9 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xl_instruct.training.card import render_card
 from xl_instruct.training.config import TrainingConfig
-from xl_instruct.training.data import TrainingData, frame_tokenizer, read_training_data, tokenize
+from xl_instruct.training.data import TrainingData, mix, read_training_data
+from xl_instruct.training.framing import Frame, make_frame
+from xl_instruct.training.merging import merge_adapter, write_adapter
 from xl_instruct.training.plan import TrainingPlan, check_device, plan_training, read_skeleton
+from xl_instruct.training.tokens import Tokenized, TokenizedPairs, tokenize, tokenize_pairs
 from xl_instruct.training.trainers import (
     CHECKPOINTS,
     find_checkpoint,
@@ -28,8 +33,9 @@ from xl_instruct.training.trainers import (
     read_metrics,
 )
 from xl_suite import extras
+from xl_suite.charts import Series, draw_lines
 from xl_suite.errors import BadInput
-from xl_suite.records import atomic_folder, dump_json, write_text
+from xl_suite.records import dump_json, write_text
 
 ADAPTER, MERGED, STATE, METRICS, PLOT, CARD = (
     "adapter",
@@ -40,11 +46,14 @@ ADAPTER, MERGED, STATE, METRICS, PLOT, CARD = (
     "README.md",
 )
 
+# From ln 2, within which a loss of DPO has not moved.
+LITTLE = 1e-3
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """A finished run. resumed_from: the step at which a killed one was taken up again, 0 for none. losses: (step,
-    loss) as logged. merged: the folder of the merged weights, if they were asked for."""
+    loss) as logged. merged: the folder of the merged weights, if they were asked for. notes: warnings."""
 
     out: Path
     plan: TrainingPlan
@@ -52,6 +61,7 @@ class Trained:
     resumed_from: int
     merged: Path | None
     tokens_per_second: float | None
+    notes: tuple[str, ...] = ()
 
     @property
     def adapter(self) -> Path:
@@ -67,6 +77,7 @@ class Trained:
             "steps": self.plan.steps,
             "resumed_from": self.resumed_from,
             "tokens_per_second": self.tokens_per_second,
+            "notes": list(self.notes),
             "plan": self.plan.to_dict(),
         }
 
@@ -81,23 +92,50 @@ class Trained:
             lines.append(
                 f"merged: {self.merged}; xl-suite respond BENCHMARK --model vllm:{self.merged} --name {name} ..."
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.notes])
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a run's files tell of it."""
+
+    config: TrainingConfig
+    data: TrainingData
+    plan: TrainingPlan
+    frame: Frame
+    out: Path
+
+    def list_losses(self) -> list[tuple[float, float]]:
+        return [(float(line["step"]), float(line["loss"])) for line in read_metrics(self.out / METRICS)]
+
+    def render(self, library: str) -> str:
+        return render_card(
+            self.config, self.data, self.plan, self.list_losses(), self.out.resolve().name, library=library
+        )
+
+    def describe(self) -> None:
+        """Writes the plot of the losses, and the card."""
+        losses = self.list_losses()
+        plot = draw_lines(
+            [Series("loss", tuple(losses))],
+            title=f"{Path(self.config.model).name}, {self.config.method} on {self.data.name}",
+            x_label="step",
+            y_label="training loss",
+            markers=len(losses) < 40,
+        )
+        write_text(self.out / PLOT, plot)
+        write_text(self.out / CARD, self.render("peft"))
 
 
 def estimate_training(config: TrainingConfig, data: Path) -> TrainingPlan:
     """The plan of a run from config.json, and from the tokenizer where there is one; no weights are loaded."""
-    rows = read_training_data(data, config.method)
+    rows = _read_rows(config, data)
     skeleton = read_skeleton(config)
     tokenizer = _load_tokenizer(config, required=False)
     if tokenizer is None:
         return plan_training(config, rows, skeleton)
-    if config.method == "dpo":
-        return plan_training(config, rows, skeleton, tokenizer)
-    has_template = tokenizer.chat_template
-    frame_tokenizer(tokenizer, config)
-    tokens = tokenize(rows.rows, tokenizer, config)  # type: ignore[arg-type]
-    tokenizer.chat_template = has_template
-    return plan_training(config, rows, skeleton, tokenizer, tokens)
+    frame = make_frame(tokenizer, config)
+    return plan_training(config, rows, skeleton, frame, _tokenize(rows, frame, config))
 
 
 def train(
@@ -115,23 +153,20 @@ def train(
     Raises BadInput before any time is spent: a model, module, template or data that is not there, memory that does
     not suffice, an `out` that holds another run or anything else.
     """
-    rows = read_training_data(data, config.method)
+    rows = _read_rows(config, data)
     identity = _identify(config, rows)
     finished = _check_out(out, identity)
     skeleton = read_skeleton(config)
-    tokenizer = _load_tokenizer(config, required=True)
-    own_template = tokenizer.chat_template
-    frame_tokenizer(tokenizer, config)
-    tokens = tokenize(rows.rows, tokenizer, config) if config.method == "sft" else None  # type: ignore[arg-type]
-    framed, tokenizer.chat_template = tokenizer.chat_template, own_template
-    plan = plan_training(config, rows, skeleton, tokenizer, tokens)
-    tokenizer.chat_template = framed
+    frame = make_frame(_load_tokenizer(config, required=True), config)
+    tokens = _tokenize(rows, frame, config)
+    plan = plan_training(config, rows, skeleton, frame, tokens)
+    run = _Run(config, rows, plan, frame, out)
     progress("\n".join([*rows.notes, plan.describe()]))
     if not force:
         check_device(plan)
     if finished is not None:
         progress(f"{out} is trained already.")
-        return _finish(config, plan, out, tokenizer, merge, None, int(finished.get("resumed_from", 0)), None)
+        return _finish(run, None, merge=merge, resumed=int(finished.get("resumed_from", 0)), speed=None)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / STATE, dump_json({**identity, "finished": False}))
     _quieten()
@@ -142,66 +177,54 @@ def train(
     for entry in (out / CHECKPOINTS).glob("checkpoint-*"):  # what a kill left half written
         if checkpoint is None or int(entry.name.rpartition("-")[2]) > int(checkpoint.name.rpartition("-")[2]):
             shutil.rmtree(entry)
-    if tokens is not None:
-        trainer = make_sft_trainer(model, tokenizer, tokens, config, plan, out, callback)
-    else:
-        trainer = make_dpo_trainer(model, tokenizer, rows.rows, config, plan, out, callback)  # type: ignore[arg-type]
+    make = make_sft_trainer if isinstance(tokens, Tokenized) else make_dpo_trainer
+    trainer = make(model, frame.tokenizer, tokens, config, plan, out, callback)  # type: ignore[arg-type]
     resumed = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     if resumed:
         progress(f"taken up again at step {resumed}")
-    run = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     done = (plan.steps - resumed) / plan.steps
-    seconds = float(run.metrics.get("train_runtime") or 0)
+    seconds = float(result.metrics.get("train_runtime") or 0)
     speed = plan.tokens * config.epochs * done / seconds if seconds and not config.max_steps else None
-    with atomic_folder(out / ADAPTER) as folder:
-        trainer.model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        (folder / CARD).unlink(missing_ok=True)  # peft's own, empty one
-    _describe_run(config, rows, plan, out)
-    write_text(out / STATE, dump_json({**identity, "finished": True, "resumed_from": resumed}))
-    return _finish(config, plan, out, tokenizer, merge, trainer.model, resumed, speed)
-
-
-def merge_adapter(config: TrainingConfig, out: Path, tokenizer: Any, model: Any = None) -> Path:
-    """Writes `out/merged`: the model's weights with the adapter added in, and the tokenizer with its chat template.
-
-    model: the trained one, if it is at hand; else it is loaded anew.
-    """
-    torch = extras.load("torch", extra="train")
-    if model is None:
-        transformers, peft = extras.load("transformers", extra="train"), extras.load("peft", extra="train")
-        base = transformers.AutoModelForCausalLM.from_pretrained(
-            config.model, revision=config.revision, dtype=getattr(torch, config.weights)
+    if write_adapter(trainer.model, frame, out / ADAPTER, run.render("peft")):
+        progress(
+            f"Answers end with {frame.end_text}, at which the base model's generation_config.json does not stop; "
+            "that of the adapter and of the merged model does. A server of base and adapter needs it."
         )
-        model = peft.PeftModel.from_pretrained(base, str(out / ADAPTER))
-    merged = model.merge_and_unload()
-    merged.config._attn_implementation = None  # the attention of training is nobody else's business
-    if merged.can_generate():
-        # Servers look here for the end of an answer, and whether to sample.
-        merged.generation_config.eos_token_id = merged.generation_config.eos_token_id or tokenizer.eos_token_id
-    with atomic_folder(out / MERGED) as folder:
-        merged.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        if (out / CARD).exists():
-            shutil.copy2(out / CARD, folder / CARD)
-    return out / MERGED
+    run.describe()
+    write_text(out / STATE, dump_json({**identity, "finished": True, "resumed_from": resumed}))
+    return _finish(run, trainer.model, merge=merge, resumed=resumed, speed=speed)
 
 
-def _finish(
-    config: TrainingConfig,
-    plan: TrainingPlan,
-    out: Path,
-    tokenizer: Any,
-    merge: bool,
-    model: Any,
-    resumed: int,
-    speed: float | None,
-) -> Trained:
+def _read_rows(config: TrainingConfig, data: Path) -> TrainingData:
+    rows = read_training_data(data, config.method)
+    if config.mixture is None:
+        return rows
+    return mix(rows, read_training_data(Path(config.mixture.data), config.method), config.mixture.ratio, config.seed)
+
+
+def _tokenize(rows: TrainingData, frame: Frame, config: TrainingConfig) -> Tokenized | TokenizedPairs:
+    if config.method == "dpo":
+        return tokenize_pairs(rows.rows, frame, config)  # type: ignore[arg-type]
+    return tokenize(rows.rows, frame, config)  # type: ignore[arg-type]
+
+
+def _finish(run: _Run, model: Any, *, merge: bool, resumed: int, speed: float | None) -> Trained:
+    out = run.out
+    lines = read_metrics(out / METRICS)
+    notes = []
     if merge and not (out / MERGED).is_dir():
-        merge_adapter(config, out, tokenizer, model)
+        done = merge_adapter(run.config, run.frame, out / ADAPTER, out / MERGED, run.render("transformers"), model)
+        notes += [done.describe()] if done.describe() else []
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
-    losses = tuple((int(line["step"]), float(line["loss"])) for line in read_metrics(out / METRICS))
-    return Trained(out, plan, losses, resumed, out / MERGED if (out / MERGED).is_dir() else None, speed)
+    losses = tuple((int(line["step"]), float(line["loss"])) for line in lines)
+    if run.config.method == "dpo" and losses and all(abs(loss - math.log(2)) < LITTLE for _, loss in losses):
+        notes.append(
+            "warning: the loss stayed at ln 2 (0.693): the model prefers the chosen answers no more than at the "
+            "start. Are the answers different, the learning_rate large enough, the steps more than the warm-up?"
+        )
+    merged = out / MERGED if (out / MERGED).is_dir() else None
+    return Trained(out, run.plan, losses, resumed, merged, speed, tuple(notes))
 
 
 def _identify(config: TrainingConfig, data: TrainingData) -> dict[str, Any]:
@@ -211,7 +234,11 @@ def _identify(config: TrainingConfig, data: TrainingData) -> dict[str, Any]:
         from xl_suite.chat.serving.weights import hash_folder
 
         model = hash_folder(Path(model))
-    values = {"config": config.model_dump(mode="json"), "data": data.sha256}
+    # Where a run is followed does not make it another, and a key without its default changes no older run.
+    settings = config.model_dump(mode="json", exclude={"report_to"})
+    if config.mixture is None:
+        del settings["mixture"]
+    values = {"config": settings, "data": data.sha256}
     fingerprint = hashlib.sha256(json.dumps([values, model], sort_keys=True).encode()).hexdigest()
     return {"fingerprint": fingerprint, **values}
 
@@ -244,22 +271,6 @@ def _load_tokenizer(config: TrainingConfig, *, required: bool) -> Any:
         if not required:
             return None
         raise BadInput(f"{config.model}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}") from error
-
-
-def _describe_run(config: TrainingConfig, data: TrainingData, plan: TrainingPlan, out: Path) -> None:
-    from xl_instruct.training.card import render_card
-    from xl_suite.charts import Series, draw_lines
-
-    losses = [(float(line["step"]), float(line["loss"])) for line in read_metrics(out / METRICS)]
-    plot = draw_lines(
-        [Series("loss", tuple(losses))],
-        title=f"{Path(config.model).name}, {config.method} on {data.name}",
-        x_label="step",
-        y_label="training loss",
-        markers=len(losses) < 40,
-    )
-    write_text(out / PLOT, plot)
-    write_text(out / CARD, render_card(config, data, plan, losses, out.resolve().name))
 
 
 def _quieten() -> None:

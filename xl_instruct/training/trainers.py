@@ -15,8 +15,8 @@ from typing import Any
 
 from xl_instruct.training import chunked_loss, varlen
 from xl_instruct.training.config import TrainingConfig
-from xl_instruct.training.data import PreferencePair, Tokenized
 from xl_instruct.training.plan import TrainingPlan
+from xl_instruct.training.tokens import Tokenized, TokenizedPairs
 from xl_suite import extras
 from xl_suite.errors import BadInput
 
@@ -72,7 +72,7 @@ def list_arguments(config: TrainingConfig, plan: TrainingPlan, out: Path) -> dic
         "optim": "adamw_torch_fused" if gpu else "adamw_torch",
         "gradient_checkpointing": plan.checkpointing,
         "gradient_checkpointing_kwargs": {"use_reentrant": False} if plan.checkpointing else None,
-        "logging_steps": config.log_steps,
+        "logging_steps": choose_log_steps(config, plan.steps),
         "logging_nan_inf_filter": False,  # it would wait for the GPU in every step
         "save_strategy": "steps",
         "save_steps": config.save_steps,
@@ -80,10 +80,17 @@ def list_arguments(config: TrainingConfig, plan: TrainingPlan, out: Path) -> dic
         "dataloader_num_workers": 2 if gpu else 0,
         "dataloader_pin_memory": gpu,
         "use_cpu": not gpu,
-        "report_to": "none",
+        "report_to": list(config.report_to) or "none",
+        "run_name": out.resolve().name,
         "disable_tqdm": True,
         "push_to_hub": False,
     }
+
+
+def choose_log_steps(config: TrainingConfig, steps: int) -> int:
+    """As configured, but at least five times in a run; a divisor of it, as checkpoints need."""
+    most = min(config.log_steps, max(1, steps // 5))
+    return next(number for number in range(most, 0, -1) if config.log_steps % number == 0)
 
 
 def make_sft_trainer(
@@ -124,31 +131,32 @@ def make_sft_trainer(
 def make_dpo_trainer(
     model: Any,
     tokenizer: Any,
-    pairs: tuple[PreferencePair, ...],
+    tokens: TokenizedPairs,
     config: TrainingConfig,
     plan: TrainingPlan,
     out: Path,
     callback: Any,
 ) -> Any:
-    """trl's DPOTrainer; the reference is the model without its adapter."""
+    """trl's DPOTrainer on pairs that are tokens already; the reference is the model without its adapter."""
     from datasets import Dataset
 
     trl = extras.load("trl", extra="train")
-    rows = [
-        {
-            "prompt": [{"role": "user", "content": pair.prompt}],
-            "chosen": [{"role": "assistant", "content": pair.chosen}],
-            "rejected": [{"role": "assistant", "content": pair.rejected}],
-        }
-        for pair in pairs
-    ]
+
+    class PairTrainer(trl.DPOTrainer):  # type: ignore[misc,name-defined,unused-ignore]
+        def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+            return dataset
+
+    columns = {"prompt_ids": tokens.prompt, "chosen_ids": tokens.chosen, "rejected_ids": tokens.rejected}
     arguments = trl.DPOConfig(
-        **list_arguments(config, plan, out), max_length=config.max_length, beta=config.beta, loss_type=["sigmoid"]
+        **list_arguments(config, plan, out),
+        max_length=None,  # what is too long was dropped or truncated
+        beta=config.beta,
+        loss_type=["sigmoid"],
     )
-    trainer = trl.DPOTrainer(
+    trainer = PairTrainer(
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=Dataset.from_dict(columns),
         processing_class=tokenizer,
         peft_config=make_adapter(config),
         callbacks=[callback],

@@ -105,7 +105,7 @@ def _read_material() -> Material:
 def _setting(args: argparse.Namespace) -> Any:
     from importlib.resources import files
 
-    from xl_instruct.training.data import PLAIN_TEMPLATE
+    from xl_instruct.training.framing import PLAIN_TEMPLATE
     from xl_suite.reproduction.planning import Setting
 
     three = ""

@@ -21,16 +21,10 @@ from tests.xl_instruct.synthetic_rows import make_rows, write_xl_instruct
 from xl_instruct.dataset.preferences import find_pairs, write_pairs
 from xl_instruct.dataset.subsets import choose_subset, write_subset
 from xl_instruct.training.config import TrainingConfig, read_training_config
-from xl_instruct.training.data import (
-    IGNORED,
-    PLAIN_TEMPLATE,
-    frame_tokenizer,
-    pack,
-    read_training_data,
-    split_example,
-    tokenize,
-)
+from xl_instruct.training.data import read_training_data
+from xl_instruct.training.framing import PLAIN_TEMPLATE, make_frame
 from xl_instruct.training.sources import read_xl_instruct
+from xl_instruct.training.tokens import IGNORED, pack, tokenize
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
 
@@ -116,9 +110,10 @@ def test_a_wrong_key_or_value_names_itself(tmp_path: Path) -> None:
 def test_the_loss_counts_the_completion_and_its_end_only(tiny_model: Path, subset: Path) -> None:
     config = TrainingConfig(model=str(tiny_model))
     tokenizer = load_tokenizer(tiny_model)
-    assert frame_tokenizer(tokenizer, config) == "model"
+    frame = make_frame(tokenizer, config)
+    assert frame.chat_format == "model"
     data = read_training_data(subset, "sft")
-    tokens = tokenize(data.rows, tokenizer, config)  # type: ignore[arg-type]
+    tokens = tokenize(data.rows, frame, config)  # type: ignore[arg-type]
     for row, ids, labels in zip(data.rows, tokens.input_ids, tokens.labels, strict=True):
         counted = [token for token, label in zip(ids, labels, strict=True) if label != IGNORED]
         assert tokenizer.decode(counted) == row.completion + "</s>"  # type: ignore[attr-defined]
@@ -128,42 +123,44 @@ def test_the_loss_counts_the_completion_and_its_end_only(tiny_model: Path, subse
 
 def test_a_base_model_gets_the_plain_frame(tiny_model: Path) -> None:
     tokenizer = load_tokenizer(tiny_model)
-    assert frame_tokenizer(tokenizer, TrainingConfig(model=str(tiny_model), chat_format="plain")) == "plain"
+    frame = make_frame(tokenizer, TrainingConfig(model=str(tiny_model), chat_format="plain"))
+    assert frame.chat_format == "plain"
     assert tokenizer.chat_template == PLAIN_TEMPLATE
-    prompt, completion = split_example(tokenizer, "Say it.", "Gesagt.")
+    prompt, completion = frame.split("Say it.", "Gesagt.")
     assert tokenizer.decode(prompt) == "<s>### Instruction:\nSay it.\n\n### Response:\n"
     assert tokenizer.decode(completion) == "Gesagt.</s>"
     tokenizer.chat_template = None
-    assert frame_tokenizer(tokenizer, TrainingConfig(model="some/base")) == "plain"
+    assert make_frame(tokenizer, TrainingConfig(model="some/base")).chat_format == "plain"
     paper = TrainingConfig(model="Qwen/Qwen2.5-7B")  # its tokenizer has a template, and it is a base model
     tokenizer.chat_template = "x"
-    assert frame_tokenizer(tokenizer, paper) == "plain"
+    assert make_frame(tokenizer, paper).chat_format == "plain"
 
 
 def test_a_missing_chat_template_is_an_error(tiny_model: Path) -> None:
     tokenizer = load_tokenizer(tiny_model)
     tokenizer.chat_template = None
     with pytest.raises(BadInput, match=r"no chat template.*Set chat_format: plain"):
-        frame_tokenizer(tokenizer, TrainingConfig(model="m", chat_format="model"))
+        make_frame(tokenizer, TrainingConfig(model="m", chat_format="model"))
 
 
 def test_too_long_rows_are_counted(tiny_model: Path, subset: Path) -> None:
-    tokenizer = load_tokenizer(tiny_model)
+    frame = make_frame(load_tokenizer(tiny_model), TrainingConfig(model="m"))
     rows: Any = read_training_data(subset, "sft").rows
-    lengths = sorted(len(one) for one in tokenize(rows, tokenizer, TrainingConfig(model="m")).input_ids)
+    lengths = sorted(tokenize(rows, frame, TrainingConfig(model="m")).sizes)
     limit = lengths[20]
-    dropped = tokenize(rows, tokenizer, TrainingConfig(model="m", max_length=limit))
+    dropped = tokenize(rows, frame, TrainingConfig(model="m", max_length=limit))
     longer = sum(length > limit for length in lengths)
     assert longer
-    assert (dropped.too_long, dropped.n_examples, dropped.longest) == (longer, 32 - longer, lengths[-1])
-    cut = tokenize(rows, tokenizer, TrainingConfig(model="m", max_length=limit, too_long="truncate"))
-    assert (cut.too_long, cut.n_examples) == (longer, 32)
+    assert (dropped.counts.too_long, dropped.counts.n_examples) == (longer, 32 - longer)
+    assert dropped.counts.longest == lengths[-1]
+    cut = tokenize(rows, frame, TrainingConfig(model="m", max_length=limit, too_long="truncate"))
+    assert (cut.counts.too_long, cut.counts.n_examples) == (longer, 32)
     assert max(map(len, cut.input_ids)) == limit
     with pytest.raises(BadInput, match=r"All 32 examples are longer than max_length \(16 tokens"):
-        tokenize(rows, tokenizer, TrainingConfig(model="m", max_length=16))
+        tokenize(rows, frame, TrainingConfig(model="m", max_length=16))
     short = TrainingConfig(model="m", max_length=16, too_long="truncate")
     with pytest.raises(BadInput, match="All 32 examples"):  # nothing but prompts would be left
-        tokenize(rows, tokenizer, short)
+        tokenize(rows, frame, short)
 
 
 @given(st.lists(st.integers(1, 50), max_size=60))
@@ -335,10 +332,10 @@ def test_the_trainer_has_the_papers_hyperparameters(tiny_model: Path, subset: Pa
 
     config = read_training_config("train_paper", {"model": str(tiny_model)})
     tokenizer = load_tokenizer(tiny_model)
-    frame_tokenizer(tokenizer, config)
+    frame = make_frame(tokenizer, config)
     data = read_training_data(subset, "sft")
-    tokens = tokenize(data.rows, tokenizer, config)  # type: ignore[arg-type]
-    plan = plan_training(config, data, read_skeleton(config), tokenizer, tokens)
+    tokens = tokenize(data.rows, frame, config)  # type: ignore[arg-type]
+    plan = plan_training(config, data, read_skeleton(config), frame, tokens)
     callback = make_callback(tmp_path / "m", plan.steps)
     trainer = make_sft_trainer(load_model(config, plan), tokenizer, tokens, config, plan, tmp_path, callback)
     args = trainer.args
