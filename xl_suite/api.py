@@ -20,7 +20,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from xl_suite.errors import BadInput
 
@@ -531,6 +531,7 @@ def preferences(
     return pairs
 
 
+@overload
 def train(
     config: Place,
     *,
@@ -539,15 +540,46 @@ def train(
     model: str | None = None,
     merge: bool = False,
     force: bool = False,
-) -> Trained:
+    seeds: None = None,
+) -> Trained: ...
+
+
+@overload
+def train(
+    config: Place,
+    *,
+    data: Place,
+    out: Place,
+    model: str | None = None,
+    merge: bool = False,
+    force: bool = False,
+    seeds: Sequence[int],
+) -> tuple[Trained, ...]: ...
+
+
+def train(
+    config: Place,
+    *,
+    data: Place,
+    out: Place,
+    model: str | None = None,
+    merge: bool = False,
+    force: bool = False,
+    seeds: Sequence[int] | None = None,
+) -> Trained | tuple[Trained, ...]:
     """Fine-tunes a model with LoRA (paper, section 5); writes `out/adapter` and, with `merge`, `out/merged`.
 
-    config: a YAML file, or `train_paper`, `train_dpo` or `train_smoke`. data: what `subset` or `preferences` wrote.
+    config: a YAML file, or `train_paper`, `train_dpo` or `train_smoke`. data: what `subset` or `preferences` wrote,
+    or data of others in one of their forms. seeds: trains one adapter for each, in `out/seed-1` and so on.
     """
     from xl_instruct.training.config import read_training_config
     from xl_instruct.training.train import train as run_training
+    from xl_instruct.training.train import train_seeds
 
     read = read_training_config(str(config), {"model": model} if model else None)
+    if seeds is not None:
+        several = list(seeds)
+        return train_seeds(read, Path(data), Path(out), several, merge=merge, force=force, progress=logger.info)
     return run_training(read, Path(data), Path(out), merge=merge, force=force, progress=logger.info)
 
 

@@ -28,12 +28,13 @@ def _list_names(value: Any) -> Any:
 
 class Mixture(BaseModel):
     """Other data beside those of --data. data: a folder or file as --data takes. ratio: rows of it for each row of
-    --data; they are drawn by the seed."""
+    --data, drawn by `seed`, which is not that of the training: adapters of several seeds learn the same rows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: Annotated[str, Field(min_length=1)]
     ratio: Annotated[float, Field(gt=0)]
+    seed: Annotated[int, Field(ge=0)] = 1
 
 
 class TrainingConfig(BaseModel):

@@ -11,7 +11,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from xl_instruct.training.plan import TrainingPlan, check_device, plan_training,
 from xl_instruct.training.tokens import Tokenized, TokenizedPairs, tokenize, tokenize_pairs
 from xl_instruct.training.trainers import (
     CHECKPOINTS,
+    check_trackers,
     find_checkpoint,
     load_model,
     make_callback,
@@ -156,6 +157,7 @@ def train(
     rows = _read_rows(config, data)
     identity = _identify(config, rows)
     finished = _check_out(out, identity)
+    check_trackers(config)
     skeleton = read_skeleton(config)
     frame = make_frame(_load_tokenizer(config, required=True), config)
     tokens = _tokenize(rows, frame, config)
@@ -196,11 +198,36 @@ def train(
     return _finish(run, trainer.model, merge=merge, resumed=resumed, speed=speed)
 
 
+def train_seeds(
+    config: TrainingConfig,
+    data: Path,
+    out: Path,
+    seeds: Sequence[int],
+    *,
+    merge: bool = False,
+    force: bool = False,
+    progress: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+) -> tuple[Trained, ...]:
+    """One adapter for each seed, in `out/seed-1` and so on: what training by chance adds to a score's variance.
+
+    Raises BadInput for no seed, one below 0 and one that is named twice.
+    """
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise BadInput(f"the seeds are {', '.join(map(str, seeds)) or 'none'}; different ones from 0 up are needed.")
+    runs = []
+    for seed in seeds:
+        progress(f"seed {seed}:")
+        own = config.model_copy(update={"seed": seed})
+        runs.append(train(own, data, out / f"seed-{seed}", merge=merge, force=force, progress=progress))
+    return tuple(runs)
+
+
 def _read_rows(config: TrainingConfig, data: Path) -> TrainingData:
     rows = read_training_data(data, config.method)
     if config.mixture is None:
         return rows
-    return mix(rows, read_training_data(Path(config.mixture.data), config.method), config.mixture.ratio, config.seed)
+    other = read_training_data(Path(config.mixture.data), config.method)
+    return mix(rows, other, config.mixture.ratio, config.mixture.seed)
 
 
 def _tokenize(rows: TrainingData, frame: Frame, config: TrainingConfig) -> Tokenized | TokenizedPairs:

@@ -87,6 +87,23 @@ def list_arguments(config: TrainingConfig, plan: TrainingPlan, out: Path) -> dic
     }
 
 
+def check_trackers(config: TrainingConfig) -> None:
+    """Raises BadInput for a tracker that transformers does not know, or whose package is not installed."""
+    if not config.report_to:
+        return
+    extras.load("transformers", extra="train")
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    for name in config.report_to:
+        if name not in INTEGRATION_TO_CALLBACK:
+            known = ", ".join(sorted(INTEGRATION_TO_CALLBACK))
+            raise BadInput(f"report_to: {name!r} is not a tracker that transformers knows. Known: {known}.")
+        try:
+            INTEGRATION_TO_CALLBACK[name]()  # looks for its package, and reports nothing yet
+        except (RuntimeError, ImportError) as error:
+            raise BadInput(f"report_to: {name} cannot be used: {error}") from error
+
+
 def choose_log_steps(config: TrainingConfig, steps: int) -> int:
     """As configured, but at least five times in a run; a divisor of it, as checkpoints need."""
     most = min(config.log_steps, max(1, steps // 5))

@@ -14,6 +14,7 @@ examples:
   xl-suite train train_paper --data subsets/8k --out models/eurollm-8k --merge
   xl-suite train train_paper --model Qwen/Qwen2.5-7B --data subsets/8k --out models/qwen-8k --merge
   xl-suite train train_dpo --model models/eurollm-8k/merged --data pairs --out models/eurollm-8k-dpo
+  xl-suite train train_paper --data subsets/8k --out models/eurollm-8k-seeds --seeds 1,2,3
 then: xl-suite respond xl-alpacaeval --model vllm:models/eurollm-8k/merged --name eurollm-8k --out outputs
 
 CONFIG is a YAML file, or one that comes with the package: train_paper (the paper's values), train_dpo, train_smoke.
@@ -23,11 +24,18 @@ After a kill the same command goes on from the last checkpoint, to the same resu
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help="a YAML file, or: train_paper, train_dpo, train_smoke")
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="what `xl-suite subset` or `preferences` wrote"
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="what `xl-suite subset` or `preferences` wrote, or a file or folder of instruction data of others",
     )
     add_out(parser)
     add_model(parser, "another model than the configuration's, a Hub ID or a folder")
     parser.add_argument("--merge", action="store_true", help="also write the weights with the adapter in them")
+    parser.add_argument(
+        "--seeds", type=parse_seeds, metavar="N,N", help="one adapter for each seed (1,2,3), in OUT/seed-1 and so on"
+    )
     parser.add_argument("--estimate", action="store_true", help="print steps, tokens and memory, and load no weights")
     parser.add_argument("--force", action="store_true", help="train though memory or device speak against it")
     add_json(parser)
@@ -42,5 +50,20 @@ def run(args: argparse.Namespace) -> Outcome:
         config = read_training_config(args.config, {"model": args.model} if args.model else None)
         plan = estimate_training(config, args.data)
         return Outcome(plan.to_dict(), plan.describe())
-    trained = train(args.config, data=args.data, out=args.out, model=args.model, merge=args.merge, force=args.force)
+    options = {"data": args.data, "out": args.out, "model": args.model, "merge": args.merge, "force": args.force}
+    if args.seeds is not None:
+        runs = train(args.config, **options, seeds=args.seeds)
+        value = {
+            "out": str(args.out),
+            "runs": [{"seed": s, **r.to_dict()} for s, r in zip(args.seeds, runs, strict=True)],
+        }
+        return Outcome(value, notes=tuple(run.describe() for run in runs))
+    trained = train(args.config, **options)
     return Outcome(trained.to_dict(), notes=(trained.describe(),))
+
+
+def parse_seeds(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of seeds such as 1,2,3") from None
