@@ -17,13 +17,19 @@ from xl_suite.errors import BadInput
 from xl_suite.markdown.blocks import split_blocks
 from xl_suite.markdown.inline import Span, find_spans
 from xl_suite.markdown.lines import Piece, split_lines
+from xl_suite.translation.locales import begins_with_month
 
+_LONGEST_BEGIN = 200  # characters of a line that may still be no more than markers
 Unit = Literal["sentence", "paragraph", "document"]
 TRANSLATABLE = frozenset({"text", "cell"})
 
 _KINDS = {"environment": "math"}  # of a span, where a segment's kind has another name
 _WRAPS = ("***", "___", "**", "__", "~~", "*", "_")
-_NUMBER = re.compile(r"\d{1,3}[.)](?=\s)")  # within emphasis: **1. Title**
+_NUMBER = re.compile(r"\d{1,3}[.)](?=[^\S\u00a0\u202f])")  # within emphasis: **1. Title**
+_DAY = re.compile(r"\d{1,2}\.\Z")
+# What Markdown would take for the number of a list item, and where it would.
+_ORDINAL = re.compile(r"(\d{1,9}[.)])[ \t]+(?=\S)")
+_LINE_BEGIN = re.compile(r"(?:[ \t>]|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t]))*\Z")
 _STRONG = re.compile(r"(?<!\*)\*\*(?!\*)")
 
 
@@ -69,7 +75,7 @@ def segment(
             found.append(Segment("code" if block.is_code else block.kind, part))
             continue
         spans = find_spans(part)
-        for piece in split_lines(part, spans):
+        for piece in _join_dates(split_lines(part, spans), part, language):
             if piece.kind not in TRANSLATABLE:
                 found.append(Segment(piece.kind, part[piece.start : piece.end]))
                 continue
@@ -81,7 +87,8 @@ def reassemble(segments: Sequence[Segment], translations: Iterable[str]) -> str:
     """The text with each translatable segment replaced by its translation, in order.
 
     A translation's outer whitespace is dropped, since that of the source stands in segments of its own; a line
-    break becomes a space where the source had none, and a pipe in a cell is escaped, so that the form holds.
+    break becomes a space where the source had none, and a pipe in a cell is escaped, so that the form holds. Where a
+    line begins with an ordinal (`14. März`), a no-break space follows it, or it would begin a list.
     Raises BadInput unless there are as many translations as translatable segments.
     """
     given = list(translations)
@@ -89,16 +96,45 @@ def reassemble(segments: Sequence[Segment], translations: Iterable[str]) -> str:
     if len(given) != wanted:
         raise BadInput(f"{len(given)} translations for {wanted} translatable segments.")
     rest = iter(given)
-    return "".join(_place(part, next(rest)) if part.translatable else part.text for part in segments)
+    placed: list[str] = []
+    line = ""  # what the line that is being written holds so far
+    for part in segments:
+        placed.append(_place(part, next(rest), line) if part.translatable else part.text)
+        line = (
+            (line + placed[-1]).rpartition("\n")[2] if len(line) < _LONGEST_BEGIN else placed[-1].rpartition("\n")[2]
+        )
+    return "".join(placed)
 
 
-def _place(part: Segment, translation: str) -> str:
+def _place(part: Segment, translation: str, line: str) -> str:
     placed = translation.strip()
     if "\n" not in part.text and "\r" not in part.text:
         placed = re.sub(r"[ \t]*+[\r\n]++\s*", " ", placed)
     if part.kind == "cell" and not any("|" in span for span in part.protected):
         placed = re.sub(r"(?<!\\)\|", r"\\|", placed)
+    if (ordinal := _ORDINAL.match(placed)) and _LINE_BEGIN.match(line) and not _ORDINAL.match(part.text):
+        placed = f"{ordinal[1]}\u00a0{placed[ordinal.end() :]}"
     return placed
+
+
+def _join_dates(pieces: Iterable[Piece], text: str, language: str) -> Iterator[Piece]:
+    """The pieces, with the day of a date that begins a line (`14. März`) in its text instead of a list's marker."""
+    held: list[Piece] = []  # a day, and the space after it
+    for piece in pieces:
+        if held and piece.kind == "space" and len(held) == 1:
+            held.append(piece)
+            continue
+        if held and piece.kind == "text" and begins_with_month(text, piece.start, language):
+            yield Piece(held[0].start, piece.end, "text", piece.spans)
+            held = []
+            continue
+        yield from held
+        held = []
+        if piece.kind == "marker" and _DAY.match(text, piece.start, piece.end):
+            held.append(piece)
+        else:
+            yield piece
+    yield from held
 
 
 @cache
@@ -135,7 +171,8 @@ def _segment_piece(text: str, piece: Piece, split: Splitter | None, language: st
     if wrap:
         yield Segment("marker", wrap)
     start, end = start + len(wrap), end - len(wrap)
-    if number := _NUMBER.match(text, start, end):
+    number = _NUMBER.match(text, start, end)
+    if number and not begins_with_month(text, number.end() + 1, language):
         yield Segment("marker", number[0])
         start = number.end()
     place = 0

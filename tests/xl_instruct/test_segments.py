@@ -275,3 +275,42 @@ def test_a_line_of_a_megabyte(unit: str) -> None:
 def test_repeated_openings_take_linear_time(unit: str) -> None:
     text = unit * (100_000 // len(unit)) + "\\)-->$</code>"
     assert join(segment(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "texts"),
+    [
+        ("14. März 2020 war ein Samstag. Es regnete.", "deu", ["14. März 2020 war ein Samstag.", "Es regnete."]),
+        ("14. März 2020 war ein Samstag.", "en", ["14. März 2020 war ein Samstag."]),
+        ("1. August 2020 war ein Samstag.", "de", ["1. August 2020 war ein Samstag."]),
+        ("14. maaliskuuta 2020 oli lauantai.", "fi", ["14. maaliskuuta 2020 oli lauantai."]),
+        ("2020. március 14-én esett.", "hun", ["2020. március 14-én esett."]),
+        ("> 14. März 2020", "deu", ["14. März 2020"]),
+        ("1. August sales\n2. May sales", "en", ["August sales", "May sales"]),
+        ("1. Januar: kalt\n2. Februar: kalt", "deu", ["Januar: kalt", "Februar: kalt"]),
+        ("1. Kochen\n2. Essen", "deu", ["Kochen", "Essen"]),
+    ],
+)
+def test_the_day_of_a_date_is_no_list_item(text: str, language: str, texts: list[str]) -> None:
+    assert find_texts(text, language=language) == texts
+    assert join(segment(text, language=language)) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "placed"),
+    [
+        ("On March 14 it rained.", "14. März: Es regnete.", "14.\u00a0März: Es regnete."),
+        ("- On March 14 it rained.", "14. März: Es regnete.", "- 14.\u00a0März: Es regnete."),
+        ("> On March 14 it rained.", "2020. március 14.", "> 2020.\u00a0március 14."),
+        ("1. The third one.", "3. Teil.", "1. 3.\u00a0Teil."),
+        ("# On March 14", "Am 14. März", "# Am 14. März"),
+        ("**On March 14**", "14. März", "**14. März**"),
+        ("1998. It was a good year.", "1998. Es war ein gutes Jahr.", "1998. Es war ein gutes Jahr."),
+    ],
+)
+def test_a_translation_that_begins_with_an_ordinal_begins_no_list(source: str, translation: str, placed: str) -> None:
+    parts = segment(source, unit="paragraph")
+    text = reassemble(parts, [translation])
+    assert text == placed
+    markers = [part.text for part in parts if part.kind == "marker"]
+    assert [part.text for part in segment(text, language="deu") if part.kind == "marker"] == markers

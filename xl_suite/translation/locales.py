@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from xl_suite.languages import find_language
+from xl_suite.languages import find_language, table
 from xl_suite.tables import read_table
 
 # No other letter or vowel sign follows; Devanagari's signs are no letters.
@@ -34,6 +34,11 @@ CONVERSIONS = (
     ("speed-mile-per-hour", "speed-kilometer-per-hour", 1.609),
 )
 MODEST = 6  # the power of ten from which on a number in words is compared; smaller ones may become anything
+# Languages whose dates have the day as an ordinal with a full stop; those of CLDR that are written in Latin letters.
+_ORDINAL_DATES = (
+    "deu", "fin", "hun", "ces", "slk", "slv", "hrv", "bos", "dan", "nob", "nno", "isl", "fao", "est", "lav", "ltz",
+    "hsb", "dsb", "gsw",
+)  # fmt: skip
 _VARIANTS = {"eng": "en_GB", "por": "pt_PT"}  # which spell units in another way
 _COLLOQUIAL = {"mass-kilogram": {"kilo", "kiló", "quilo"}}
 
@@ -97,13 +102,35 @@ def _merge(units: dict[str, tuple[str, ...]], others: dict[str, tuple[str, ...]]
     return {unit: tuple(dict.fromkeys((*names, *others.get(unit, ())))) for unit, names in units.items()}
 
 
+@cache
+def _find_date_months(language: str) -> re.Pattern[str]:
+    """Month names that follow the ordinal of a day: those of the language if it writes dates so, without such a
+    language those of all that do, but for names that are English too."""
+    codes = {row.code2: row.code for row in table()}
+    code = codes.get(language, language)
+    if code in _ORDINAL_DATES:
+        names = set(find_locale(code).months[1])
+    else:
+        names = {name for one in _ORDINAL_DATES for name in find_locale(one).months[1]}
+        names -= set(find_locale("eng").months[1])
+    ordered = sorted((name for name in names if len(name) > 2), key=len, reverse=True)
+    return re.compile(rf"(?:{'|'.join(map(re.escape, ordered))})[^\W\d_]{{0,5}}(?![\w:])", re.IGNORECASE)
+
+
+def begins_with_month(text: str, start: int, language: str) -> bool:
+    """Whether a month's name is at `start`, in a language that writes `14. März`. language: ISO 639-1 or 639-3; for
+    one that does not, such as English, the names of all that do are looked for."""
+    return bool(_find_date_months(language).match(text, start))
+
+
 def _load(language: str, variant: bool = False) -> Any:
     from babel import Locale as Babel
     from babel import UnknownLocaleError
 
     known = find_language(language)
+    code = known.code2 or known.code
     try:
-        return Babel.parse(_VARIANTS.get(language, known.code2) if variant else known.code2 or known.code)
+        return Babel.parse(_VARIANTS.get(language, code) if variant else code)
     except (UnknownLocaleError, ValueError):
         return None
 
