@@ -78,6 +78,7 @@ def test_absent_public_texts_are_named(tmp_path: Path) -> None:
     [
         ("en", "He wrote it in C. It runs.", ["He wrote it in C. ", "It runs."]),
         ("en", "**Amour** (n.) - Love.", ["**Amour** (n.) - Love."]),
+        ("en", "1/4 tsp. salt", ["1/4 tsp. salt"]),
         ("en", "see ann. she is in.", ["see ann. ", "she is in."]),
         ("en", "Buy it... iPads sell. eBay too.", ["Buy it... iPads sell. ", "eBay too."]),
         ("en", '"Is it you?" Ann asked. Bob left.', ['"Is it you?" Ann asked. ', "Bob left."]),

@@ -139,7 +139,7 @@ class Rules:
         if tokens & self.ends:
             return own if not upper else word not in self.names
         if tokens & self.units:
-            return starter or (own and not upper)
+            return starter or (own and not upper and not word[:1].islower())
         if raw.replace(".", "").isdigit() and not head[: last.start()].strip(" *_("):
             return False  # the number of a list item
         if self.ordinals and _ORDINAL.match(raw) and head[last.start() - 1 : last.start()] not in tuple("–—/"):
