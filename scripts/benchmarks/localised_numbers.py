@@ -6,7 +6,7 @@ Neither text is part of this repository. NTREX is https://github.com/MicrosoftTr
 English into eleven languages; the rules were tuned on it. PUD is the parallel treebanks of Universal Dependencies
 (CC BY-SA 3.0), whose sentences are in seven of these languages: the folder holds the eight files
 `*_pud-ud-test.conllu` of https://github.com/UniversalDependencies/UD_German-PUD and so on. Its documents with odd
-numbers were used to tune, those with even numbers measure, and --list does not show them. Sentences with a digit in
+numbers were used to tune, those with even numbers measure, and --list does not show these. Sentences with a digit in
 the source, from English and into it. Each pair is judged as it is, and once more with one value changed: one digit of
 a number that source and translation share. Ends with status 1 where more than 2 % of a pool are wrong.
 """

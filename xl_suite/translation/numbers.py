@@ -88,7 +88,7 @@ class _Matching:
     def _find_lost(self, named: list[Value]) -> list[Value]:
         """The values that neither digits nor words of the translation give, without those that are excused."""
         words = read_words(self.translation, self.language)
-        own_words = read_words(self.source, self.source_language)
+        own_words = [word for word in read_words(self.source, self.source_language) if word not in self.wanted]
         for word in list(own_words):  # a word for a word explains no digits
             if self._take(words, word):
                 own_words.remove(word)

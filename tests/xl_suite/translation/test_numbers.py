@@ -73,6 +73,7 @@ def test_find_numbers(text: str, numbers: list[str]) -> None:
         ("2 to 3 million", "200万到300万", "zho", []),
         ("On March 4, 2020", "Am 03.04.2020", "deu", ["4", "2020"]),
         ("a 1,500 m race", "ein 1,500-m-Lauf", "deu", []),
+        ("two million and five million", "zwei Millionen und fünf Millionen", "deu", []),
         ("two million people", "drei Millionen Menschen", "deu", ["two"]),
         ("It was 95 °F.", "Es waren 25 °C.", "deu", ["95"]),
         ("300 km (190 miles)", "300 km", "deu", []),
