@@ -70,6 +70,13 @@ def find_in_names(names: Sequence[str], listed: Sequence[str] = ()) -> LanguageT
     return None
 
 
+def list_unsure(names: Sequence[str]) -> list[str]:
+    """The ISO 639-3 codes that are words in `names`, but English words too: `id` in `x_instruction_id`."""
+    words = [word.lower() for name in names for word in re.findall(r"[A-Za-z]+", name)]
+    codes = [_find_written(word) for word in words if word in _list_words("english")]
+    return list(dict.fromkeys(code for code in codes if code is not None))
+
+
 def read_tag(text: str) -> LanguageTag | None:
     """The language of a code (ISO 639-1 or 639-3, with a script or country or not) or of an English name."""
     text = text.strip()

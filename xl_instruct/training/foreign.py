@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from xl_instruct.corpus.file_languages import LanguageTag, find_in_names
+from xl_instruct.corpus.file_languages import LanguageTag, find_in_names, list_unsure
 from xl_instruct.corpus.files import DataFiles, find_data_files, strip_suffixes
 from xl_instruct.corpus.lines import BadLines, read_rows
 from xl_instruct.training.forms import Exchange, NoForm, read_exchange
@@ -22,10 +22,11 @@ from xl_instruct.training.sources import (
     sort_entries,
 )
 from xl_suite.errors import BadInput, BadRecord
+from xl_suite.fidelity import judge_language
 from xl_suite.templates import append_template, draw_template
 
 KINDS = ("Parquet", "JSON")
-# Questions of a language that are looked at together to tell whether they are in English.
+# Questions or answers that are looked at together to tell their language.
 _LOOKED_AT = 50
 Form = TypeVar("Form")
 
@@ -75,25 +76,35 @@ def read_foreign(
     tags = {file: find_in_names(_name_parts(found, file), languages or ()) for file in found.files}
     bad, left_out = BadLines(), Counter[str]()
     exchanges: dict[LanguageTag, list[Exchange]] = {}
-    unnamed: dict[Path, int] = {}
-    for file, exchange in read_forms(found, read_exchange, bad, split):
-        tag = LanguageTag(given) if given else exchange.language or tags[file]
-        if tag is None:
-            unnamed[file] = unnamed.get(file, 0) + 1
-        elif not exchange.asked.strip() or not exchange.answer.strip():
+    unnamed: dict[Path, list[Exchange]] = {}
+
+    def keep(tag: LanguageTag, exchange: Exchange) -> None:
+        if not exchange.asked.strip() or not exchange.answer.strip():
             left_out["empty"] += 1
         elif tag.code == "eng" or (languages is not None and tag.code not in languages):
             left_out["in English" if tag.code == "eng" else "in other languages"] += 1
         else:
             left_out["further turns of conversations"] += exchange.more
             exchanges.setdefault(tag, []).append(exchange)
+
+    for file, exchange in read_forms(found, read_exchange, bad, split):
+        tag = LanguageTag(given) if given else exchange.language or tags[file]
+        if tag is None:
+            unnamed.setdefault(file, []).append(exchange)
+        else:
+            keep(tag, exchange)
+    for file in list(unnamed):
+        tag = _find_by_answers(_name_parts(found, file), unnamed[file])
+        if tag is not None:
+            for exchange in unnamed.pop(file):
+                keep(tag, exchange)
     if unnamed and not exchanges:
         raise BadInput(
             f"{next(iter(unnamed))}: its language cannot be told from its name, and its rows have no column "
             "`language`. Give one file with --languages fin (its ISO 639-3 code), or files named so (fi.json)."
         )
-    for file, count in unnamed.items():
-        left_out[f"of {found.name(file)}, whose language is not told"] += count
+    for file, untold in unnamed.items():
+        left_out[f"of {found.name(file)}, whose language is not told"] += len(untold)
     for line in (bad.describe(), ", ".join(f"{count} rows {reason}" for reason, count in left_out.items() if count)):
         if line:
             progress(f"{path}: {line}" if line != bad.describe() else line)
@@ -132,6 +143,13 @@ def _name_parts(found: DataFiles, file: Path) -> list[str]:
     return [strip_suffixes(file.name), *reversed(folders), *found.configs.get(file, ())]
 
 
+def _find_by_answers(names: Sequence[str], exchanges: Sequence[Exchange]) -> LanguageTag | None:
+    """The language of a word that may be one (`id`, `no`), where the answers are in it."""
+    text = "\n".join(exchange.answer for exchange in exchanges[:_LOOKED_AT])
+    right = [code for code in list_unsure(names) if judge_language(text, code).verdict == "right"]
+    return find_in_names(names, right) if len(right) == 1 else None
+
+
 def _names_language(asked: str, name: str) -> bool:
     """Whether a question asks for the language already: "Answer in German." """
     return bool(re.search(rf"\b(?:in|into|to) {re.escape(name)}(?: language)?\s*(?:[.,:;!?)\"]|$)", asked, re.M))
@@ -139,7 +157,5 @@ def _names_language(asked: str, name: str) -> bool:
 
 def _is_foreign(exchanges: Sequence[Exchange]) -> bool:
     """Whether the questions are in another language than English, by the first of them together."""
-    from xl_suite.fidelity import judge_language
-
     text = "\n".join(exchange.asked for exchange in exchanges[:_LOOKED_AT])
     return judge_language(text, "eng").verdict == "wrong"

@@ -35,18 +35,19 @@ class Merged:
         )
 
 
-def write_adapter(model: Any, frame: Frame, folder: Path, card: str) -> list[int]:
-    """Writes the adapter with tokenizer, card and generation_config.json; returns the tokens at which answers end
-    that the base's own generation_config lacks."""
-    generation = _end_answers(model.get_base_model().generation_config, frame)
-    known = model.get_base_model().generation_config.eos_token_id
+def write_adapter(model: Any, frame: Frame, folder: Path, card: str, generation_config: Any) -> bool:
+    """Writes the adapter with tokenizer, card and generation_config.json, in which an answer's end is.
+
+    generation_config: the base's own, as it was loaded (a trainer changes the model's). Returns whether it lacked the
+    end, so that the base and the adapter must be served with the adapter's.
+    """
     with atomic_folder(folder) as temporary:
         model.save_pretrained(temporary)
         frame.tokenizer.save_pretrained(temporary)
-        generation.save_pretrained(temporary)
+        end_answers(generation_config, frame).save_pretrained(temporary)
         write_text(temporary / "README.md", card)
-    had = known if isinstance(known, list) else [known]
-    return [one for one in [frame.end] if one not in had]
+    known = generation_config.eos_token_id
+    return frame.end not in (known if isinstance(known, list) else [known])
 
 
 def merge_adapter(
@@ -67,7 +68,7 @@ def merge_adapter(
     lost = _add_updates(model)
     merged = model.unload()
     merged.config._attn_implementation = None  # the attention of training is nobody else's business
-    merged.generation_config = _end_answers(merged.generation_config, frame)
+    merged.generation_config = end_answers(merged.generation_config, frame)
     with atomic_folder(out) as folder:
         merged.save_pretrained(folder)
         frame.tokenizer.save_pretrained(folder)
@@ -75,7 +76,7 @@ def merge_adapter(
     return Merged(out, str(dtype).removeprefix("torch."), lost)
 
 
-def _end_answers(generation_config: Any, frame: Frame) -> Any:
+def end_answers(generation_config: Any, frame: Frame) -> Any:
     """A copy of the settings of generation that stops at the frame's end too; servers read it."""
     copy = type(generation_config).from_dict(generation_config.to_dict())
     ends = list_ends(frame, generation_config)

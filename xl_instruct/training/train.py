@@ -6,6 +6,7 @@ lasts as long as the run.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -174,6 +175,7 @@ def train(
     _quieten()
     extras.load("transformers", extra="train").set_seed(config.seed)
     model = load_model(config, plan)
+    generation_config = copy.deepcopy(model.generation_config)
     callback = make_callback(out / METRICS, plan.steps, progress)
     checkpoint = find_checkpoint(out / CHECKPOINTS)
     for entry in (out / CHECKPOINTS).glob("checkpoint-*"):  # what a kill left half written
@@ -188,7 +190,7 @@ def train(
     done = (plan.steps - resumed) / plan.steps
     seconds = float(result.metrics.get("train_runtime") or 0)
     speed = plan.tokens * config.epochs * done / seconds if seconds and not config.max_steps else None
-    if write_adapter(trainer.model, frame, out / ADAPTER, run.render("peft")):
+    if write_adapter(trainer.model, frame, out / ADAPTER, run.render("peft"), generation_config):
         progress(
             f"Answers end with {frame.end_text}, at which the base model's generation_config.json does not stop; "
             "that of the adapter and of the merged model does. A server of base and adapter needs it."

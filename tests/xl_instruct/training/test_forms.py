@@ -114,6 +114,18 @@ def test_questions_that_ask_already_or_are_not_in_english_stay(tmp_path: Path) -
     assert "not in English and stay as they are" in told[-1]
 
 
+def test_a_word_that_may_be_a_language_is_one_where_the_answers_are_in_it(tmp_path: Path) -> None:
+    answer = (
+        "Madu tidak pernah rusak karena mengandung sangat sedikit air dan banyak gula, sehingga bakteri tidak hidup."
+    )
+    write_lines(tmp_path / "x_instruction_id.jsonl", [{"instruction": Q, "output": answer}] * 3)
+    write_lines(tmp_path / "sorted_by_id.jsonl", [{"instruction": Q, "output": A}] * 3)
+    told: list[str] = []
+    source = read_foreign(tmp_path, progress=told.append)
+    assert {code: len(own) for code, own in source.entries.items()} == {"ind": 3}
+    assert "3 rows of sorted_by_id.jsonl, whose language is not told" in told[-1]
+
+
 def test_muris_rows_of_other_splits_are_passed_over(tmp_path: Path) -> None:
     rows = [{"input": Q, "output": A, "language": "deu", "split": split} for split in ("train", "test", "validation")]
     write_lines(tmp_path / "rows.jsonl", rows)
