@@ -318,7 +318,7 @@ def score(
     """Win rates with intervals, raw, gated and length-controlled; of ratings, means from 1 to 5 per criterion.
 
     annotations: of one model; several are runs of it. outputs, reference: for the truncation rates. gate: whose
-    answers must be in the target language for the gated rate: `both`, `model` or `none`.
+    answers must be in the language asked for, for the gated rate: `both`, `both-wrong-half`, `model` or `none`.
     """
     from xl_suite.scoring.folders import score_folders
 

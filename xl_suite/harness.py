@@ -25,7 +25,6 @@ from typing import Any
 
 from xl_suite.chat.models import parse_model
 from xl_suite.chat.settings import ChatOptions
-from xl_suite.dataset.expected import TARGET
 from xl_suite.dataset.folder import read_benchmark
 from xl_suite.errors import BadInput
 from xl_suite.fidelity import Answer, judge_answers, judge_language
@@ -184,7 +183,6 @@ def _judge_once(
         values,
         judge_side([pair.output_2 for pair in pairs]),
         judge_side([pair.output_1 for pair in pairs]),
-        [row.expected == TARGET for row in rows],
     )
     raw = summarize_preferences(values)
     return {

@@ -84,10 +84,10 @@ def add_annotator(parser: Parser, what: str, *, required: bool = False) -> None:
 def add_gate(parser: Parser, default: str) -> None:
     parser.add_argument(
         "--gate",
-        choices=("both", "model", "none"),
+        choices=("both", "both-wrong-half", "model", "none"),
         default=default,
-        help="whose answers must be in the target language for the gated win rate; none does not look at the "
-        f"languages (default: {default})",
+        help="whose answers must be in the language asked for, for the gated win rate; both-wrong-half: as both, but "
+        f"a draw where both fail; none does not look at the languages (default: {default})",
     )
 
 

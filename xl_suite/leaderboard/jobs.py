@@ -14,6 +14,7 @@ from xl_suite.leaderboard.results import Found, Results
 from xl_suite.leaderboard.scored import Job
 from xl_suite.records import BenchmarkRow, read_raw
 from xl_suite.responding.outputs import name_folder
+from xl_suite.scoring.denominators import Prompts, list_prompts
 
 
 @dataclass(slots=True)
@@ -58,6 +59,13 @@ class Benchmarks:
                 return folder
         return None
 
+    def prompts(self, folder: Path | None, languages: Iterable[str]) -> Prompts:
+        """The instructions by language and ID; none where no folder has them."""
+        if folder is None:
+            return {}
+        found = list_prompts({language: self.rows(folder, language) for language in languages})
+        return {language: prompts for language, prompts in found.items() if prompts}
+
     def expected(self, benchmark: str, folder: Path | None, languages: Iterable[str]) -> Expected:
         """What prompts expect that do not expect the target language, by language and ID."""
         found = {}
@@ -96,6 +104,7 @@ def plan_jobs(results: Results, benchmarks: Sequence[Path] = ()) -> list[Job]:
                 outputs=_choose_outputs(results.outputs.get(generator, []), benchmark, languages),
                 reference_outputs=_choose_outputs(results.outputs.get(reference, []), benchmark, languages),
                 expected=known.expected(benchmark, folder, languages),
+                prompts=known.prompts(folder, languages),
             )
         )
     return jobs

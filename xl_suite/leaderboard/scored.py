@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -34,6 +34,7 @@ class Job:
     """One model's annotations by one judge against one reference, over all languages.
 
     outputs, reference_outputs: files of the outputs, for why answers ended. expected: by language and prompt ID.
+    prompts: the benchmark's instructions by language and ID, where its dataset folder was found.
     """
 
     generator: str
@@ -44,6 +45,7 @@ class Job:
     outputs: tuple[Path, ...]
     reference_outputs: tuple[Path, ...]
     expected: Mapping[str, Mapping[int, str]]
+    prompts: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
 
 def hash_job(job: Job, resamples: int) -> str:
@@ -52,8 +54,9 @@ def hash_job(job: Job, resamples: int) -> str:
     for path in (*job.files, *job.outputs, *job.reference_outputs):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    for language, prompts in sorted(job.expected.items()):
-        digest.update(repr((language, sorted(prompts.items()))).encode())
+    for marks in (job.expected, job.prompts):
+        for language, prompts in sorted(marks.items()):
+            digest.update(repr((language, sorted(prompts.items()))).encode())
     return digest.hexdigest()[:32]
 
 
@@ -99,6 +102,7 @@ def score_job(job: Job, folder: Path, resamples: int, known: dict[Look, Any] | N
     score = score_annotations(
         rows,
         expected=job.expected,
+        prompts=job.prompts,
         reasons=reasons,
         reference_reasons=reference_reasons,
         resamples=resamples,

@@ -17,6 +17,7 @@ from xl_suite.leaderboard.rated import Rated
 from xl_suite.leaderboard.scored import Job
 
 Z = 1.96
+LEAST_SHARE = 0.9  # of a language's prompts must be judged for a model to be ranked; some verdicts are never read
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Row:
     """A model in a table. place: the folder's name of its page, empty where it has none.
 
     covariance: of the win rates of `languages`, in squared points. warnings: what makes the scores doubtful.
+    judged, asked: by language, how many prompts were, and how many there are. complete: whether these are nearly all
+    of the table's prompts; a model that is not complete stands below those that are.
     """
 
     name: str
@@ -35,6 +38,9 @@ class Row:
     languages: tuple[str, ...] = ()
     covariance: Sequence[Sequence[float]] = ()
     warnings: tuple[str, ...] = ()
+    judged: Mapping[str, int] = field(default_factory=dict)
+    asked: Mapping[str, int] = field(default_factory=dict)
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +98,9 @@ def build_boards(
         for language, prompts in summary["references"].items():
             board.references.setdefault(language, {}).update(prompts)
         board.rows.append(_make_row(job, digest, summary, places, models or {}))
-    boards = [_add_ratings(board, ratings) for board in boards]
+    boards = [_add_ratings(_mark_incomplete(board), ratings) for board in boards]
     for board in boards:
-        board.rows.sort(key=lambda row: -(row.cells["win_rate"].get(AVERAGE, (0, 0, 0))[0] or 0))
+        board.rows.sort(key=lambda row: (not row.complete, -(row.cells["win_rate"].get(AVERAGE, (0, 0, 0))[0] or 0)))
     return sorted(boards, key=lambda board: (-len(board.rows), board.key))
 
 
@@ -114,6 +120,24 @@ def paper_boards(benchmarks: Iterable[str] | None = None) -> list[Board]:
             board.rows.append(Row(line.model, model, cells, tables=line.tables))
         boards.append(board)
     return boards
+
+
+def _mark_incomplete(board: Board) -> Board:
+    """The board with the rows marked that lack more than a few of the prompts of its languages, or a language.
+
+    A rate over some prompts cannot be ranked beside one over all: the others may be the hard ones.
+    """
+    asked = {
+        language: max(len(prompts), *(row.asked.get(language, 0) for row in board.rows))
+        for language, prompts in board.references.items()
+    }
+    rows = []
+    for row in board.rows:
+        missing = [language for language in asked if row.judged.get(language, 0) < LEAST_SHARE * asked[language]]
+        total, judged = sum(asked.values()), sum(row.judged.values())
+        told = f"Judged on {judged} of {total} prompts: not ranked beside complete ones"
+        rows.append(replace(row, complete=False, warnings=(*row.warnings, told)) if missing else row)
+    return replace(board, rows=rows)
 
 
 def _add_ratings(board: Board, ratings: Sequence[Rated]) -> Board:
@@ -169,6 +193,8 @@ def _make_row(
         languages=tuple(languages),
         covariance=summary["covariance"],
         warnings=tuple(warnings),
+        judged={language: keys["n_total"] for language, keys in languages.items()},
+        asked={language: keys["n_asked"] for language, keys in languages.items()},
     )
 
 
@@ -224,6 +250,7 @@ def _row_to_json(row: Row) -> dict[str, Any]:
         "place": row.place,
         "tables": row.tables,
         "warnings": row.warnings,
+        "complete": row.complete,
         "cells": {
             metric: {language: _trim(cell) for language, cell in cells.items()} for metric, cells in row.cells.items()
         },
@@ -248,7 +275,7 @@ def write_csv(boards: Sequence[Board]) -> str:
         metric.key for metric in list_metrics(key for board in boards for row in board.rows for key in row.cells)
     ]
     head = ["benchmark", "judge", "method", "order", "reference", "paper_tables"]
-    head += ["model", "hub_id", "billions", "training", "language"]
+    head += ["model", "hub_id", "billions", "training", "complete", "language"]
     for metric in metrics:
         head += [metric, f"{metric}_low", f"{metric}_high"] if metric in BOUNDED else [metric]
     out = io.StringIO()
@@ -262,7 +289,7 @@ def write_csv(boards: Sequence[Board]) -> str:
                 if not any(value is not None for value, *_ in own):
                     continue
                 line = [*board.key, " ".join(map(str, row.tables)), row.name, model.hub_id, model.billions]
-                line += [model.training, language]
+                line += [model.training, "yes" if row.complete else "no", language]
                 for metric, cell in zip(metrics, own, strict=True):
                     line += cell if metric in BOUNDED else cell[:1]
                 writer.writerow([_guard(value) for value in line])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xl_suite.dataset.expected import Expected, expects_target
+from xl_suite.dataset.expected import Expected
 from xl_suite.records import ModelOutput
 from xl_suite.responding.outputs import read_output_file
 from xl_suite.scoring.gating import Gate, Gated, gate_preferences
@@ -30,14 +30,14 @@ Look = tuple[tuple[ModelOutput, ...], str, tuple[tuple[int, str], ...]]  # outpu
 class Answers:
     """Both sides' answers in one language: item i of each list belongs to the run and prompt at `cells[i]`.
 
-    expected: whether the prompt expects the target language. fidelity, reference_fidelity: None where the
+    any_language: whether the prompt may be answered in any language. fidelity, reference_fidelity: None where the
     languages were not looked at.
     """
 
     cells: tuple[tuple[int, int], ...]
     model: tuple[ModelOutput, ...]
     reference: tuple[ModelOutput, ...]
-    expected: tuple[bool, ...]
+    any_language: tuple[bool, ...]
     fidelity: Fidelity | None
     reference_fidelity: Fidelity | None
 
@@ -69,7 +69,7 @@ def collect_answers(
         cells=tuple(cells),
         model=tuple(model),
         reference=tuple(reference),
-        expected=tuple(expects_target(own, row.id) for row in model),
+        any_language=tuple(row.id is not None and own.get(row.id) == "any" for row in model),
         fidelity=None,
         reference_fidelity=None,
     )
@@ -130,18 +130,19 @@ def gate_language(table: Preferences, column: int, answers: Answers, gate: Gate)
         table.values[:, :, column][at],
         [verdict.verdict for verdict in answers.fidelity.verdicts],
         [verdict.verdict for verdict in answers.reference_fidelity.verdicts],
-        answers.expected,
         gate,
     )
-    values = np.full(table.values.shape[:2], np.nan)
-    values[at] = gated.values
-    return Gated(
-        values,
-        gated.n_model_wrong,
-        gated.n_reference_wrong,
-        gated.n_both_wrong,
-        gated.n_unsure,
-        gated.n_not_expected,
+
+    def spread(values: Array) -> Array:
+        cells = np.full(table.values.shape[:2], np.nan)
+        cells[at] = values
+        return cells
+
+    return replace(
+        gated,
+        values=spread(gated.values),
+        undetermined_lost=spread(gated.undetermined_lost),
+        mixed_judged=spread(gated.mixed_judged),
     )
 
 

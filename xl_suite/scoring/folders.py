@@ -18,6 +18,7 @@ from xl_suite.rating.ratings import list_ratings, read_ratings
 from xl_suite.rating.scores import score_ratings, show_ratings
 from xl_suite.responding.outputs import list_outputs
 from xl_suite.scoring.answers import read_reasons
+from xl_suite.scoring.denominators import read_prompts
 from xl_suite.scoring.gating import Gate
 from xl_suite.scoring.judges import describe_judges, group_by_judge
 from xl_suite.scoring.runs import read_runs
@@ -101,6 +102,7 @@ def score_folders(
     annotations = choose_languages(read_runs(paths), languages)
     benchmarks = list_benchmarks(annotations)
     expected = find_expected(benchmark, benchmarks)
+    prompts = read_prompts(benchmark, benchmarks) if benchmark else None
     unmarked = sorted(set(benchmarks) - set(expected))
     if unmarked and gate != "none":
         logger.warning(
@@ -118,6 +120,7 @@ def score_folders(
         name: score_annotations(
             rows,
             expected=expected,
+            prompts=prompts,
             reasons=reasons,
             reference_reasons=reference_reasons,
             gate=gate,

@@ -1,73 +1,138 @@
-"""The gated win rate: an answer in the wrong language loses, whatever the judge thought of it.
+"""The gated win rate: an answer that is not in the language asked for loses, whatever the judge thought of it.
 
 Judges prefer fluent English to an honest attempt in the language asked for, so a raw win rate rewards answers
-that fail the task. Where the prompt expects the target language, the gate decides from the languages of the two
-answers before the judge's preference counts.
+that fail the task. The gate decides from the two answers before the judge's preference counts:
+
+| the model's answer | the reference's answer | gated preference for the model |
+| --- | --- | --- |
+| wrong language, mixed, or empty | any | 0 |
+| withheld | any | 0, counted apart |
+| failed | any | missing |
+| right or undetermined | failed | missing |
+| right | wrong language, empty or withheld | 1 |
+| undetermined | empty or withheld | 1 |
+| right | right, mixed or undetermined | the judge's |
+| undetermined | wrong, right, mixed or undetermined | the judge's |
+
+A right answer is one in the language that the prompt expects, which need not be the target language. Prompts that
+expect any language are not gated by language: an answer with text is right there.
+
+The gate covers the rows of the raw win rate. A verdict that could not be read is missing in both, whatever the
+answers are, or a judge that fails would lower the one rate only. A withheld answer is never shown to a judge, so the
+gate alone counts it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from xl_suite.scoring.preferences import Array
 
-Gate = Literal["both", "model", "none"]
-VERDICTS = ("right", "wrong", "mixed", "undetermined")
+Gate = Literal["both", "both-wrong-half", "model", "none"]
+GATES: tuple[Gate, ...] = get_args(Gate)
+VERDICTS = ("right", "wrong", "mixed", "empty", "undetermined", "withheld", "failed")
+JUDGED = None  # the judge's preference stays
+MISSING = np.nan
+
+_LOSING = ("wrong", "mixed", "empty", "withheld")  # of the model
+_ABSENT = ("empty", "withheld")  # of the reference: nothing to compare with, in whatever language
 
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """values: the gated preferences, 0 to 1, NaN where the judgement failed.
+    """values: the gated preferences, 0 to 1, NaN where one is missing.
 
-    The counts are of judged prompts: decided by the gate (the model alone wrong, the reference alone, both); with
-    an answer that is mixed or undetermined and none that is wrong, where the judge's preference stays; and left
-    alone because they do not expect the target language.
+    undetermined_lost, mixed_judged: the same if every undetermined answer of the model had lost, and if the judge had
+    decided on every mixed one: the bounds of what the gate cannot tell.
+    n_lost, n_won, n_drawn: rows that the gate decided, n_drawn only by `both-wrong-half`. n_judged: rows that keep
+    the judge's preference, of which the model's answer is undetermined in n_undetermined. n_missing: rows without a
+    value.
     """
 
     values: Array
-    n_model_wrong: int
-    n_reference_wrong: int
-    n_both_wrong: int
-    n_unsure: int
-    n_not_expected: int
+    undetermined_lost: Array
+    mixed_judged: Array
+    n_lost: int
+    n_won: int
+    n_drawn: int
+    n_judged: int
+    n_undetermined: int
+    n_missing: int
+
+
+def decide(model: str, reference: str, gate: Gate = "both") -> float | None:
+    """The gated preference for the model by the table above: 0, 1, NaN for missing, None for the judge's.
+
+    model, reference: verdicts on the two answers, of VERDICTS. Gate `both` is the table; `both-wrong-half` gives
+    half where the model loses and the reference is wrong, empty or withheld too; `model` does not look at the
+    reference's language, and `none` at no answer. Raises ValueError for a verdict or gate that is none.
+    """
+    if model not in VERDICTS or reference not in VERDICTS:
+        raise ValueError(f"({model!r}, {reference!r}) are not both one of {', '.join(VERDICTS)}.")
+    if gate not in GATES:
+        raise ValueError(f"gate {gate!r} is not one of {', '.join(GATES)}.")
+    if gate == "none":
+        return JUDGED
+    if model == "failed":
+        return MISSING
+    if model in _LOSING:
+        both = gate == "both-wrong-half" and (reference == "wrong" or reference in _ABSENT)
+        return 0.5 if both else 0.0
+    if reference == "failed":
+        return MISSING
+    if reference in _ABSENT or (model == "right" and reference == "wrong" and gate != "model"):
+        return 1.0
+    return JUDGED
 
 
 def gate_preferences(
-    preferences: Array,
-    model: Sequence[str],
-    reference: Sequence[str],
-    expected: Sequence[bool],
-    gate: Gate = "both",
+    preferences: Array, model: Sequence[str], reference: Sequence[str], gate: Gate = "both"
 ) -> Gated:
-    """The preferences, one a prompt from 0 (the reference wins) to 1, after the gate.
+    """The judge's preferences, one per row from 0 (the reference wins) to 1, NaN where there is none, after the gate.
 
-    model, reference: verdicts on the languages of the answers (right, wrong, mixed, undetermined). expected:
-    whether the prompt expects the target language. Gate `both`: model wrong 0, reference alone wrong 1, both wrong
-    1/2; `model`: model wrong 0 and the reference is not looked at; `none`: nothing changes.
+    model, reference: the verdicts on the answers, of VERDICTS. Raises ValueError as `decide`.
     """
-    judged = ~np.isnan(preferences)
-    asked = np.array(expected, dtype=bool) & judged
-    model_wrong = np.array([verdict == "wrong" for verdict in model], dtype=bool) & asked
-    reference_wrong = np.array([verdict == "wrong" for verdict in reference], dtype=bool) & asked
-    unsure = np.array([not {one, other} <= {"right", "wrong"} for one, other in zip(model, reference, strict=True)])
-    if gate == "model":
-        reference_wrong = np.zeros_like(reference_wrong)
-        unsure = np.array([verdict not in ("right", "wrong") for verdict in model], dtype=bool)
-    elif gate == "none":
-        model_wrong, reference_wrong = np.zeros_like(model_wrong), np.zeros_like(reference_wrong)
-    values = preferences.copy()
-    values[model_wrong] = 0
-    values[reference_wrong] = 1
-    values[model_wrong & reference_wrong] = 0.5
+    values = _apply(preferences, model, reference, gate)
+    lost = ["wrong" if verdict == "undetermined" else verdict for verdict in model]
+    judged = [
+        "undetermined" if verdict == "mixed" and other != "failed" else verdict
+        for verdict, other in zip(model, reference, strict=True)
+    ]
+    decided = Counter(
+        "missing" if np.isnan(value) else _name(decide(one, other, gate))
+        for value, one, other in zip(values, model, reference, strict=True)
+    )
+    undetermined = sum(
+        not np.isnan(value) and one == "undetermined" and decide(one, other, gate) is JUDGED
+        for value, one, other in zip(values, model, reference, strict=True)
+    )
     return Gated(
         values=values,
-        n_model_wrong=int((model_wrong & ~reference_wrong).sum()),
-        n_reference_wrong=int((reference_wrong & ~model_wrong).sum()),
-        n_both_wrong=int((model_wrong & reference_wrong).sum()),
-        n_unsure=int((unsure.astype(bool) & asked & ~model_wrong & ~reference_wrong).sum()),
-        n_not_expected=int((judged & ~asked).sum()),
+        undetermined_lost=values if gate == "none" else _apply(preferences, lost, reference, gate),
+        mixed_judged=values if gate == "none" else _apply(preferences, judged, reference, gate),
+        n_lost=decided["lost"],
+        n_won=decided["won"],
+        n_drawn=decided["drawn"],
+        n_judged=decided["judged"],
+        n_undetermined=undetermined,
+        n_missing=decided["missing"],
     )
+
+
+def _apply(preferences: Array, model: Sequence[str], reference: Sequence[str], gate: Gate) -> Array:
+    values = preferences.copy()
+    for row, (one, other) in enumerate(zip(model, reference, strict=True)):
+        decision = decide(one, other, gate)
+        # Without a preference a verdict could not be read, unless a side was withheld and no judge was asked.
+        if decision is not JUDGED and (not np.isnan(values[row]) or "withheld" in (one, other)):
+            values[row] = decision
+    return values
+
+
+def _name(decision: float | None) -> str:
+    return "judged" if decision is JUDGED else {0.0: "lost", 0.5: "drawn", 1.0: "won"}[decision]

@@ -22,6 +22,7 @@ from xl_suite.scoring.answers import (
     measure_lengths,
     measure_truncation,
 )
+from xl_suite.scoring.denominators import Prompts, bound_missing, require_prompts
 from xl_suite.scoring.gating import Gate, Gated
 from xl_suite.scoring.intervals import Intervals, bound_means, standard_error_of_macro
 from xl_suite.scoring.preferences import Array, Preferences, average, macro_average, tabulate_preferences
@@ -73,6 +74,7 @@ def score_annotations(
     annotations: Sequence[Annotation],
     *,
     expected: Expected | None = None,
+    prompts: Prompts | None = None,
     reasons: Reasons | None = None,
     reference_reasons: Reasons | None = None,
     gate: Gate = "both",
@@ -83,10 +85,13 @@ def score_annotations(
 ) -> Score:
     """Scores the annotations of one model by one judge against one reference.
 
-    expected: which prompts expect the target language (all, where it does not say). reasons: why answers ended,
-    for the truncation rates. gate: see `gating`; with `none` the languages of the answers are not looked at.
-    workers, known: see `look_at_languages`. Raises BadInput where judge, model, reference or method are several.
+    expected: which prompts expect the target language (all, where it does not say). prompts: those of the benchmark,
+    which say how many should have been judged. reasons: why answers ended, for the truncation rates and what was
+    withheld. gate: see `gating`; with `none` the languages of the answers are not looked at.
+    workers, known: see `look_at_languages`. Raises BadInput where judge, model, reference or method are several, and
+    for judgements of other prompts than `prompts`.
     """
+    require_prompts(annotations, prompts or {})
     table = tabulate_preferences(annotations)
     answers = {
         language: collect_answers(
@@ -116,8 +121,10 @@ def score_annotations(
     languages: dict[str, dict[str, Any]] = {}
     for column, language in enumerate(table.languages):
         keys = _describe_language(table, column, bounds)
+        keys["n_asked"] = max(len((prompts or {}).get(language, {})), keys["n_asked"])
+        keys["win_rate_worst"], keys["win_rate_best"] = bound_missing(table.by_prompt[:, column], keys["n_asked"])
         keys |= _describe_answers(answers[language])
-        keys |= _describe_gate(gated[language], gated_bounds, column)
+        keys |= _describe_gate(gated[language], gated_bounds, column, answers[language], keys["n_asked"])
         control = controls[language]
         keys |= {
             "length_controlled_winrate": control and control[0].length_controlled_winrate,
@@ -172,9 +179,11 @@ def _describe_language(table: Preferences, column: int, bounds: Intervals) -> di
     by_prompt = table.by_prompt[:, column]
     summary = asdict(summarize_preferences(by_prompt[~np.isnan(by_prompt)]))
     low, high = bounds.low[column] * 100, bounds.high[column] * 100
+    asked = {prompt for _, prompt, language in table.rows if language == table.languages[column]}
     return {
         **summary,
         "n_failed": table.n_failed[column],
+        "n_asked": len(asked),
         "ci_low": low,
         "ci_high": high,
         **_describe_spread(estimate_run_spread(table.values[:, :, column], low, high)),
@@ -205,18 +214,36 @@ def _describe_answers(answers: Answers) -> dict[str, Any]:
     return keys
 
 
-def _describe_gate(gated: Gated | None, bounds: Intervals | None, column: int) -> dict[str, Any]:
+GATED_KEYS = ("win_rate", "standard_error", "ci_low", "ci_high", "win_rate_worst", "win_rate_best")
+GATE_BOUNDS = ("gated_if_undetermined_lost", "gated_if_mixed_judged")
+
+
+def _describe_gate(
+    gated: Gated | None, bounds: Intervals | None, column: int, answers: Answers, n_asked: int
+) -> dict[str, Any]:
+    """The gated rate with its interval, its bounds, and what the gate did to how many rows (all runs together)."""
     if gated is None or bounds is None:
-        return {"gated_win_rate": None, "gated_standard_error": None, "gated_ci_low": None, "gated_ci_high": None}
+        return {f"gated_{name}": None for name in GATED_KEYS} | dict.fromkeys(GATE_BOUNDS)
     by_prompt = average(gated.values, axis=0)
     summary = summarize_preferences(by_prompt[~np.isnan(by_prompt)])
+    worst, best = bound_missing(by_prompt, n_asked)
     return {
         "gated_win_rate": summary.win_rate,
         "gated_standard_error": summary.standard_error,
         "gated_ci_low": bounds.low[column] * 100,
         "gated_ci_high": bounds.high[column] * 100,
-        "gate": {name: getattr(gated, name) for name in Gated.__slots__ if name != "values"},
+        "gated_win_rate_worst": worst,
+        "gated_win_rate_best": best,
+        "gated_if_undetermined_lost": _mean(average(gated.undetermined_lost, axis=0)),
+        "gated_if_mixed_judged": _mean(average(gated.mixed_judged, axis=0)),
+        "gate": {name: getattr(gated, name) for name in Gated.__slots__ if name.startswith("n_")}
+        | {"n_any_language": sum(answers.any_language)},
     }
+
+
+def _mean(by_prompt: Array) -> float | None:
+    known = by_prompt[~np.isnan(by_prompt)]
+    return float(known.mean() * 100) if len(known) else None
 
 
 def _describe_overall(
@@ -239,12 +266,14 @@ def _describe_overall(
         return keys | {"win_rate": None, "standard_error": None, "ci_low": None, "ci_high": None}
     values = table.values[:, :, columns]
     keys["n_prompts"] = int((~np.isnan(average(values, axis=0))).any(axis=1).sum())
-    for name in ("n_wins", "n_wins_base", "n_draws", "n_total", "n_failed"):
+    for name in ("n_wins", "n_wins_base", "n_draws", "n_total", "n_failed", "n_asked"):
         keys[name] = sum(languages[language][name] for language in names)
+    for name in ("win_rate_worst", "win_rate_best", "gated_win_rate_worst", "gated_win_rate_best", *GATE_BOUNDS):
+        keys[name] = _average_known([languages[language][name] for language in names])
     keys |= _describe_macro("", values, resamples, seed)
     keys["discrete_win_rate"] = float(np.mean([languages[language]["discrete_win_rate"] for language in names]))
     if gated is None:
-        keys |= {f"gated_{name}": None for name in ("win_rate", "standard_error", "ci_low", "ci_high")}
+        keys |= {f"gated_{name}": None for name in GATED_KEYS}
     else:
         keys |= _describe_macro("gated_", gated[:, :, columns], resamples, seed)
     controlled = [controls[language] for language in names]
@@ -256,13 +285,18 @@ def _describe_overall(
         _clustered_error(np.mean([control[1] for control in controlled], axis=0)) if complete else None
     )
     for name in ("avg_length", "avg_length_reference", "truncation_rate", "truncation_rate_reference"):
-        known = [languages[language][name] for language in names if languages[language][name] is not None]
-        keys[name] = float(np.mean(known)) if len(known) == len(names) else None
+        keys[name] = _average_known([languages[language][name] for language in names])
     for name in ("fidelity", "reference_fidelity"):
         rates = [(languages[language][name] or {}).get("pass_rate") for language in names]
         known_rates = [rate for rate in rates if rate is not None]
         keys[name] = {"pass_rate": sum(known_rates) / len(rates) if len(known_rates) == len(rates) else None}
     return keys
+
+
+def _average_known(values: Sequence[float | None]) -> float | None:
+    """The mean; None where one of the values is."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
 def _describe_macro(prefix: str, values: Array, resamples: int, seed: int) -> dict[str, Any]:

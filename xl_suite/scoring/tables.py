@@ -64,37 +64,43 @@ def show_comparison(answer: Mapping[str, Any]) -> str:
     return "\n".join([*head, *align_columns([header, *rows]), "", note])
 
 
+VERDICTS = ("right", "wrong", "mixed", "empty", "undetermined", "withheld", "failed")
+
+
 def _show_judge(scores: Mapping[str, Any]) -> list[str]:
-    header = ["language", "n", "failed", "win rate", "95 % interval", "gated", "95 % interval", "LC"]
-    header += ["right language", "reference", "cut off", "length", "reference"]
-    rows = []
-    for name, one in _list_rows(scores):
-        fidelity, reference = one.get("fidelity") or {}, one.get("reference_fidelity") or {}
-        rows.append(
-            [
-                name,
-                str(one.get("n_total", MISSING)),
-                str(one.get("n_failed", MISSING)),
-                _number(one.get("win_rate"), 2),
-                _interval(one.get("ci_low"), one.get("ci_high")),
-                _number(one.get("gated_win_rate"), 2),
-                _interval(one.get("gated_ci_low"), one.get("gated_ci_high")),
-                _number(one.get("length_controlled_winrate"), 2),
-                _percent(fidelity.get("pass_rate")),
-                _percent(reference.get("pass_rate")),
-                _number(one.get("truncation_rate"), 1),
-                _number(one.get("avg_length"), 0),
-                _number(one.get("avg_length_reference"), 0),
-            ]
-        )
+    """Three tables of at most 80 columns: the rates, what they leave open, and the answers behind them."""
+    rows = _list_rows(scores)
+    gated = any(one.get("gated_win_rate") is not None for _, one in rows)
     lines = [
         f"model: {scores['model']}   reference: {scores['reference']} ({scores['reference_digest']})",
         f"judge: {scores['annotator']} ({scores['method'] or 'method not named'})   order: {scores['order']}",
         "",
-        *align_columns([header, *rows]),
+        *align_columns(
+            [
+                ["language", "judged", "win rate", "95 % interval", "gated", "gated 95 %", "LC"],
+                *(_tell_rates(name, one) for name, one in rows),
+            ]
+        ),
         "",
         "Intervals cover prompts only. LC: win rate at equal lengths.",
+        "",
+        *align_columns(
+            [
+                ["open", "unjudged", "win rate", "gated", "undet. lost", "mixed judged"],
+                *(_tell_bounds(name, one) for name, one in rows),
+            ]
+        ),
+        "",
+        "Worst and best case, if the unjudged prompts were lost or won; the gated rate if all",
+        "undetermined answers lost, and if the judge had decided on all mixed ones.",
     ]
+    if gated:
+        for side, title in (("fidelity", "answers"), ("reference_fidelity", "reference")):
+            head = [title, "pass", *("undet." if verdict == "undetermined" else verdict for verdict in VERDICTS)]
+            told = [_tell_fidelity(name, one.get(side) or {}) for name, one in rows if name != "overall"]
+            lines += ["", *align_columns([head, *told])]
+    head = ["length", "model", "reference", "cut off", "reference's"]
+    lines += ["", *align_columns([head, *(_tell_lengths(name, one) for name, one in rows)])]
     lines += [
         f"WARNING {name}: {one['constant']} outputs repeat one text; a judge that likes it was misled."
         for name, one in _list_rows(scores)
@@ -107,6 +113,44 @@ def _show_judge(scores: Mapping[str, Any]) -> list[str]:
             f"{spread['standard_error']:.2f}, the interval {_interval(spread['ci_low'], spread['ci_high'])}."
         )
     return lines
+
+
+def _tell_rates(name: str, one: Mapping[str, Any]) -> list[str]:
+    return [
+        name,
+        f"{one.get('n_total', MISSING)}/{one.get('n_asked', MISSING)}",
+        _number(one.get("win_rate"), 2),
+        _interval(one.get("ci_low"), one.get("ci_high")),
+        _number(one.get("gated_win_rate"), 2),
+        _interval(one.get("gated_ci_low"), one.get("gated_ci_high")),
+        _number(one.get("length_controlled_winrate"), 2),
+    ]
+
+
+def _tell_bounds(name: str, one: Mapping[str, Any]) -> list[str]:
+    return [
+        name,
+        str(one["n_asked"] - one["n_total"]) if "n_asked" in one else MISSING,
+        _interval(one.get("win_rate_worst"), one.get("win_rate_best")),
+        _interval(one.get("gated_win_rate_worst"), one.get("gated_win_rate_best")),
+        _number(one.get("gated_if_undetermined_lost"), 2),
+        _number(one.get("gated_if_mixed_judged"), 2),
+    ]
+
+
+def _tell_fidelity(name: str, fidelity: Mapping[str, Any]) -> list[str]:
+    counts = [str(fidelity.get(f"n_{verdict}", MISSING)) for verdict in VERDICTS]
+    return [name, _percent(fidelity.get("pass_rate")), *counts]
+
+
+def _tell_lengths(name: str, one: Mapping[str, Any]) -> list[str]:
+    return [
+        name,
+        _number(one.get("avg_length"), 0),
+        _number(one.get("avg_length_reference"), 0),
+        _percent_of(one.get("truncation_rate")),
+        _percent_of(one.get("truncation_rate_reference")),
+    ]
 
 
 def _list_rows(answer: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -133,6 +177,10 @@ def _number(value: float | None, digits: int) -> str:
 
 def _percent(rate: float | None) -> str:
     return MISSING if rate is None else f"{rate * 100:.1f} %"
+
+
+def _percent_of(percent: float | None) -> str:
+    return MISSING if percent is None else f"{percent:.1f} %"
 
 
 def _interval(low: float | None, high: float | None) -> str:

@@ -47,7 +47,7 @@ Row = TypeVar("Row", ModelOutput, Annotation)
 class Submission:
     """Results that were read and checked. problems: why they are refused, a line each; empty where they are not.
 
-    outputs, annotations: by language, sorted by ID. metrics: what `xl-suite score --json` says. fidelity: by
+    outputs, annotations: by language, sorted by ID. prompts: all of the benchmark's, by language and ID. metrics: what `xl-suite score --json` says. fidelity: by
     language, with the verdict on each prompt. manifest: what the results depend on. These three are empty where
     the results cannot be scored. notes: what could not be checked.
     """
@@ -63,6 +63,7 @@ class Submission:
     fidelity: Mapping[str, Any] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
+    prompts: Prompts = field(default_factory=dict)
 
 
 def check_submission(
@@ -81,6 +82,7 @@ def check_submission(
     themselves is in `problems`.
     """
     from xl_suite.responding.plan import name_benchmark
+    from xl_suite.scoring.denominators import list_prompts
 
     languages = required.languages or tuple(code for code in list_languages(benchmark) if code != "eng")
     everything = {code: sorted(read_benchmark(benchmark, [code]), key=lambda row: row.id) for code in languages}
@@ -101,7 +103,7 @@ def check_submission(
             problems += check_annotations(code, outputs[code], base[code], annotations[code], both_orders=both)
     problems += check_texts(outputs, annotations, required)
     generator = next((row.generator for one in outputs.values() for row in one), "")
-    found = Submission(name, generator, rows, outputs, annotations, tuple(problems))
+    found = Submission(name, generator, rows, outputs, annotations, tuple(problems), prompts=list_prompts(everything))
     if problems:
         return found  # what is computed from such results would only say the same again
     return _measure(found, results, base, required, judge, (*results.journals, *journals))
@@ -149,7 +151,12 @@ def _measure(
     if not any(one.is_constant for one in looked.values() if one is not None):
         problems += check_repeats(found.outputs)
     metrics = score_annotations(
-        judged, expected=expected, reasons=reasons, reference_reasons=reference_reasons, known=known
+        judged,
+        expected=expected,
+        prompts=found.prompts,
+        reasons=reasons,
+        reference_reasons=reference_reasons,
+        known=known,
     ).to_json()
     fidelity_told = {
         code: {

@@ -70,16 +70,22 @@ def test_gate_fidelity_benchmark_and_truncation(tmp_path: Path, capsys: pytest.C
     arguments: list[str | Path] = ["score", tmp_path / "model", "--outputs", tmp_path / "outputs", "--json"]
     answer = run_json(arguments, capsys)
     assert answer["win_rate"] == pytest.approx(64)
-    assert answer["gated_win_rate"] == pytest.approx((0 + 1 + 0.5 + 0.2 + 1) / 5 * 100)
+    assert answer["gated_win_rate"] == pytest.approx((0 + 1 + 0 + 0.2 + 1) / 5 * 100)
+    assert answer["n_asked"] == 6
+    assert answer["win_rate_worst"] == pytest.approx(3.2 / 6 * 100)
+    assert answer["win_rate_best"] == pytest.approx(4.2 / 6 * 100)
+    assert answer["gated_win_rate_worst"] == pytest.approx(2.2 / 6 * 100)
     assert answer["fidelity"]["n_wrong"] == 2
     assert answer["fidelity"]["pass_rate"] == pytest.approx(4 / 6)
     assert answer["reference_fidelity"]["n_wrong"] == 2
     assert answer["gate"] == {
-        "n_model_wrong": 1,
-        "n_reference_wrong": 1,
-        "n_both_wrong": 1,
-        "n_unsure": 0,
-        "n_not_expected": 0,
+        "n_lost": 2,
+        "n_won": 1,
+        "n_drawn": 0,
+        "n_judged": 2,
+        "n_undetermined": 0,
+        "n_missing": 1,
+        "n_any_language": 0,
     }
     assert answer["truncation_rate"] == pytest.approx(100 / 3)
     assert answer["truncation_rate_reference"] is None
@@ -93,8 +99,10 @@ def test_gate_fidelity_benchmark_and_truncation(tmp_path: Path, capsys: pytest.C
     ]
     write_parquet(tmp_path / "bench" / "deu" / "test-00000-of-00001.parquet", benchmark)
     answer = run_json([*arguments, "--benchmark", tmp_path / "bench"], capsys)
-    assert answer["gated_win_rate"] == pytest.approx((1 + 1 + 0.5 + 0.2 + 1) / 5 * 100)
-    assert answer["gate"]["n_not_expected"] == 1
+    assert answer["gated_win_rate"] == pytest.approx((1 + 1 + 0 + 0.2 + 1) / 5 * 100)
+    assert answer["gate"]["n_any_language"] == 1
+    half = run_json([*arguments, "--benchmark", tmp_path / "bench", "--gate", "both-wrong-half"], capsys)
+    assert half["gated_win_rate"] == pytest.approx((1 + 1 + 0.5 + 0.2 + 1) / 5 * 100)
     # Without the folder, XL-AlpacaEval's prompts have its packaged marks.
     from xl_suite.dataset.expected import read_packaged
 
@@ -102,7 +110,7 @@ def test_gate_fidelity_benchmark_and_truncation(tmp_path: Path, capsys: pytest.C
     named = [replace(row, id=free if row.id == 1 else row.id, benchmark="xl-alpacaeval") for row in rows]
     write_json(tmp_path / "named" / "judge" / "deu.json", named)
     answer = run_json(["score", tmp_path / "named", "--json"], capsys)
-    assert answer["gate"]["n_not_expected"] == 1
+    assert answer["gate"]["n_any_language"] == 1
     model_alone = run_json([*arguments, "--gate", "model"], capsys)
     assert model_alone["gated_win_rate"] == pytest.approx((0 + 0 + 0 + 0.2 + 1) / 5 * 100)
     raw = run_json([*arguments, "--gate", "none"], capsys)
@@ -161,8 +169,7 @@ def test_order_of_rows_changes_nothing_and_sides_mirror() -> None:
         (score["overall"], mirrored["overall"]),
         (score["languages"]["deu"], mirrored["languages"]["deu"]),
     ):
-        for key in ("win_rate", "gated_win_rate"):
-            assert other[key] == pytest.approx(100 - one[key])
+        assert other["win_rate"] == pytest.approx(100 - one["win_rate"])
         assert other["ci_low"] == pytest.approx(100 - one["ci_high"], abs=1e-4)
     one, other = score["languages"], mirrored["languages"]
     assert one["deu"]["lc_n_rows"] == 37  # those in which both are German
@@ -253,11 +260,40 @@ def test_gated_rates_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[
     raw = run_json([*arguments, "--json"], capsys)
     assert (raw["gate"], raw["win_rate_a"], raw["win_rate_b"]) == ("none", pytest.approx(90), pytest.approx(50))
     gated = run_json([*arguments, "--gate", "both", "--json"], capsys)
-    # Of twelve prompts a loses 1 and draws 3, where b wins 3; the reference alone is wrong in 2.
-    assert gated["win_rate_a"] == pytest.approx((0 + 1 + 0.5 + 9 * 0.9) / 12 * 100)
+    # Of twelve prompts a loses 1 and 3, where b wins 3; the reference alone is wrong in 2.
+    assert gated["win_rate_a"] == pytest.approx((0 + 1 + 0 + 9 * 0.9) / 12 * 100)
     assert gated["win_rate_b"] == pytest.approx((0.5 + 1 + 1 + 9 * 0.5) / 12 * 100)
     assert main([str(argument) for argument in arguments] + ["--gate", "model"]) == 0
     assert "gated win rates (gate: model)" in capsys.readouterr().out
+
+
+def test_prompts_of_the_benchmark_are_the_denominator_and_others_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = annotate("deu", [2.0, 1.0, 2.0])
+    write_json(tmp_path / "model" / "judge" / "deu.json", rows)
+    benchmark = [
+        BenchmarkRow(number, "", f"Frage {number}", f"Frage {number}", "", "deu", "target") for number in range(1, 7)
+    ]
+    write_parquet(tmp_path / "bench" / "deu" / "test-00000-of-00001.parquet", benchmark)
+    arguments: list[str | Path] = ["score", tmp_path / "model", "--benchmark", tmp_path / "bench"]
+    answer = run_json([*arguments, "--json"], capsys)
+    assert (answer["n_total"], answer["n_asked"]) == (3, 6)
+    assert (answer["win_rate_worst"], answer["win_rate_best"]) == (pytest.approx(200 / 6), pytest.approx(500 / 6))
+    assert main([str(argument) for argument in arguments]) == 0
+    told = capsys.readouterr().out
+    assert "3/6" in told
+    assert max(map(len, told.splitlines())) <= 90
+    write_json(tmp_path / "model" / "judge" / "deu.json", [replace(rows[0], instruction="Frage 2"), *rows[1:]])
+    assert main([str(argument) for argument in arguments]) == 2
+    assert "1 judgements are of other prompts" in capsys.readouterr().err
+
+
+def test_empty_answers_lose(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [replace(row, output_2=" \u200b" if row.id or 0 else "") for row in annotate("deu", [1.9] * 10)]
+    write_json(tmp_path / "deu.json", rows)
+    answer = run_json(["score", tmp_path / "deu.json", "--json"], capsys)
+    assert (answer["gated_win_rate"], answer["fidelity"]["pass_rate"], answer["gate"]["n_lost"]) == (0, 0, 10)
 
 
 def test_nothing_judged_is_null_and_not_zero() -> None:
