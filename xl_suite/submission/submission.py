@@ -47,9 +47,9 @@ Row = TypeVar("Row", ModelOutput, Annotation)
 class Submission:
     """Results that were read and checked. problems: why they are refused, a line each; empty where they are not.
 
-    outputs, annotations: by language, sorted by ID. prompts: all of the benchmark's, by language and ID. metrics: what `xl-suite score --json` says. fidelity: by
-    language, with the verdict on each prompt. manifest: what the results depend on. These three are empty where
-    the results cannot be scored. notes: what could not be checked.
+    outputs, annotations: by language, sorted by ID. prompts: all of the benchmark's, by language and ID. metrics: what
+    `xl-suite score --json` says. fidelity: by language, with the verdict on each prompt. manifest: what the results
+    depend on. These three are empty where the results cannot be scored. notes: what could not be checked.
     """
 
     benchmark: str
@@ -63,7 +63,7 @@ class Submission:
     fidelity: Mapping[str, Any] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
-    prompts: Prompts = field(default_factory=dict)
+    prompts: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
 
 def check_submission(
