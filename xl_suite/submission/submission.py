@@ -47,8 +47,8 @@ Row = TypeVar("Row", ModelOutput, Annotation)
 class Submission:
     """Results that were read and checked. problems: why they are refused, a line each; empty where they are not.
 
-    outputs, annotations: by language, sorted by ID. prompts: all of the benchmark's, by language and ID. metrics: what
-    `xl-suite score --json` says. fidelity: by language, with the verdict on each prompt. manifest: what the results
+    outputs, annotations: by language, sorted by ID. prompts: all of the benchmark's, by language and ID. fidelity: by
+    language, with the verdict on each prompt. metrics: what `xl-suite score --json` says. manifest: what the results
     depend on. These three are empty where the results cannot be scored. notes: what could not be checked.
     """
 
