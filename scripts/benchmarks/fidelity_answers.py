@@ -145,6 +145,7 @@ _NOT_PROSE = re.compile(
     r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|\$\$.*?\$\$|\\\[.*?\\\]|`[^`\n]*`|https?://\S+", re.DOTALL
 )
 _CJK = re.compile(r"[぀-ヿ㐀-鿿가-힯]")
+DOUBTFUL_WORDS = 4
 LEAST_WORDS, LEAST_CJK, FOREIGN_WORDS, FOREIGN_CJK = 6, 12, 8, 16
 CONFIDENT, UNSURE = 0.8, 0.5  # fastText's probability from which on it is confident, and under which it is unsure
 SPLIT_UP = 80  # percent of a line that CLD2 gives to its first language when it is confident
@@ -165,14 +166,21 @@ class Labeller:
         self._cld2 = pycld2
 
     def label(self, text: str, language: str) -> str:
-        """R: right lines and no foreign ones; F: foreign lines and no right ones; M: both; U: neither."""
-        right = foreign = False
+        """R: right lines and no foreign ones; F: foreign lines and no right ones; M: both; U: neither.
+
+        r: as R, but one of the two takes a line of four and more words for another language with confidence: such
+        answers often begin with "Here is the answer in German:", which is too short to be labelled.
+        """
+        right = foreign = doubtful = False
         for line in _NOT_PROSE.sub(" ", text).splitlines():
             words, dense = len(line.split()), len(_CJK.findall(line))
-            if words < LEAST_WORDS and dense < LEAST_CJK:
+            if words < DOUBTFUL_WORDS and dense < LEAST_CJK:
                 continue
             first, first_sure, first_unsure = self._ask_fasttext(line)
             second, second_sure, second_unsure = self._ask_cld2(line)
+            doubtful |= (first_sure and first != language) or (second_sure and second != language)
+            if words < LEAST_WORDS and dense < LEAST_CJK:
+                continue
             if (first == language and first_sure and (second == language or second_unsure)) or (
                 second == language and second_sure and (first == language or first_unsure)
             ):
@@ -184,7 +192,7 @@ class Labeller:
                 and (words >= FOREIGN_WORDS or dense >= FOREIGN_CJK)
             ):
                 foreign = True
-        return "M" if right and foreign else "R" if right else "F" if foreign else "U"
+        return "M" if right and foreign else "r" if right and doubtful else "R" if right else "F" if foreign else "U"
 
     def _ask_fasttext(self, line: str) -> tuple[str, bool, bool]:
         found = self._fasttext.detect(line.replace("\n", " "), model="lite", k=1)

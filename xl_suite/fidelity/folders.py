@@ -13,7 +13,8 @@ from typing import Any
 from xl_suite.dataset.expected import find_expected
 from xl_suite.display import Shown
 from xl_suite.errors import BadInput, BadRecord
-from xl_suite.fidelity import Fidelity, knows_language, score_fidelity
+from xl_suite.fidelity import Fidelity, score_fidelity
+from xl_suite.fidelity.support import find_support
 from xl_suite.languages import find_language, parse_languages
 from xl_suite.listing import FAILED, log_left_alone
 from xl_suite.records import ModelOutput, read_records
@@ -90,7 +91,33 @@ def score_folders(
     benchmarks: dict[str, set[str]] = {}
     for (_, code), rows in groups.items():
         benchmarks.setdefault(code, set()).update(row.benchmark for row in rows)
-    return FidelityScores(dict(_score_groups(groups, failed, find_expected(benchmark, benchmarks), progress)), groups)
+    marked = find_expected(benchmark, benchmarks)
+    _warn(sorted(benchmarks), marked)
+    return FidelityScores(dict(_score_groups(groups, failed, marked, progress)), groups)
+
+
+def _warn(languages: Sequence[str], marked: Mapping[str, Mapping[int, str]]) -> None:
+    """Says what the verdicts on some languages cannot say."""
+    unmarked = [language for language in languages if language not in marked]
+    if unmarked:
+        logger.warning(
+            "warning: %s: the outputs' benchmark is not known, so every answer is expected in the language asked "
+            "for. Name the benchmark's folder where prompts ask for code or another language: --benchmark DIR.",
+            ", ".join(unmarked),
+        )
+    for language in languages:
+        support = find_support(language)
+        if not support.known:
+            logger.warning(
+                "warning: %s is a language that the identification does not know (%s): all its answers are "
+                "undetermined, and no gate can tell the wrong ones.",
+                language,
+                support.why,
+            )
+        elif support.confusable:
+            logger.warning(
+                "warning: answers in %s pass for %s too: %s.", ", ".join(support.confusable), language, support.why
+            )
 
 
 def read_groups(files: Sequence[Path], language: str | None) -> Groups:
@@ -144,12 +171,6 @@ def _score_groups(
     disable = None if progress else True
     with tqdm(total=total, desc="fidelity", unit=" outputs", disable=disable, file=sys.stderr) as bar:
         for (generator, language), rows in sorted(groups.items()):
-            if not knows_language(language):
-                logger.warning(
-                    "warning: %s is a language that the identification (py3langid) does not know: all its answers "
-                    "are undetermined.",
-                    language,
-                )
             score = score_fidelity(
                 rows, language, expected=marked.get(language), failed=failed.get((generator, language), 0)
             )

@@ -83,5 +83,15 @@ def is_english_prose(text: str) -> bool:
     return len(words) - len(others) >= FUNCTION_WORDS * len(words) and small >= PLAIN_WORDS * len(others)
 
 
+def is_english_title(text: str) -> bool:
+    """Whether all but the function words of English have a capital: `Gone with the Wind`, `Back to the Future`."""
+    words = [word for word in find_words(text) if word.lower() not in ENGLISH and len(word) > 1]
+    return len(words) > 1 and all(word != word.lower() for word in words) and not text.isupper()
+
+
+def has_function_word(text: str) -> bool:
+    return any(word.lower() in ENGLISH for word in find_words(text))
+
+
 def _count_letters(text: str) -> int:
     return sum(map(len, find_words(text)))

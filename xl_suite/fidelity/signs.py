@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from xl_suite.fidelity.words import find_words
+from xl_suite.fidelity.words import LATIN, OTHER, find_words
 
 # Very frequent words that tell the languages in Devanagari apart. They share most content words, and their
 # letters take three bytes each, so that the classifier's margins between them are the smallest of all.
@@ -45,16 +45,20 @@ DEVANAGARI = ("hin", "mar", "nep")
 # Swiss German as it is commonly written, and Standard German, by words that only one of them has.
 _SWISS = """
 isch hett hät händ hei heig nöd nid ned vo uf ufem ufd mitem gsi gsy gsii gsait gseit gmacht chönne cha chan chunnt
-cho sig wäg au sis sini ihri mänsche lüt öppis öpper dezue nachdäm usem bim drü dene däm dere bisch bini tüend tuet
-git
-eifach luege chli chlii zämme jetz üs üses dä ds em dr no meh mer schwiiz zit dass'd wärde gits wie's ischs si
+cho sig wäg wi au sis sini ihri ir är mänsche lüt öppis öpper dezue nachdäm usem bim drü dene däm dere bisch bini
+tüend tuet git eifach luege chli chlii zämme jetz üs üses dä ds em dr d z o i ha si sy no meh mer me sech schwiiz zit
+wärde
+gits ischs scho würd sim läbe gäge fürd woner heter worde di het e
 """
 _STANDARD = """
 der die das und ist nicht von den auf eine ein einen einem einer wird wurde haben hat sind sein war sich auch noch
 mehr können diese dieser dieses dem des zu zum zur im für mit bei nach aus über kann sie er wir ihr ich als oder
 """
 SWISS, STANDARD = frozenset(_SWISS.split()), frozenset(_STANDARD.split())
-SWISS_WORDS = 0.15  # part of the words from which on the text is Swiss German
+LEAST_SWISS = 3  # words
+
+# Spellings that only one of Portuguese and Galician has.
+_SPELLINGS = {"por": re.compile("[ãõç]|lh|gem$"), "glg": re.compile("ñ|ción|cións|^x|ll|óns$")}
 _IN_DEVANAGARI = re.compile("[\u0904-\u0939]")
 
 # Hindi words as they are commonly written in Latin letters, without those that are English words too.
@@ -86,9 +90,12 @@ _FREQUENT = (
     "类類部比明意教造里司产產正间間相说說她感先期入此建受信时科食基天世本帮首日心果算安开開位"
 )
 _IS_FREQUENT = re.compile(f"[{_FREQUENT}]")
+_LATIN, _OTHER = re.compile(f"[{LATIN}]"), re.compile(f"[{OTHER}]")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 LEAST_HAN = 30  # Chinese characters from which on their frequency tells
 FREQUENT_PART = 0.12  # of any Chinese text of that length at least a fifth was frequent characters
+FREQUENT_PART_OF_LONG = 0.18  # of text of twice the length, at least a quarter
+FOREIGN_LETTERS = 0.05  # part of the letters in each of two other scripts from which on they are drawn by chance
 
 
 def has_devanagari(text: str) -> bool:
@@ -97,15 +104,17 @@ def has_devanagari(text: str) -> bool:
 
 def count_signs(text: str, language: str) -> int:
     """How many words of the text are frequent words of `language`, one of SIGNS."""
-    signs = SIGNS[language]
-    return sum(word in signs for word in find_words(text.lower()))
+    signs, spelling = SIGNS[language], _SPELLINGS.get(language)
+    words = find_words(text.lower())
+    return sum(word in signs or (spelling is not None and spelling.search(word) is not None) for word in words)
 
 
 def is_swiss_german(text: str) -> bool:
-    """More words that only Swiss German has than such of Standard German, three at least."""
+    """More words that only Swiss German has than such of Standard German, and a few at least."""
     words = find_words(text.lower())
     swiss = sum(word in SWISS for word in words)
-    return swiss >= 3 and swiss >= SWISS_WORDS * len(words) and swiss > sum(word in STANDARD for word in words)
+    longer = sum(word in SWISS and len(word) > 2 for word in words)
+    return swiss >= LEAST_SWISS and longer > 1 and swiss > sum(word in STANDARD for word in words)
 
 
 def is_romanised_hindi(text: str) -> bool:
@@ -122,6 +131,12 @@ def is_traditional_chinese(text: str) -> bool:
 
 
 def is_salad(text: str) -> bool:
-    """Chinese characters in no order of any language: a random model's, of which hardly any is a frequent one."""
+    """Characters in no order of any language, as of a random model: hardly any frequent one, or of three scripts."""
     n = len(_HAN.findall(text))
-    return n >= LEAST_HAN and len(_IS_FREQUENT.findall(text)) < FREQUENT_PART * n
+    if n < LEAST_HAN:
+        return False
+    least = FREQUENT_PART if n < 2 * LEAST_HAN else FREQUENT_PART_OF_LONG
+    if len(_IS_FREQUENT.findall(text)) < least * n:
+        return True
+    latin, other = len(_LATIN.findall(text)), len(_OTHER.findall(text))
+    return min(latin, other) > FOREIGN_LETTERS * (3 * n + latin + other)

@@ -22,11 +22,13 @@ class Support:
     """What a verdict on answers in a language can say.
 
     known: whether answers can be judged at all; else all are undetermined. confusable: other languages (ISO 639-3)
-    whose text passes too, since they are not told apart. why: the reason for either; empty where there is none.
+    whose text passes too, since they are not told apart. partly: others of which many single sentences pass.
+    why: the reason; empty where there is none of these.
     """
 
     known: bool
     confusable: tuple[str, ...] = ()
+    partly: tuple[str, ...] = ()
     why: str = ""
 
 
@@ -38,7 +40,11 @@ def find_support(language: str) -> Support:
         return Support(False, why=row.why)
     if find_column_language(language, load_identifier().languages) is None:
         return Support(False, why="the classifier (py3langid) has no class for it")
-    return Support(True, row.others, row.why) if row is not None else Support(True)
+    if row is None:
+        return Support(True)
+    if row.status == "partly":
+        return Support(True, partly=row.others, why=row.why)
+    return Support(True, row.others, why=row.why)
 
 
 @cache

@@ -48,6 +48,10 @@ _JOINED = re.compile(
 )
 _HAS_JOINED = re.compile(r"[@#_/]|[a-z][A-Z]")
 _PAIR = re.compile(r"[\s>|*+•\d.)-]{0,12}([^|:=–—→]{2,60}?)[*_]{0,3}(?:\s+(?:[–—=|→]|-)\s+|:\s+)([^|]{2,60}?)[\s|]*$")
+_MENU = re.compile(r"\w[*_\"'”]{0,3}\s(?:>|→)\s[*_\"'“]{0,3}\w")
+_REFERENCE = re.compile(
+    r"\s*(?:\[?\d{1,3}[\].)]+\s*|[-*•]\s+)?[^\W\d_][\w'’-]+,(?:\s?[A-Z]\.){1,4}.{0,200}\b(?:19|20)\d\d"
+)
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,300}>")
 _VALUE = re.compile(r"=\s*(?:\"([^\"]{8,2000})\"|'([^']{8,2000})')")
 _QUOTATION = re.compile(
@@ -114,6 +118,9 @@ def find_pieces(output: str, prompt: str = "", *, latin: bool = True) -> list[Pi
         if block:
             _read_block(number - len(block), "\n".join(block), found)
             block = []
+        if len(_MENU.findall(line)) > 1 or _REFERENCE.match(line):  # `Settings > Privacy > Clear data`, a book
+            found.quoted += [Piece(number, part, "quoted") for part in _cut_sentences(_LEFT_OUT.sub(" ", line))]
+            continue
         if number in pairs:
             term, line = pairs[number]
             found.quoted += [Piece(number, part, "quoted") for part in _cut_sentences(term)]

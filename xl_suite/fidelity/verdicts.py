@@ -21,7 +21,8 @@ from typing import Any
 
 from xl_suite.errors import BadInput
 from xl_suite.fidelity.identify import NO_LANGUAGE, find_column_language, load_identifier
-from xl_suite.fidelity.prose import is_english_prose
+from xl_suite.fidelity.prose import has_function_word, is_english_prose, is_english_title
+from xl_suite.fidelity.scripts import NOT_LATIN, is_in_other_letters
 from xl_suite.fidelity.signs import (
     DEVANAGARI,
     count_signs,
@@ -63,13 +64,8 @@ FULL_BYTES, FULL_WORDS = 30, 4
 LEAST_WORDS, LEAST_LETTERS = 3, 12  # under this a piece, and an answer, is too short to be judged
 LEAST_LEAD = 0.5  # lead of the target over all pieces together under which an answer is not right
 HIDDEN_LEAST = 80  # letters of foreign sentences in quotations and marks from which on they count
+MOST_NAMES = 150  # letters of titles and names that may be a whole answer
 SIGN = 6.0  # what one word of signs.SIGNS adds to a log score
-# Known languages that are not written in Latin letters, or mostly not.
-_NOT_LATIN = """
-amh ara arz asm bak bel ben bul div dzo ell fas grc guj hbo heb hin hye jpn kan kat kaz khm kir kor lao mal mar mkd
-mon mya nep ori pan pus rus san sin snd tam tat tel tgk tha uig ukr urd zho
-"""
-NOT_LATIN = frozenset(_NOT_LATIN.split())
 LONG_ENOUGH = 100  # bytes of a piece whose letters need no counting
 SHOWN = 5  # lines that a verdict holds at most
 EXCERPT = 120  # characters of a shown line
@@ -209,10 +205,12 @@ def _marks(languages: tuple[str, ...]) -> tuple[Any, Any]:
     import numpy as np
 
     known = load_identifier().languages
+    near = RELATIVES.get(languages[0], frozenset())
     down = np.array([MARKED_DOWN if code in RARE else 0.0 for code in known], dtype=np.float32)
+    if languages[0] == "por":
+        down[known.index("glg")] = MARKED_DOWN / 2  # rare, but too near to be marked down as others are
     down[known.index(NO_LANGUAGE)] = np.inf
     down[[column for own in _columns_of(languages) for column in own]] = np.inf  # no rivals of themselves
-    near = RELATIVES.get(languages[0], frozenset())
     lead = np.array([NEAR if code in near else FOREIGN for code in known], dtype=np.float32)
     lead[known.index("eng")] = ENGLISH
     return down, lead
@@ -239,7 +237,9 @@ def _judge_pieces(answer: Answer, pieces: list[Piece], scores: Any, languages: t
     copied: list[int] = []
     named: dict[int, str] = {}  # what is told by words, where the classifier has no class
     weight = total = 0.0
-    german, english = _column_of("deu"), _column_of("eng")
+    english = _column_of("eng")
+    known = load_identifier().languages
+    classes = [_class_of(code) for code in languages]
     letters = words = 0
     sizes = [len(piece.text.encode("utf-8", "surrogatepass")) for piece in pieces]
     for i, piece in enumerate(pieces):
@@ -258,16 +258,18 @@ def _judge_pieces(answer: Answer, pieces: list[Piece], scores: Any, languages: t
         if code := _name_by_words(piece.text, languages[0]):
             named[i] = code
             foreign.append(i)
+        elif plain and is_in_other_letters(piece.text, classes[-1]) and is_in_other_letters(piece.text, classes[0]):
+            named[i] = known[int(rival[i])] if scores[i].any() and margin[i] < 0 else NO_LANGUAGE
+            foreign.append(i)
         elif margin[i] >= 0:
             if plain or (margin[i] >= SURE and (piece.kind != "hidden")):
                 right.append(i)
-        elif not scores[i].any() and plain:
-            named[i] = NO_LANGUAGE  # letters of a script that no class has
-            foreign.append(i)
         # Titles and names don't count; in German every noun has its capital, so that they can't be told there.
-        elif lost and not (is_listing(piece.text) if rival[i] == german else is_title(piece.text)):
-            if plain:
+        elif lost and not _is_name(piece.text, known[int(rival[i])]):
+            if plain and (rival[i] != english or has_function_word(piece.text)):
                 foreign.append(i)
+            elif plain:  # English terms without a sentence
+                hidden.append(i)
             elif rival[i] != english or is_english_prose(piece.text):
                 {"marked": marked, "copied": copied}.get(piece.kind, hidden).append(i)
 
@@ -280,7 +282,7 @@ def _judge_pieces(answer: Answer, pieces: list[Piece], scores: Any, languages: t
         foreign = sorted(foreign + hidden)
     if not right and not foreign:  # an answer that is all quotation
         foreign = [i for i in hidden if pieces[i].kind == "quoted"]
-    if not right and not foreign and weigh(copied) >= HIDDEN_LEAST:
+    if not right and not foreign:
         foreign = copied
     if not foreign and (words < LEAST_WORDS or letters < LEAST_LETTERS):
         return Verdict("undetermined", note="too short")
@@ -299,11 +301,15 @@ def _judge_pieces(answer: Answer, pieces: list[Piece], scores: Any, languages: t
     in_right = weigh([i for i in right if margin[i] >= SURE])
     if foreign and in_right >= MAIN_PART * (in_right + weigh(foreign)):
         return Verdict("mixed", (*show(foreign, asked=False), *show(right, asked=True)[:1]), note)
-    if foreign or (overall <= -FOREIGN):
+    # A few titles alone are no text in their language.
+    named_only = overall <= -FOREIGN and all(
+        piece.kind != "plain" or _is_name(piece.text, known[int(rival[i])]) for i, piece in enumerate(pieces)
+    )
+    if foreign or (overall <= -FOREIGN and not (named_only and weigh(range(len(pieces))) < MOST_NAMES)):
         return Verdict("wrong", show(foreign or range(len(pieces)), asked=False), note)
     if not right or overall < LEAST_LEAD:
         return Verdict("undetermined", note=note or "unclear")
-    if _class_of(languages[0]) == "zho" and is_salad("".join(pieces[i].text for i in right)):
+    if _class_of(languages[0]) == "zho" and is_salad(answer.output):
         return Verdict("wrong", show(right, asked=True)[:1], "no text but characters without an order")
     if (
         len(languages) == 2
@@ -321,6 +327,16 @@ def _name_by_words(text: str, language: str) -> str:
     if language == "deu" and is_swiss_german(text):
         return "gsw"
     return ""
+
+
+def _is_name(text: str, rival: str) -> bool:
+    """Whether text that is nearest to the language `rival` is a title or a list of names.
+
+    In German every noun has its capital, so that only names without any other word can be told there.
+    """
+    if rival == "deu":
+        return is_listing(text)
+    return is_title(text) or (rival == "eng" and is_english_title(text))
 
 
 def _add_signs(pieces: list[Piece], scores: Any, language: str) -> None:

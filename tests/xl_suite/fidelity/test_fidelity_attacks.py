@@ -10,7 +10,7 @@ import pytest
 
 from xl_suite.languages import find_language
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 
 
 def read_rows(name: str) -> list[dict[str, Any]]:
