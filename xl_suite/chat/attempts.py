@@ -3,20 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import logging
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from xl_suite.chat.answers import WITHHELD, ErrorInside, parse_answer
 from xl_suite.chat.budget import Budget, Price
 from xl_suite.chat.calls import Answer, FailedCall
 from xl_suite.chat.deadlines import Deadlines
-from xl_suite.chat.faults import Fault, Kind, choose_wait, judge_status
+from xl_suite.chat.faults import Fault, Kind, ModelLost, choose_wait
+from xl_suite.chat.http import (
+    MOST_REDIRECTS,
+    TooLarge,
+    WrongRedirect,
+    find_target,
+    join_path,
+    read_bounded,
+    request_json,
+)
 from xl_suite.chat.ledger import Ledger
+from xl_suite.chat.lines import tell
 from xl_suite.chat.models import Model
 from xl_suite.chat.pool import Host, Pool
+from xl_suite.chat.refusals import judge_refusal
 from xl_suite.chat.settings import ChatOptions
-from xl_suite.chat.wire import Malformed, Request, Withheld, excerpt, parse_answer
+from xl_suite.chat.shapes import PLAIN, Adapted, Shape
+from xl_suite.chat.waits import describe_wait
+from xl_suite.chat.wire import Request, load
+from xl_suite.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     import aiohttp
+
+logger = logging.getLogger("xl_suite.chat")
+# An answer without content is asked for once more: asking on would pay again and again for nothing.
+EMPTY_ATTEMPTS = 2
+# Waits longer than this are told.
+SHOWN_WAIT = 60.0
+LISTED = 10
+LIST_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Got:
+    """A response: its status and body, and the headers where it is not an answer."""
+
+    status: int
+    data: bytes
+    headers: Mapping[str, str] | None = None
 
 
 class Sender:
@@ -36,15 +73,19 @@ class Sender:
         self._model, self._http, self._options = model, http, options
         self._ledger, self._budget, self._price = ledger, budget, price
         self._deadlines = Deadlines(options.timeout)
+        self._shown = 0.0
 
         from aiohttp import BytesPayload
 
         self._payload = BytesPayload
 
-    async def answer(self, row: str, request: Request) -> Answer | FailedCall:
-        """Tries until there is an answer, or the call is given up. Raises what ends the run."""
+    async def answer(self, row: str, request: Request, shape: Shape = PLAIN) -> Answer | FailedCall | Adapted:
+        """Tries until there is an answer, the call is given up, or the server wants it in another shape.
+
+        shape: that of the request. Raises what ends the run.
+        """
         pool, ledger, budget = self.pool, self._ledger, self._budget
-        attempts = failures = 0
+        attempts = failures = empty = 0
         seen = pool.successes
         last: Host | None = None
         most = self._most_dollars(request)
@@ -54,72 +95,161 @@ class Sender:
             try:
                 if limited:
                     await budget.reserve(most)
-                result, dollars = await self._attempt(host, request, most)
+                result, dollars = await self._attempt(host, request, most, shape)
                 if limited:
                     await budget.settle(most, dollars)
             finally:
                 pool.leave(host)
             if isinstance(result, Answer):
-                pool.note_success(host)
                 price = self._price
                 cost = price.of(result.prompt_tokens, result.completion_tokens) if price else None
                 ledger.add_cost(result.prompt_tokens, result.completion_tokens, cost)
+                if result.is_withheld:
+                    pool.note_refused(result.said, withheld=True)
+                else:
+                    pool.note_success(host)
                 return result
+            if result.adapted is not None:
+                return result.adapted
+            if result.kind is Kind.ENDED:
+                raise await self._explain_end(host, request, result)
+            if result.tokens is not None:
+                ledger.add_wasted(*result.tokens, dollars if self._price else None)
+            if result.kind is Kind.WITHHELD:
+                ledger.add_cost(0, 0, 0.0)
+                pool.note_refused(result.reason, withheld=True)
+                return Answer("", WITHHELD, 0, 0, said=result.reason)
+            if result.kind is Kind.UNFINISHED:
+                ledger.add_cost(0, 0, 0.0)
+                pool.note_success(host)
+                return Answer("", "length", 0, 0, reasoning="")
             pool.note_fault(host, result)
             failures += 1
+            empty += result.kind is Kind.EMPTY
             # A server that cannot be reached, or is busy while it answers others, says nothing about this call.
-            excused = result.kind is Kind.UNREACHABLE or (result.kind is Kind.THROTTLED and pool.successes > seen)
+            busy = result.kind in (Kind.THROTTLED, Kind.WAITING)
+            excused = result.kind in (Kind.UNREACHABLE, Kind.WAITING) or (busy and pool.successes > seen)
             attempts += not excused
             seen = pool.successes
-            if result.kind is Kind.REFUSED or attempts >= self._options.attempts:
-                if not result.own_fault:
+            hopeless = result.kind is Kind.REFUSED or empty >= EMPTY_ATTEMPTS or attempts >= self._options.attempts
+            if hopeless:
+                if result.kind is Kind.REFUSED:
+                    pool.note_refused(result.reason, withheld=False)
+                elif not result.own_fault:
                     pool.note_given_up(result.reason)
                 ledger.failed += 1
-                return FailedCall(row, result.reason, attempts)
+                reason = self._tell_failed(row, request, host, result)
+                return FailedCall(row, reason, max(1, attempts))
             ledger.retries += 1
             last = host
             # How long to wait for a server that cannot be reached is the pool's to say.
-            await asyncio.sleep(choose_wait(1 if result.kind is Kind.UNREACHABLE else failures, result))
+            wait = choose_wait(1 if result.kind is Kind.UNREACHABLE else failures, result)
+            self._show_wait(host, result, wait)
+            await asyncio.sleep(wait)
 
-    async def _attempt(self, host: Host, request: Request, most: float) -> tuple[Answer | Fault, float]:
+    async def _attempt(self, host: Host, request: Request, most: float, shape: Shape) -> tuple[Answer | Fault, float]:
         """One request: what came of it, and the dollars to book, `most` where it may have been paid for."""
         ledger = self._ledger
         begun = ledger.begin_request()
         try:
-            status, retry_after, data = await self._post(host, request.payload)
+            got = await self._post(host, request.payload)
         except Exception as error:
-            fault = explain_exception(error, self._options.timeout)
+            fault = explain_exception(error, self._options.timeout, host.url)
             return fault, most if fault.maybe_paid else 0.0
         finally:
             ledger.end_request(begun)
+        status = got.status
         if status == 200:
             try:
-                answer, counted = parse_answer(data)
-            except Withheld as error:
-                return Fault(Kind.REFUSED, str(error), own_fault=True), most
-            except Malformed as error:
-                return Fault(Kind.MALFORMED, f"{error}: {excerpt(self._hide_key(data))}"), most
-            if not counted or self._price is None:
-                return answer, most
-            return answer, self._price.of(answer.prompt_tokens, answer.completion_tokens)
-        place = f"{host.url}, model {self._model.name}"
-        proven = self.pool.successes > 0
-        return judge_status(status, retry_after, self._hide_key(data), place=place, proven=proven), 0.0
+                result, counted = parse_answer(got.data)
+            except ErrorInside as error:
+                status = error.status
+            else:
+                if isinstance(result, Fault):
+                    result = replace(result, reason=self._hide_key(result.reason.encode()).decode())
+                    if result.tokens is None or not counted:
+                        return result, most if result.kind is not Kind.BROKEN else 0.0
+                    return result, self._price.of(*result.tokens) if self._price else most
+                if not counted or self._price is None:
+                    return result, most
+                return result, self._price.of(result.prompt_tokens, result.completion_tokens)
+        fault = judge_refusal(
+            status,
+            got.headers or {},
+            self._hide_key(got.data),
+            shape=shape,
+            body=load(request.payload),
+            proven=self.pool.successes > 0,
+        )
+        return fault, 0.0
 
-    async def _post(self, host: Host, payload: bytes) -> tuple[int, str | None, bytes]:
-        body = self._payload(payload, content_type="application/json")
+    async def _post(self, host: Host, payload: bytes) -> _Got:
         task = self._deadlines.enter()
         try:
-            async with self._http.post(host.endpoint, data=body, allow_redirects=False) as response:
-                data = await response.read()
-                if response.status == 200:
-                    return 200, None, data
-                return response.status, response.headers.get("Retry-After"), data
+            for _ in range(MOST_REDIRECTS):
+                body = self._payload(payload, content_type="application/json")
+                async with self._http.post(
+                    host.endpoint, data=body, allow_redirects=False, proxy=host.proxy
+                ) as response:
+                    if 300 <= response.status < 400:
+                        location = response.headers.get("Location")
+                        host.redirect(find_target(str(host.endpoint), response.status, location))
+                        continue
+                    data = await read_bounded(response)
+                    headers = None if response.status == 200 else response.headers
+                    return _Got(response.status, data, headers)
+            raise WrongRedirect(310, str(host.endpoint))
         except asyncio.CancelledError:
             self._deadlines.explain(task)
             raise
         finally:
             self._deadlines.leave(task)
+
+    async def _explain_end(self, host: Host, request: Request, fault: Fault) -> ModelUnavailable:
+        """The error that ends the run, in one line. What was answered is kept."""
+        values: dict[str, Any] = {
+            "url": host.url,
+            "model": self._model.name,
+            "said": fault.reason,
+            "variable": self._model.key_variable or "XL_SUITE_API_KEY",
+            "done": f"{self._ledger.paid + self._ledger.from_journal:,}",
+            "limit": fault.limit,
+            "sent": request.most_completion_tokens,
+        }
+        if fault.line == "ended_model":
+            values["models"] = await self._list_models(host)
+        if fault.line == "ended_quota":
+            wait = fault.retry_after
+            at = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + wait)) if wait else "it resets"
+            values["reset"] = f"{at} (in {describe_wait(wait)})" if wait else at
+        kind = ModelLost if self.pool.successes or fault.line == "ended_quota" else ModelUnavailable
+        return kind(tell(fault.line, **values))
+
+    async def _list_models(self, host: Host) -> str:
+        listed = await request_json(self._http, join_path(host.url, "/models"), LIST_SECONDS)
+        entries = listed.get("data") if isinstance(listed, dict) else None
+        names = [str(one["id"]) for one in entries or () if isinstance(one, dict) and "id" in one]
+        more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+        return ", ".join(names[:LISTED]) + more if names else "none that it tells"
+
+    def _tell_failed(self, row: str, request: Request, host: Host, fault: Fault) -> str:
+        line = "failed_empty" if fault.kind is Kind.EMPTY else fault.line
+        if not line.startswith("failed_"):
+            return fault.reason
+        values = {"row": row, "url": host.url, "model": self._model.name, "said": fault.reason}
+        return tell(line, sent=request.most_completion_tokens, **values)
+
+    def _show_wait(self, host: Host, fault: Fault, wait: float) -> None:
+        """Tells of a server that makes us wait, at most once in half a minute."""
+        now = time.monotonic()
+        long = wait > SHOWN_WAIT or fault.kind is Kind.WAITING
+        if not long or now - self._shown < self._options.tell_seconds:
+            return
+        self._shown = now
+        line = "waiting_rate" if fault.kind is Kind.THROTTLED else fault.line or "waiting_broken"
+        waited = self.pool.waited(now) if line == "waiting_loading" else wait
+        values = {"url": host.url, "model": self._model.name, "said": fault.reason}
+        logger.warning("%s", tell(line, wait=describe_wait(waited), **values))
 
     def _hide_key(self, data: bytes) -> bytes:
         """A body to be quoted, without our key: servers like to quote that."""
@@ -131,15 +261,21 @@ class Sender:
         return self._price.of(request.most_prompt_tokens, request.most_completion_tokens)
 
 
-def explain_exception(error: Exception, timeout: float) -> Fault:
+def explain_exception(error: Exception, timeout: float, url: str) -> Fault:
     """The fault of an attempt that ended without a response. Raises what is no fault of connection or server."""
     import aiohttp
 
+    if isinstance(error, WrongRedirect):
+        raise ModelUnavailable(tell("ended_redirect", url=url, target=error.target, status=error.status)) from error
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        raise ModelUnavailable(tell("ended_certificate", url=url, said=str(error.certificate_error))) from error
+    if isinstance(error, TooLarge):
+        return Fault(Kind.REFUSED, f"{error}.", maybe_paid=True, own_fault=True)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return Fault(Kind.UNREACHABLE, f"{error}.")
     if isinstance(error, TimeoutError):
         return Fault(Kind.BROKEN, f"no response within {timeout:g} s", maybe_paid=True)
-    if isinstance(error, aiohttp.ClientError | OSError):
+    if isinstance(error, aiohttp.ClientError | OSError | zlib.error):
         text = str(error) or type(error).__name__
         return Fault(Kind.BROKEN, f"the connection broke: {text}", maybe_paid=True)
     raise error

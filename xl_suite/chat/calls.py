@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -49,10 +49,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's answer. `finish_reason` is `stop`, `length` (truncated) or what else the server said.
+    """A model's answer, without its reasoning. `finish_reason` is `stop`, `length` (truncated) or `withheld`.
 
     logprobs: the `content` list of the OpenAI API's `logprobs`, as it came, or None where none was asked or given.
     model: the model as the server names it, which can be a dated version of the one asked for.
+    reasoning: what the model thought before, or None. said: the words of a server that withholds the answer.
     """
 
     text: str
@@ -61,6 +62,12 @@ class Answer:
     completion_tokens: int
     model: str = ""
     logprobs: list[dict[str, Any]] | None = None
+    reasoning: str | None = None
+    said: str = ""
+
+    @property
+    def is_withheld(self) -> bool:
+        return self.finish_reason == "withheld"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,14 @@ class FailedCall:
 
 
 class AnswerSource(Protocol):
-    """What answers calls without a model, by the keys of their requests: a journal, or the text of one."""
+    """What answers calls without a model, by the keys of their requests: a journal, or the text of one.
+
+    facts: what it knows of its models beside their answers, as (key of the model, kind, JSON). holds: whether it has
+    answers of the model of that key.
+    """
 
     def look_up(self, keys: list[bytes]) -> Mapping[bytes, Answer]: ...
+
+    def facts(self) -> Sequence[tuple[str, str, str]]: ...
+
+    def holds(self, key: str) -> bool: ...

@@ -8,24 +8,31 @@ delivered when the journal has it on the disk.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from xl_suite.chat.answers import answer_to_json
 from xl_suite.chat.attempts import Sender
 from xl_suite.chat.calls import Answer, AnswerSource, Call, FailedCall
-from xl_suite.chat.journal import StoredAnswer, StoredFailure
+from xl_suite.chat.journal import Fact, StoredAnswer, StoredFailure
+from xl_suite.chat.lines import tell
 from xl_suite.chat.models import Model
+from xl_suite.chat.shapes import PLAIN, SHAPE, Adapted, Shape
 from xl_suite.chat.state import SessionState
-from xl_suite.chat.wire import Request, answer_to_json, build_request, dump
+from xl_suite.chat.wire import Request, build_request, dump
 from xl_suite.errors import ReplayMiss, XLSuiteError
 
+logger = logging.getLogger("xl_suite.chat")
 Deliver = Callable[[Call, Answer | FailedCall], None]
 # Makes a model ready to be called: starts its server, checks its key and its price.
 Connect = Callable[[], Awaitable[Sender]]
 # As many calls are looked up in one query, and built in one go, so that responses are not kept waiting.
 LOOKED_UP_AT_ONCE = 128
+# A run in which nothing has been answered for this long says so.
+SILENT_SECONDS = 55.0
 
 
 class CallFailed(XLSuiteError):
@@ -41,10 +48,10 @@ class CallFailed(XLSuiteError):
 class _Work:
     """A call on its way, and everyone who waits for its answer."""
 
-    __slots__ = ("call", "request", "waiters")
+    __slots__ = ("call", "request", "shape", "waiters")
 
-    def __init__(self, call: Call, request: Request, deliver: Deliver):
-        self.call, self.request = call, request
+    def __init__(self, call: Call, request: Request, shape: Shape, deliver: Deliver):
+        self.call, self.request, self.shape = call, request, shape
         self.waiters: list[tuple[Call, Deliver]] = [(call, deliver)]
 
 
@@ -52,10 +59,20 @@ class ChatClient:
     """Asks one model. Made by `ChatSession.open`; lives as long as the session.
 
     answers: a journal that is replayed, instead of the session's own; then nothing connects to a model.
+    shape: of the requests, which a refusal can change. shapes: all that were used, the last one now.
     """
 
-    def __init__(self, state: SessionState, model: Model, connect: Connect, answers: AnswerSource | None = None):
-        self.model = model
+    def __init__(
+        self,
+        state: SessionState,
+        model: Model,
+        connect: Connect,
+        answers: AnswerSource | None = None,
+        shape: Shape = PLAIN,
+    ):
+        self.model, self.shape = model, shape
+        self.notes: list[str] = []
+        self._shapes = [shape]
         self._state, self._connect, self._answers = state, connect, answers
         self._slots = state.options.slots
         self._sender: Sender | None = None
@@ -153,15 +170,16 @@ class ChatClient:
     def check_alive(self) -> None:
         if self._sender is not None:
             self._sender.pool.check_alive()
+            self._sender.pool.tell_silence(time.monotonic(), SILENT_SECONDS)
 
     def _submit(self, call: Call, deliver: Deliver) -> None:
-        request = build_request(call, self.model.name, self.model.key)
+        request = build_request(call, self.model.name, self.model.key, self.shape)
         work = self._works.get(request.key)
         if work is not None:
             work.waiters.append((call, deliver))
             self._state.ledger.shared += 1
             return
-        work = self._works[request.key] = _Work(call, request, deliver)
+        work = self._works[request.key] = _Work(call, request, self.shape, deliver)
         self._fresh.append(work)
         if self._looking is None:
             self._looking = asyncio.create_task(self._guard(self._look_up))
@@ -226,7 +244,9 @@ class ChatClient:
                 await idle
                 continue
             work = self._queue.popleft()
-            result = await sender.answer(work.call.row, work.request)
+            result = await self._ask(sender, work)
+            if result is None:
+                continue
             try:
                 while self._undurable >= self._slots:
                     blocked: asyncio.Future[None] = loop.create_future()
@@ -234,6 +254,49 @@ class ChatClient:
                     await blocked
             finally:  # it is paid for: it goes to the journal also when the run is being ended
                 self._hand_over(work, result)
+
+    async def _ask(self, sender: Sender, work: _Work) -> Answer | FailedCall | None:
+        """What comes of a call, in the shape that its server wants; None where another one takes its place."""
+        while True:
+            if work.shape is not self.shape and not self._reshape(work):
+                return None
+            result = await sender.answer(work.call.row, work.request, work.shape)
+            if not isinstance(result, Adapted):
+                return result
+            if work.shape is self.shape and not self._learn(result, sender):
+                self._state.ledger.failed += 1
+                return FailedCall(work.call.row, f"refused in every shape: {result.line}", 1)
+
+    def _learn(self, adapted: Adapted, sender: Sender) -> bool:
+        """Takes a shape for all further requests, tells it and keeps it in the journal; False for one tried."""
+        if adapted.shape in self._shapes:
+            return False
+        self.shape = adapted.shape
+        self._shapes.append(adapted.shape)
+        note = tell(adapted.line, model=self.model.name, **dict(adapted.values))
+        self.notes.append(note)
+        logger.warning("%s", note)
+        self.keep_shape()
+        return True
+
+    def keep_shape(self) -> None:
+        """Writes the shape to the journal, so that the next run asks in it at once."""
+        writer = self._state.store.writer
+        if writer is not None and self.shape != PLAIN:
+            writer.add_fact(Fact(self.model.key, SHAPE, dump(self.shape.to_dict()).decode("utf-8")))
+
+    def _reshape(self, work: _Work) -> bool:
+        """Builds a call anew in the present shape; False where the same request is on its way already."""
+        self._works.pop(work.request.key, None)
+        work.request = build_request(work.call, self.model.name, self.model.key, self.shape)
+        work.shape = self.shape
+        other = self._works.get(work.request.key)
+        if other is None:
+            self._works[work.request.key] = work
+            return True
+        other.waiters += work.waiters
+        self._state.ledger.shared += len(work.waiters)
+        return False
 
     def _hand_over(self, work: _Work, result: Answer | FailedCall) -> None:
         writer, request = self._state.store.writer, work.request

@@ -15,6 +15,7 @@ from xl_suite.chat.journal import Journal
 from xl_suite.chat.models import Model
 from xl_suite.chat.replay import choose_model, open_replay
 from xl_suite.chat.settings import ChatOptions
+from xl_suite.chat.shapes import recall_shape
 from xl_suite.chat.wire import build_request
 
 # OpenAI's o200k tokenizer takes about 4 bytes of UTF-8 per token in most languages of the benchmarks.
@@ -64,11 +65,12 @@ def estimate(model: Model, calls: Iterable[Call], options: ChatOptions) -> Estim
         source, model = _open_source(model, options, stack)
         if isinstance(source, Journal) and options.replay is None and model.kind != "replay":
             mean = source.mean_completion(model.name)
+        shape = recall_shape(source, model.name, model.key)
         for part in _batches(calls, 500):
             requests = {}
             for call in part:
                 total += 1
-                request = build_request(call, model.name, model.key)
+                request = build_request(call, model.name, model.key, shape)
                 if request.key not in seen:
                     seen.add(request.key)
                     requests[request.key] = request
@@ -101,8 +103,9 @@ def find_answers(model: Model, calls: Iterable[Call], options: ChatOptions) -> d
         source, model = _open_source(model, options, stack)
         if source is None:
             return answers
+        shape = recall_shape(source, model.name, model.key)
         for part in _batches(calls, 500):
-            keys = {call.row: build_request(call, model.name, model.key).key for call in part}
+            keys = {call.row: build_request(call, model.name, model.key, shape).key for call in part}
             found = source.look_up(list(keys.values()))
             answers.update({row: found[key] for row, key in keys.items() if key in found})
     return answers

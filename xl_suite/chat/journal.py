@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from xl_suite.chat.answers import answer_from_json
 from xl_suite.chat.calls import Answer
 from xl_suite.chat.journal_file import (
     BUSY_SECONDS,
@@ -26,7 +27,7 @@ from xl_suite.chat.journal_file import (
     open_read_only,
     prepare,
 )
-from xl_suite.chat.wire import answer_from_json, load
+from xl_suite.chat.wire import load
 from xl_suite.errors import JournalError
 from xl_suite.surrogates import escape_surrogates
 
@@ -57,6 +58,14 @@ class StoredFailure(NamedTuple):
     attempts: int
     request: str
     time: int
+
+
+class Fact(NamedTuple):
+    """What the journal knows of a model beside its answers: `model` is its key, `value` canonical JSON."""
+
+    model: str
+    kind: str
+    value: str
 
 
 class Journal:
@@ -100,17 +109,23 @@ class Journal:
                     found[key] = answer_from_json(load(answer))
         return found
 
-    def add(self, answers: Sequence[StoredAnswer], failures: Sequence[StoredFailure] = ()) -> int:
+    def add(
+        self,
+        answers: Sequence[StoredAnswer],
+        failures: Sequence[StoredFailure] = (),
+        facts: Sequence[Fact] = (),
+    ) -> int:
         """Writes a group durably: it is on the disk when this returns. Returns how many answers were new.
 
         A failure is forgotten when the same call has an answer. A key that is there keeps its first answer.
         """
         with self._explained():
-            if not failures and not self._has_failures and len(answers) <= LARGEST_GROUP:
+            if not failures and not facts and not self._has_failures and len(answers) <= LARGEST_GROUP:
                 return self._insert(answers)
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 new = 0
+                self._writer.executemany("INSERT OR IGNORE INTO facts VALUES (?,?,?)", facts)
                 for start in range(0, len(answers), LARGEST_GROUP):
                     part = answers[start : start + LARGEST_GROUP]
                     new += self._insert(part)
@@ -122,7 +137,7 @@ class Journal:
                 ]
                 self._writer.executemany("INSERT OR REPLACE INTO failures VALUES (?,?,?,?,?,?,?)", rows)
                 self._writer.execute("COMMIT")
-                self._has_failures = True
+                self._has_failures = self._has_failures or bool(rows)
             except BaseException:
                 with suppress(sqlite3.Error):
                     self._writer.execute("ROLLBACK")
@@ -137,6 +152,20 @@ class Journal:
                 "WHERE key NOT IN (SELECT key FROM answers) ORDER BY model, row, key"  # another process may have it
             )
             return [StoredFailure(*row) for row in rows.fetchall()]
+
+    def facts(self) -> list[Fact]:
+        """What the journal knows of its models, in the order in which it was learnt."""
+        with self._reading, self._explained():
+            if not self._reader.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone():
+                return []  # a journal of version 1
+            rows = self._reader.execute("SELECT model, kind, value FROM facts ORDER BY rowid")
+            return [Fact(*row) for row in rows.fetchall()]
+
+    def holds(self, key: str) -> bool:
+        """Whether it has answers of the model of that key."""
+        with self._reading, self._explained():
+            query = "SELECT 1 FROM answers WHERE json_extract(request, '$.model') = ? LIMIT 1"
+            return self._reader.execute(query, (key,)).fetchone() is not None
 
     def answers(self) -> Iterator[StoredAnswer]:
         """All answers by model and key, an order that does not depend on when they came."""

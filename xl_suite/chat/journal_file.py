@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 from xl_suite.errors import JournalError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# Version 1 has no facts; it is read as it is, and gets them when something is written to it.
+READ_VERSIONS = (1, 2)
 APPLICATION_ID = 0x584C4A31  # "XLJ1"
 MAGIC = b"SQLite format 3\x00"
 BUSY_SECONDS = 60.0
@@ -21,7 +23,7 @@ WAY_OUT = (
     "`sqlite3 FILE .recover` may save what it holds."
 )
 SCHEMA = (
-    """CREATE TABLE answers (
+    """CREATE TABLE IF NOT EXISTS answers (
     id INTEGER PRIMARY KEY,
     key BLOB NOT NULL UNIQUE,           -- SHA-256 of request
     model TEXT NOT NULL,                -- the name that was asked for
@@ -31,7 +33,13 @@ SCHEMA = (
     completion_tokens INTEGER NOT NULL,
     time INTEGER NOT NULL               -- Unix time in seconds
 )""",
-    """CREATE TABLE failures (                 -- calls that failed for good; a row goes when the call succeeds
+    """CREATE TABLE IF NOT EXISTS facts (      -- what the journal knows of a model beside its answers
+    model TEXT NOT NULL,                -- key of the model
+    kind TEXT NOT NULL,                 -- shape: how requests are sent to it; identity: a server that answered as it
+    value TEXT NOT NULL,                -- JSON
+    UNIQUE (model, kind, value)
+)""",
+    """CREATE TABLE IF NOT EXISTS failures (   -- calls that failed for good; a row goes when the call succeeds
     key BLOB PRIMARY KEY,
     model TEXT NOT NULL,
     row TEXT NOT NULL,
@@ -88,9 +96,10 @@ def _check(path: Path, connection: sqlite3.Connection | None) -> None:
             return  # killed before the first write: an empty database, which becomes a journal
         if application != APPLICATION_ID:
             raise JournalError(f"{path}: an SQLite file of another program, not a journal. {WAY_OUT}")
-        if version != SCHEMA_VERSION:
+        if version not in READ_VERSIONS:
             raise JournalError(
-                f"{path}: a journal of schema version {version}; this xl-suite reads version {SCHEMA_VERSION}. "
+                f"{path}: a journal of schema version {version}; this xl-suite reads version {SCHEMA_VERSION} and "
+                "older. "
                 f"Use the xl-suite that wrote it. {WAY_OUT}"
             )
         if path.stat().st_size <= CHECKED_BYTES:
@@ -128,7 +137,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+        if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
             for statement in SCHEMA:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")

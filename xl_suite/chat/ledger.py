@@ -24,6 +24,7 @@ class Ledger:
     repeated: int = 0
     failed: int = 0
     retries: int = 0
+    wasted: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     dollars: float | None = 0.0
@@ -60,6 +61,13 @@ class Ledger:
         self.completion_tokens += completion_tokens
         self.dollars = None if dollars is None or self.dollars is None else self.dollars + dollars
 
+    def add_wasted(self, prompt_tokens: int, completion_tokens: int, dollars: float | None) -> None:
+        """What a response without an answer cost."""
+        if prompt_tokens or completion_tokens:
+            self.add_cost(prompt_tokens, completion_tokens, dollars)
+            self.paid -= 1
+            self.wasted += 1
+
     def to_dict(self) -> dict[str, Any]:
         """The ledger as the `--json` of a verb has it."""
         return {
@@ -69,6 +77,7 @@ class Ledger:
             "repeated": self.repeated,
             "failed": self.failed,
             "retries": self.retries,
+            "wasted": self.wasted,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "dollars": None if self.dollars is None else round(self.dollars, 6),
@@ -87,6 +96,8 @@ class Ledger:
             f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens",
             cost,
         ]
+        if self.wasted:
+            parts.insert(4, f"{self.wasted:,} paid without an answer")
         if self.shared:
             parts.insert(2, f"{self.shared:,} shared")
         if self.utilisation is not None:

@@ -32,7 +32,9 @@ FORMS = (
 _URL_STARTS = re.compile(r"@(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _LOOKS_LIKE_HOST = re.compile(r"@(?:localhost|[\w.-]+:\d{1,5})(?:/.*)?\Z")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?\Z", re.ASCII)
-_VERSION_PART = re.compile(r"/v\d[^/]*(?:/|\Z)")
+_VERSION_PART = re.compile(r"/v\d[^/]*(?:/|\Z)", re.IGNORECASE)
+_OWN_PATH = re.compile(r"/(?:serving-endpoints|inference|openai/deployments/[^/]+)\Z")
+_API_VERSION = re.compile(r"api-version=[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Model:
     urls: base URLs, `http://host:8000/v1`; empty for a replay and for a server that is not started yet.
     kind: `openai`, `server`, `vllm`, `transformers` or `replay`.
     source: folder or Hub ID of the weights, path of the journal; empty for the others.
+    key_variable: the environment variable that holds the API key, or would.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Model:
     kind: str
     api_key: str | None = field(default=None, repr=False)
     source: str = ""
+    key_variable: str = field(default="", compare=False)
 
 
 def parse_model(text: str) -> Model:
@@ -127,8 +131,9 @@ def _parse_server(name: str, addresses: str, text: str) -> Model:
     urls = tuple(dict.fromkeys(_normalise_url(address, text) for address in addresses.split(",")))
     trusted = {OPENAI_URL, _openai_url()}
     # OpenAI's key goes only where the environment says that it belongs, never to a URL that was merely named.
-    key = os.environ.get("OPENAI_API_KEY") if trusted.issuperset(urls) else None
-    return Model(name, name, urls, "server", key or os.environ.get("XL_SUITE_API_KEY") or None)
+    key = _read_key("OPENAI_API_KEY") if trusted.issuperset(urls) else None
+    variable = "OPENAI_API_KEY" if key else "XL_SUITE_API_KEY"
+    return Model(name, name, urls, "server", key or _read_key(variable), key_variable=variable)
 
 
 def _parse_openai(text: str) -> Model:
@@ -143,7 +148,25 @@ def _parse_openai(text: str) -> Model:
     near = difflib.get_close_matches(prefix.lower(), PREFIXES, n=1, cutoff=0.75)
     if colon and near:
         raise BadInput(f"{text!r}: {prefix!r} is unknown. Did you mean {near[0] + ':' + rest!r}? {FORMS}")
-    return Model(text, text, (_openai_url(),), "openai", os.environ.get("OPENAI_API_KEY") or None)
+    variable = "OPENAI_API_KEY"
+    return Model(text, text, (_openai_url(),), "openai", _read_key(variable), key_variable=variable)
+
+
+def _read_key(variable: str) -> str | None:
+    """The API key of an environment variable. Raises BadInput, without showing it, where it cannot be a header."""
+    key = os.environ.get(variable) or None
+    if key is None:
+        return None
+    if key.strip() != key and key.strip().isprintable():
+        where = "a line break" if "\n" in key or "\r" in key else "white space"
+        raise BadInput(f"{variable} begins or ends with {where}. Set it again without that (the key is not shown).")
+    if not key.isprintable():
+        raise BadInput(f"{variable} holds a line break or another control character. Set it again without that.")
+    if not key.isascii():
+        raise BadInput(f"{variable} holds characters beyond ASCII, which no key has. Copy the key anew.")
+    if key[0] in "'\"" or key.lower().startswith("bearer "):
+        raise BadInput(f"{variable} begins with a quotation mark or with the word Bearer. Set it to the key alone.")
+    return key
 
 
 def _openai_url() -> str:
@@ -164,9 +187,15 @@ def _normalise_url(address: str, text: str) -> str:
         raise BadInput("A URL holds no user or password; put the key in the environment variable XL_SUITE_API_KEY.")
     if parts.scheme not in ("http", "https") or not parts.hostname or any(map(str.isspace, address)):
         raise BadInput(f"{text!r}: {address!r} is no URL that can be called. {valid}")
-    if parts.query or parts.fragment:
-        raise BadInput(f"{text!r}: {address!r} has a query or fragment, which a base URL has not. {valid}")
-    path = parts.path.rstrip("/").removesuffix("/chat/completions").rstrip("/")
-    if not _VERSION_PART.search(path):
+    if parts.fragment or (parts.query and not _API_VERSION.fullmatch(parts.query)):
+        raise BadInput(
+            f"{text!r}: {address!r} has a query or fragment; only Azure's ?api-version= may be one. {valid}"
+        )
+    path = parts.path.rstrip("/")
+    whole = path.endswith("/chat/completions")
+    path = path.removesuffix("/chat/completions").rstrip("/")
+    # Databricks, GitHub and Azure have paths of their own, and a whole address is taken as it is.
+    if not whole and not _VERSION_PART.search(path) and not _OWN_PATH.search(path):
         path += "/v1"
-    return f"{parts.scheme}://{parts.netloc.lower()}{path}"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc.lower()}{path}{query}"

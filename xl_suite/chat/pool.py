@@ -1,12 +1,14 @@
 """The URLs of one model: the load is shared among them, and each has a circuit breaker.
 
 A breaker opens after some failures in a row, and lets one call through after a pause to see whether the server is
-back. When no URL can be reached for a while, the run ends: no rows are given up for a server that is gone.
+back. When no URL can be reached for a while, or nothing is ever answered, the run ends: no rows are given up for a
+server that is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -14,11 +16,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xl_suite.chat.faults import Fault, Kind, ModelLost
+from xl_suite.chat.http import endpoint, find_proxy
+from xl_suite.chat.lines import tell
+from xl_suite.chat.waits import describe_wait
 from xl_suite.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     import yarl
 
+logger = logging.getLogger("xl_suite.chat")
 FAILURES_TO_OPEN = 5
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 10.0
@@ -28,6 +34,14 @@ FIRST_PATIENCE = 3.0
 PATIENCE = 60.0
 # Rows that were given up, one after the other and without any answer between them, before the run ends.
 ROWS_GIVEN_UP = 32
+# Where nothing has ever been answered: calls given up, and seconds since the first failure, before the run ends.
+FAILED_CALLS = 12
+FAILED_SECONDS = 120.0
+# Rows that the server refuses with the same words, the first ones of the run, before it ends.
+REFUSED_ROWS = 12
+WITHHELD_ROWS = 36
+# How long a server may take to be ready, unless --wait-for-server says otherwise.
+WAIT_FOR_SERVER = 900.0
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +50,7 @@ class Host:
 
     url: str
     endpoint: yarl.URL
+    proxy: str | None = None
     in_flight: int = 0
     failures: int = 0
     throttles: int = 0
@@ -43,6 +58,17 @@ class Host:
     opens_at: float = 0.0
     tripped: bool = False
     probing: bool = False
+
+    @classmethod
+    def at(cls, url: str) -> Host:
+        """The host of a base URL, with the proxy that the environment names for it."""
+        return cls(url, endpoint(url), find_proxy(url))
+
+    def redirect(self, target: str) -> None:
+        """Sends further calls to `target`."""
+        import yarl
+
+        self.endpoint = yarl.URL(target, encoded=True)
 
     def is_ready(self, now: float) -> bool:
         return not self.tripped or (now >= self.opens_at and not self.probing)
@@ -57,17 +83,25 @@ class Pool:
         model: str,
         alive: Callable[[], str | None],
         patience: float = PATIENCE,
+        wait_for_server: float = WAIT_FOR_SERVER,
     ):
         self.hosts, self._model, self._alive = list(hosts), model, alive
-        self._patience = patience
+        self._patience, self._wait_for_server = patience, wait_for_server
         self.successes = 0
         self._given_up = 0
         self._lost_since: float | None = None
+        self._waiting_since: float | None = None
+        self._failed_since: float | None = None
+        self._refused = self._withheld = 0
+        self._silent_since: float | None = None
+        self._last: Fault | None = None
+        self._ending: str | None = None
+        self._changed: asyncio.Event | None = None
 
     def enter_at_once(self) -> Host | None:
         """The only URL, where there is one and it is in order: the usual case, without a wait."""
         host = self.hosts[0]
-        if host.tripped or len(self.hosts) > 1:
+        if host.tripped or self._ending is not None or len(self.hosts) > 1:
             return None
         host.in_flight += 1
         return host
@@ -78,6 +112,7 @@ class Pool:
         `leave` must be called when the attempt is over.
         """
         while True:
+            await self._settle_end()
             now = time.monotonic()
             ready = [host for host in self.hosts if host.is_ready(now)]
             if ready:
@@ -96,6 +131,16 @@ class Pool:
     def leave(self, host: Host) -> None:
         host.in_flight -= 1
         host.probing = False
+        if self._changed is not None:
+            self._changed.set()
+
+    async def _settle_end(self) -> None:
+        """Where the run is about to end: waits for what is in flight, which may be answered. Raises ModelLost."""
+        while self._ending is not None:
+            if not any(host.in_flight for host in self.hosts):
+                raise ModelLost(self._ending)
+            self._changed = asyncio.Event()
+            await self._changed.wait()
 
     def note_success(self, host: Host) -> None:
         host.failures = host.throttles = 0
@@ -103,13 +148,22 @@ class Pool:
         host.pause = FIRST_PAUSE
         self.successes += 1
         self._given_up = 0
-        self._lost_since = None
+        self._lost_since = self._waiting_since = self._failed_since = self._silent_since = None
+        self._ending = None
 
     def note_fault(self, host: Host, fault: Fault) -> None:
         """Keeps a failed attempt. Raises ModelUnavailable when the model cannot be reached any more."""
         if fault.kind is Kind.REFUSED:
             return
         now = time.monotonic()
+        self._last = fault
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        if fault.kind is Kind.WAITING:
+            self._note_waiting(now, fault)
+        elif fault.kind not in (Kind.THROTTLED, Kind.UNREACHABLE) and not self.successes:
+            self._failed_since = now if self._failed_since is None else self._failed_since
+            if now - self._failed_since > FAILED_SECONDS:
+                self._end(fault.reason)
         if fault.kind is Kind.THROTTLED:
             # One 429 among good answers concerns one call. Many in a row concern all: wait as long as was asked.
             host.throttles += 1
@@ -126,10 +180,48 @@ class Pool:
             self._trip(host, now, fault.retry_after)
         self.check_alive()
 
+    def _note_waiting(self, now: float, fault: Fault) -> None:
+        self.check_alive()
+        self._waiting_since = now if self._waiting_since is None else self._waiting_since
+        if now - self._waiting_since > self._wait_for_server:
+            wait = describe_wait(self._wait_for_server)
+            raise ModelLost(tell("ended_waiting", url=self._urls(), wait=wait, said=fault.reason))
+
+    def _end(self, reason: str) -> None:
+        """Lets no further call go out; what is in flight may still be answered."""
+        values = {"url": self._urls(), "model": self._model, "said": reason}
+        self._ending = tell("ended_never", count=self._given_up, **values)
+
+    def note_refused(self, reason: str, *, withheld: bool) -> None:
+        """Keeps that a row was refused or withheld. Raises where all of the first rows were."""
+        if self.successes:
+            return
+        self._refused += not withheld
+        self._withheld += withheld
+        if self._refused >= REFUSED_ROWS or self._withheld >= WITHHELD_ROWS:
+            count = self._refused + self._withheld
+            kind = ModelLost if withheld else ModelUnavailable
+            raise kind(tell("ended_refused", url=self._urls(), model=self._model, count=count, said=reason))
+
+    def waited(self, now: float) -> float:
+        """Seconds since the server first asked to wait, without an answer since."""
+        return 0.0 if self._waiting_since is None else now - self._waiting_since
+
+    def tell_silence(self, now: float, seconds: float) -> None:
+        """Logs, once in so many seconds, that calls fail and none has been answered since."""
+        if self._silent_since is None or self._last is None or now - self._silent_since < seconds:
+            return
+        waited = describe_wait(now - self._silent_since)
+        self._silent_since = now
+        values = {"url": self._urls(), "model": self._model, "said": self._last.reason}
+        logger.warning("%s", tell("waiting_silent", wait=waited, **values))
+
     def note_given_up(self, reason: str) -> None:
         """Keeps that a row failed for good. Raises ModelLost when only failures have come for many rows."""
         self._given_up += 1
-        if self._given_up >= ROWS_GIVEN_UP:
+        if not self.successes and self._given_up >= FAILED_CALLS:
+            self._end(reason)
+        elif self._given_up >= ROWS_GIVEN_UP:
             raise ModelLost(
                 f"{self._place()}: the last {self._given_up} calls all failed for good, the last one with: {reason}. "
                 "The run ends here, so that the other rows are not given up too. See to the server; the same command "
@@ -166,5 +258,8 @@ class Pool:
                 "What was answered is kept; the same command goes on from there."
             )
 
+    def _urls(self) -> str:
+        return ", ".join(host.url for host in self.hosts)
+
     def _place(self) -> str:
-        return f"{', '.join(host.url for host in self.hosts)}, model {self._model}"
+        return f"{self._urls()}, model {self._model}"

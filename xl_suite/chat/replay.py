@@ -2,7 +2,8 @@
 
 A line holds one answer: {"model": name, "model_key": key, "sample": n, "request": {...}, "answer": {"text": ...}}.
 `model_key` and `sample` are left out where they are the name and 0. The key of an answer is not written: it is
-computed from the line.
+computed from the line. Lines with a `fact` come first and say what the journal knows of a model beside its answers:
+{"model_key": key, "fact": "shape", "value": {...}}.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from xl_suite.chat.answers import answer_from_json, answer_to_json
 from xl_suite.chat.calls import Answer, AnswerSource
-from xl_suite.chat.journal import Journal, StoredAnswer
+from xl_suite.chat.journal import Fact, Journal, StoredAnswer
 from xl_suite.chat.journal_file import MAGIC
 from xl_suite.chat.models import Model
-from xl_suite.chat.wire import answer_from_json, answer_to_json, dump, hash_request, load
+from xl_suite.chat.wire import dump, hash_request, load
 from xl_suite.errors import BadRecord, JournalError, ReplayMiss
 from xl_suite.records import atomic_write
 
@@ -30,9 +32,18 @@ GROUP = 256  # answers that are written at once
 class TextJournal:
     """The answers of a JSONL file, by key."""
 
-    def __init__(self, answers: Mapping[bytes, Answer], models: Sequence[tuple[str, str]]):
-        self._answers = answers
+    def __init__(
+        self, answers: Mapping[bytes, Answer], models: Sequence[tuple[str, str]], facts: Sequence[Fact] = ()
+    ):
+        self._answers, self._facts = answers, list(facts)
         self.models = list(models)
+        self._keys = {key for _, key in models}
+
+    def facts(self) -> list[Fact]:
+        return self._facts
+
+    def holds(self, key: str) -> bool:
+        return key in self._keys
 
     def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
         return {key: self._answers[key] for key in keys if key in self._answers}
@@ -46,6 +57,8 @@ def export_journal(path: Path, out: Path) -> int:
     """
     count = 0
     with Journal(path, read_only=True) as journal, atomic_write(out) as temporary, temporary.open("wb") as file:
+        for fact in sorted(journal.facts()):
+            file.write(dump({"model_key": fact.model, "fact": fact.kind, "value": load(fact.value)}) + b"\n")
         for stored in journal.answers():
             file.write(dump(_to_line(stored)) + b"\n")
             count += 1
@@ -57,6 +70,7 @@ def import_journal(source: Path, path: Path) -> int:
     now = int(time.time())
     new = 0
     with Journal(path) as journal:
+        journal.add([], facts=read_facts(source))
         group: list[StoredAnswer] = []
         for model, key, canonical, answer in read_text(source):
             group.append(
@@ -87,6 +101,7 @@ def merge_journals(sources: Sequence[Path], path: Path) -> int:
             new += import_journal(source, path)
             continue
         with Journal(source, read_only=True) as read, Journal(path) as journal:
+            journal.add([], facts=read.facts())
             answers = read.answers()
             while group := list(islice(answers, GROUP)):
                 new += journal.add(group)
@@ -155,7 +170,7 @@ def open_replay(path: Path) -> tuple[AnswerSource, Callable[[], None], list[tupl
     for model, key, _, answer in read_text(path):
         answers.setdefault(key, answer)
         models[model] = None
-    text = TextJournal(answers, sorted(models))
+    text = TextJournal(answers, sorted(models), read_facts(path))
     return text, lambda: None, text.models
 
 
@@ -199,6 +214,8 @@ def read_text(path: Path) -> Any:
                 raise BadRecord(path, f"not JSON: {error}.", row=number) from error
             if not isinstance(value, dict):
                 raise BadRecord(path, "expected an object.", row=number)
+            if "fact" in value:
+                continue
             for field, kind in (("model", str), ("request", dict), ("answer", dict)):
                 if not isinstance(value.get(field), kind):
                     raise BadRecord(path, f"expected {kind.__name__}.", row=number, field=field)
@@ -215,6 +232,25 @@ def read_text(path: Path) -> Any:
             model_key = str(value.get("model_key", name))
             key, canonical = hash_request(model_key, _normal(value["request"]), value.get("sample", 0))
             yield (name, model_key), key, canonical, answer
+
+
+def read_facts(path: Path) -> list[Fact]:
+    """The facts of a JSONL journal, which are its first lines. Raises BadRecord for one that does not fit."""
+    facts = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                value = load(line.lstrip(b"\xef\xbb\xbf"))
+            except (ValueError, RecursionError):
+                break  # `read_text` says so
+            if not isinstance(value, dict) or "fact" not in value:
+                break
+            if not isinstance(value.get("model_key"), str) or not isinstance(value.get("value"), dict):
+                raise BadRecord(path, "a fact needs `model_key` and `value`, an object.", row=number)
+            facts.append(Fact(value["model_key"], str(value["fact"]), dump(value["value"]).decode()))
+    return facts
 
 
 def _normal(request: dict[str, Any]) -> dict[str, Any]:

@@ -16,12 +16,14 @@ from xl_suite.chat.attempts import Sender
 from xl_suite.chat.budget import Budget, find_price, require_price
 from xl_suite.chat.calls import AnswerSource
 from xl_suite.chat.client import ChatClient
+from xl_suite.chat.http import open_http
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model, require_key
 from xl_suite.chat.pool import Host, Pool
 from xl_suite.chat.replay import choose_model, open_replay
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions, raise_file_limit
+from xl_suite.chat.shapes import recall_shape
 from xl_suite.chat.state import SessionState
 from xl_suite.errors import XLSuiteError
 
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 0.5
 logger = logging.getLogger("xl_suite.chat")
-# uvicorn, under vLLM and transformers, closes idle connections after 5 s; a call on such a connection would break.
-KEEP_ALIVE_SECONDS = 4.0
-CONNECT_SECONDS = 10.0
 # With a thousand calls in flight, Python's usual 700 has it search for cyclic garbage more than a third of the time.
 GARBAGE_THRESHOLD = 20_000
 
@@ -109,7 +108,9 @@ class ChatSession:
             await self._state.store.open()
         else:
             answers, model = await self._open_replay(replay, model)
-        client = ChatClient(self._state, model, lambda: self._connect(model), answers)
+        source = answers or self._state.store.journal
+        shape = await self._state.store.read(recall_shape, source, model.name, model.key)
+        client = ChatClient(self._state, model, lambda: self._connect(client), answers, shape)
         self._clients.append(client)
         self._state.stops.append(client.stop)
         return client
@@ -123,39 +124,28 @@ class ChatSession:
         name, key = choose_model(path, models, model.name)
         return answers, replace(model, name=name, key=key)
 
-    async def _connect(self, model: Model) -> Sender:
-        """Makes `model` ready to be called. What can be told at once is told before a server takes its time.
+    async def _connect(self, client: ChatClient) -> Sender:
+        """Makes the client's model ready to be called. What can be told at once is told before a server starts.
 
         Raises BadInput when a budget is set and the model's price is unknown, ModelUnavailable without a key or
         server, JournalError where the journal cannot be written.
         """
+        model = client.model
         limited = self.budget.limit is not None
         price = (require_price if limited else find_price)(model, self.options.price)
         require_key(model)
         await self._state.store.begin_writing(self.options.slots)
+        client.keep_shape()
         served, explain_death = await self._servers.start(model, self._report)
-        import yarl
-
-        hosts = [Host(url, yarl.URL(url + "/chat/completions")) for url in served.urls]
-        pool = Pool(hosts, served.name, explain_death, self.options.patience)
+        hosts = [Host.at(url) for url in served.urls]
+        pool = Pool(hosts, served.name, explain_death, self.options.patience, self.options.wait_for_server)
         http = self._open_http(served)
         self.ledger.slots = self.options.slots * len(self._https)
         return Sender(served, pool, http, self.options, self.ledger, self.budget, price)
 
     def _open_http(self, model: Model) -> aiohttp.ClientSession:
-        import aiohttp
-
         raise_file_limit((len(self._https) + 1) * self.options.slots + 256)
-        headers = {"Accept": "application/json", "User-Agent": "xl-suite"}
-        if model.api_key:
-            headers["Authorization"] = f"Bearer {model.api_key}"
-        http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ttl_dns_cache=300),
-            headers=headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-            skip_auto_headers=("Accept-Encoding",),
-        )
+        http = open_http(model)
         self._https.append(http)
         return http
 

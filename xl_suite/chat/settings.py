@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from xl_suite.chat.pool import PATIENCE
+from xl_suite.chat.pool import PATIENCE, WAIT_FOR_SERVER
 from xl_suite.errors import BadInput
 
 
@@ -18,6 +18,9 @@ class ChatOptions:
     up. budget: dollars this run may cost. price: dollars per million prompt and completion tokens, where the price
     list lacks the model. patience: seconds that a server that has answered may be out of reach.
     log: the file for the output of servers that are started; None puts it beside the journal.
+    wait_for_server: seconds that a server may take to start, load or make room. tell_seconds: how often that, and a
+    run that stops succeeding, is told. same_model: takes the journal's answers of another server as this model's.
+    name: what the user calls the model (`--name`), where nothing else tells two of them apart.
     """
 
     journal: Path | None = None
@@ -30,9 +33,14 @@ class ChatOptions:
     patience: float = PATIENCE
     progress: bool = True
     log: Path | None = None
+    wait_for_server: float = WAIT_FOR_SERVER
+    tell_seconds: float = 30.0
+    same_model: bool = False
+    name: str = ""
 
     def __post_init__(self) -> None:
-        for name, least in (("slots", 1), ("attempts", 1), ("timeout", 0.001), ("patience", 0.0)):
+        bounds = {"slots": 1, "attempts": 1, "timeout": 0.001, "patience": 0.0, "wait_for_server": 0.0}
+        for name, least in bounds.items():
             if not getattr(self, name) >= least:
                 raise BadInput(f"{name} is {getattr(self, name)}; {least:g} or more is needed.")
 

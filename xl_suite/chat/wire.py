@@ -1,4 +1,4 @@
-"""How a call travels: the request's JSON, its key in the journal, and what a server's response means.
+"""How a call travels: the request's JSON, and its key in the journal.
 
 Every text survives: what orjson refuses (lone surrogates, integers over 64 bits) is written by the standard library
 with escapes.
@@ -13,12 +13,11 @@ from typing import Any
 
 import orjson
 
-from xl_suite.chat.calls import Answer, Call
+from xl_suite.chat.calls import Call
+from xl_suite.chat.shapes import PLAIN, Shape
 
 # Beyond the bytes of its content a message costs a few tokens (its role and separators; OpenAI's format: 3 to 4).
 TOKENS_PER_MESSAGE = 8
-# The largest count of tokens that is taken from a server: the largest integer that every reader of JSON keeps.
-MOST_TOKENS = 2**53 - 1
 # The shortest integer that orjson may read as a float has 19 digits (-2**63 - 1); each digit is looked for as a zero.
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _LONG = b"0" * 19
@@ -39,8 +38,8 @@ class Request:
     most_completion_tokens: int
 
 
-def build_request(call: Call, model_name: str, model_key: str) -> Request:
-    body = build_body(call)
+def build_request(call: Call, model_name: str, model_key: str, shape: Shape = PLAIN) -> Request:
+    body = shape.apply(build_body(call))
     canonical = dump(canonical_form(model_key, body, call.sample))
     most = body.get("max_completion_tokens", body.get("max_tokens", 0))
     # A token of a byte-level tokenizer covers at least one byte, so the bytes are an upper bound.
@@ -133,103 +132,11 @@ def byte_length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-class Malformed(ValueError):
-    """A response with status 200 that is no answer; the message says why."""
-
-
-class Withheld(ValueError):
-    """A response that says that this prompt will never be answered, such as one stopped by a content filter."""
-
-
-def parse_answer(data: bytes) -> tuple[Answer, bool]:
-    """The answer in the body of a response, and whether it says how many tokens it cost.
-
-    An answer without text that ended for length is an empty, truncated answer: a reasoning model used up its
-    tokens, and asking again would pay again. Raises Malformed, or Withheld.
-    """
-    try:
-        response = load(data, exact=False)  # it has no number of that size that is kept
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"the response is not JSON ({error})") from error
-    try:
-        choice = response["choices"][0]
-        text = choice["message"].get("content")
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise Malformed("the response has no choices") from error
-    finish_reason = choice.get("finish_reason") or "stop"
-    if not isinstance(text, str):
-        if finish_reason == "content_filter":
-            raise Withheld("stopped by the server's content filter")
-        if text is not None or finish_reason != "length":
-            raise Malformed(f"the answer's content is {type(text).__name__}, not text")
-        text = ""
-    usage = response.get("usage")
-    prompt_tokens = completion_tokens = None
-    if isinstance(usage, dict):
-        prompt_tokens, completion_tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    logprobs = choice.get("logprobs")
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    model = response.get("model")
-    answer = Answer(
-        text,
-        str(finish_reason),
-        prompt_tokens or 0,
-        completion_tokens or 0,
-        model if isinstance(model, str) else "",
-        content if isinstance(content, list) else None,
-    )
-    return answer, prompt_tokens is not None and completion_tokens is not None
-
-
-def answer_to_json(answer: Answer) -> dict[str, Any]:
-    value: dict[str, Any] = {
-        "text": answer.text,
-        "finish_reason": answer.finish_reason,
-        "prompt_tokens": answer.prompt_tokens,
-        "completion_tokens": answer.completion_tokens,
-        "model": answer.model,
-    }
-    if answer.logprobs is not None:
-        value["logprobs"] = answer.logprobs
-    return value
-
-
-def answer_from_json(value: dict[str, Any]) -> Answer:
-    """An answer as a journal stores it; all but `text` may be missing.
-
-    TypeError, KeyError or ValueError when it is none.
-    """
-    text = value["text"]
-    if not isinstance(text, str):
-        raise TypeError("`text` is no text")
-    return Answer(
-        text,
-        value.get("finish_reason", "stop"),
-        _read_count(value.get("prompt_tokens", 0)),
-        _read_count(value.get("completion_tokens", 0)),
-        value.get("model", ""),
-        value.get("logprobs"),
-    )
-
-
 def excerpt(data: bytes | str, length: int = 300) -> str:
     """The beginning of a body, in one line, for a message."""
     text = data[: 4 * length].decode("utf-8", "replace") if isinstance(data, bytes) else data
     text = " ".join(text.split())
     return (text[:length] + " ...") if len(text) > length else (text or "(empty)")
-
-
-def _count(usage: dict[str, Any], name: str) -> int | None:
-    """A number of tokens in a server's `usage`; None where there is none that can be one."""
-    value = usage.get(name)
-    return value if isinstance(value, int) and 0 <= value <= MOST_TOKENS else None
-
-
-def _read_count(value: Any) -> int:
-    number = int(value) if isinstance(value, str) else value
-    if not abs(number) <= MOST_TOKENS:
-        raise ValueError(f"{number} cannot be a number of tokens")
-    return int(number)
 
 
 def _refuse_constant(name: str) -> None:

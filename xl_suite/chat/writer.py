@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
-from xl_suite.chat.journal import Journal, StoredAnswer, StoredFailure
+from xl_suite.chat.journal import Fact, Journal, StoredAnswer, StoredFailure
 from xl_suite.errors import JournalError
 
 # A group is written when this time has passed since its first answer, or sooner when a quarter of the
@@ -24,6 +24,7 @@ class Group:
 
     answers: list[StoredAnswer] = field(default_factory=list)
     failures: list[StoredFailure] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
     callbacks: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -59,6 +60,11 @@ class Writer:
     def add_failure(self, failure: StoredFailure, callback: Callable[[], None]) -> None:
         self._pending.failures.append(failure)
         self._note(callback)
+
+    def add_fact(self, fact: Fact) -> None:
+        """Takes a fact; it is written before any answer that is added after it."""
+        self._pending.facts.append(fact)
+        self._note(_nothing)
 
     async def close(self) -> None:
         """Writes what is left and ends the thread."""
@@ -96,7 +102,7 @@ class Writer:
     def _run(self) -> None:
         while (group := self._groups.get()) is not None:
             try:
-                new = self._journal.add(group.answers, group.failures)
+                new = self._journal.add(group.answers, group.failures, group.facts)
             except JournalError as error:
                 self._call(self._fail, error)
                 return
@@ -122,3 +128,7 @@ class Writer:
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(function, *arguments)
+
+
+def _nothing() -> None:
+    """What follows when a fact is durable."""

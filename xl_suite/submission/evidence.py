@@ -31,10 +31,11 @@ class UsedCall:
 
 def read_journals(paths: Sequence[Path]) -> Iterator[UsedCall]:
     """Every answer of the journals, SQLite or JSONL. Raises JournalError for a file that is neither."""
+    from xl_suite.chat.answers import answer_from_json
     from xl_suite.chat.journal import Journal
     from xl_suite.chat.journal_file import MAGIC
     from xl_suite.chat.replay import open_replay, read_text
-    from xl_suite.chat.wire import answer_from_json, load
+    from xl_suite.chat.wire import load
 
     for path in paths:
         with path.open("rb") as file:
@@ -72,12 +73,20 @@ def find_responses(calls: Iterable[UsedCall], outputs: Iterable[ModelOutput]) ->
     return _without_twins(chosen)
 
 
+def _identify(body: Mapping[str, Any], sample: int) -> tuple[bytes, Any, int]:
+    """What tells a judge's calls apart, whatever shape they were sent in: messages, length and sample."""
+    from xl_suite.chat.wire import dump
+
+    return dump(body["messages"]), body.get("max_completion_tokens", body.get("max_tokens")), sample
+
+
 def find_judgements(
     calls: Iterable[UsedCall], annotations: Sequence[Annotation], annotator: Annotator
 ) -> list[UsedCall]:
     """The judge's calls behind these annotations, those included whose verdict could not be read."""
     from xl_suite.chat.reading import RETRIES
-    from xl_suite.chat.wire import build_body, dump
+    from xl_suite.chat.shapes import PLAIN, Shape
+    from xl_suite.chat.wire import build_body
     from xl_suite.judging.pairwise import Method, Question, make_calls
 
     wanted = set()
@@ -87,12 +96,14 @@ def find_judgements(
         method = Method(row.method or "logprobs", max(1, samples))
         for attempt in range(RETRIES + 1):
             for call in make_calls(question, annotator, method, attempt):
-                wanted.add((dump(build_body(call)), call.sample))
+                body = build_body(call)
+                for shape in (PLAIN, Shape(merge_system=True)):  # other shapes leave messages and length as they are
+                    wanted.add(_identify(shape.apply(dict(body)), call.sample))
     names = {row.annotator for row in annotations}
     return _without_twins(
         call
         for call in calls
-        if (dump(call.form["request"]), call.form["sample"]) in wanted
+        if _identify(call.form["request"], call.form["sample"]) in wanted
         and (annotator.name if call.model == annotator.model else f"{annotator.name}-{_last(call.model)}") in names
     )
 
@@ -143,7 +154,8 @@ def describe_calls(calls: Sequence[UsedCall], expected: int) -> dict[str, Any]:
 
 def fingerprint(calls: Sequence[UsedCall]) -> str:
     """SHA-256 over the keys and answers of the calls, sorted by key, in whatever order they were made."""
-    from xl_suite.chat.wire import answer_to_json, dump
+    from xl_suite.chat.answers import answer_to_json
+    from xl_suite.chat.wire import dump
 
     digest = hashlib.sha256()
     for call in sorted(calls, key=lambda call: call.key):

@@ -182,10 +182,9 @@ def test_what_would_fail_every_call_ends_the_run_at_once(status: int) -> None:
     with serve_loopback(lambda request: Reply("no such thing", status), latency=0.01) as server:
         with pytest.raises(ModelUnavailable) as caught:
             ask_all(make_model(server), make_calls(5000), slots=8)
-        assert server.calls <= 16
+        assert server.calls <= 32
         message = str(caught.value)
         assert server.url in message
-        assert "tiny" in message
         assert str(status) in message
         assert caught.value.exit_status == 2
 
@@ -199,9 +198,13 @@ def test_a_prompt_that_is_itself_at_fault_stands_alone(text: str) -> None:
 
     with serve_loopback(script) as server:
         ledger, answers, failed = ask_all(make_model(server), make_calls(10), slots=1)
-    assert list(failed) == ["deu/0"]
-    assert text in failed["deu/0"].reason
-    assert (len(answers), ledger.retries, server.calls) == (9, 0, 10)
+    if "filter" in text:
+        assert (answers["deu/0"].text, answers["deu/0"].finish_reason) == ("", "withheld")
+        assert text in answers["deu/0"].said
+    else:
+        assert list(failed) == ["deu/0"]
+        assert text in failed["deu/0"].reason
+    assert (len(answers) + len(failed), ledger.retries, server.calls) == (10, 0, 10)
 
 
 def test_a_400_after_good_answers_stands_alone() -> None:
@@ -216,9 +219,10 @@ def test_a_400_after_good_answers_stands_alone() -> None:
 def test_an_answer_withheld_by_a_filter_is_not_asked_for_again() -> None:
     raw = b'{"choices": [{"message": {"content": null}, "finish_reason": "content_filter"}]}'
     with serve_loopback(lambda request: Reply(raw=raw)) as server:
-        _, _, failed = ask_all(make_model(server), make_calls(1))
+        _, answers, _ = ask_all(make_model(server), make_calls(1))
         assert server.calls == 1
-    assert "content filter" in failed["deu/0"].reason
+    assert answers["deu/0"].is_withheld
+    assert "content_filter" in answers["deu/0"].said
 
 
 def test_tokens_used_up_before_any_text_are_an_empty_truncated_answer() -> None:
@@ -296,8 +300,8 @@ def test_a_server_of_our_own_that_died_ends_the_run_at_once(monkeypatch: pytest.
 
 
 def test_a_server_where_nothing_succeeds_any_more_ends_the_run_early() -> None:
-    with serve_loopback(lambda request: Reply("down", 503)) as server:
-        with pytest.raises(ModelUnavailable, match="all failed for good"):
+    with serve_loopback(lambda request: Reply("down", 500)) as server:
+        with pytest.raises(ModelUnavailable, match=r"nothing has been answered and 1[2-9] calls"):
             ask_all(make_model(server), make_calls(5000), attempts=2, slots=16)
         assert server.calls < 500
 

@@ -403,7 +403,7 @@ def test_a_journal_that_cannot_be_made_is_not_half_made(tmp_path: Path, monkeypa
 def test_a_journal_that_breaks_while_it_is_written_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: Journal, answers: object, failures: object = ()) -> int:
+    def refuse(self: Journal, answers: object, failures: object = (), facts: object = ()) -> int:
         raise JournalError("the disk is full")
 
     monkeypatch.setattr(Journal, "add", refuse)

@@ -189,7 +189,7 @@ class FaultRates:
             return Reply(delay=self.stall_seconds, stall=self.stall_seconds == 0)
         if name == "cut":
             return Reply(cut=True)
-        return Reply(raw=b'{"choices": []}')
+        return Reply(raw=b'{"choices": [')
 
 
 def encode_answer(request: dict[str, Any], reply: Reply) -> bytes:
