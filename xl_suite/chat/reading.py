@@ -77,7 +77,7 @@ async def ask_until_read(
         answered: list[tuple[int, tuple[Answer, ...]]] = []
         for place, calls in zip(left, made, strict=True):
             own = [next(came) for _ in calls]
-            failed = next((one for one in own if isinstance(one, FailedCall)), None)
+            failed = next((one for one in map(_fail_withheld, own, calls) if isinstance(one, FailedCall)), None)
             if failed is not None:
                 results[place] = failed
             else:
@@ -91,6 +91,13 @@ async def ask_until_read(
             else:
                 results[place] = Read(value, answers, count)
     return [results[place] for place in range(len(items))]
+
+
+def _fail_withheld(result: Answer | FailedCall, call: Call) -> Answer | FailedCall:
+    """A withheld answer says nothing, and asking again would be refused again."""
+    if isinstance(result, Answer) and result.is_withheld:
+        return FailedCall(call.row, f"withheld: {result.said}", 1)
+    return result
 
 
 def each(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,6 +15,10 @@ from xl_suite.records import BenchmarkRow
 from xl_suite.responding.outputs import AnsweredRow, FailedRow, write_outputs
 from xl_suite.responding.plan import Plan
 from xl_suite.responding.strategies import Strategy
+
+logger = logging.getLogger(__name__)
+# When more than this share of the first answers ends inside the reasoning, the run says so.
+FIRST, SHARE = 50, 0.05
 
 
 class Collector:
@@ -28,6 +33,7 @@ class Collector:
         self._failed: dict[int, list[FailedRow]] = {sample: [] for sample in range(len(folders))}
         self._drafts: dict[str, Answer] = {}
         self._second: list[Call] = []
+        self._seen = self._inside = 0
 
     async def ask(self, client: ChatClient) -> None:
         """Asks all calls, and of a strategy of two calls the second ones after them."""
@@ -71,11 +77,25 @@ class Collector:
         if isinstance(result, FailedCall):
             self._failed[call.sample].append(FailedRow(row.id, row.language, result.reason, result.attempts))
         else:
+            self._note_cut(result, call)
             draft = self._drafts.get(call.row)
             self._answered[file].append(_read_answer(self._plan.strategy, row, result, draft))
         self._open[file] -= 1
         if self._open[file] == 0:
             self._write(file)
+
+    def _note_cut(self, answer: Answer, call: Call) -> None:
+        """Tells when many of the first answers ended inside their reasoning: they would lose for their budget."""
+        self._seen += 1
+        if self._seen > FIRST:
+            return
+        self._inside += answer.finish_reason == "length" and not answer.text.strip()
+        if self._seen == min(FIRST, len(self._plan.calls)) and self._inside > SHARE * self._seen:
+            logger.warning(
+                "%d of the first %d answers ended inside their reasoning, after %d tokens, and are empty: raise "
+                "--max-tokens.",
+                *(self._inside, self._seen, call.sampling.max_tokens),
+            )
 
     def _write(self, file: tuple[int, str]) -> None:
         if self._answered[file]:
@@ -90,7 +110,9 @@ class Collector:
 def _read_answer(strategy: Strategy, row: BenchmarkRow, answer: Answer, draft: Answer | None) -> AnsweredRow:
     """The row with its output; of a strategy, what led to it is kept apart."""
     if not strategy.covers(row):
-        return AnsweredRow(row, answer.text, answer.finish_reason)
+        return AnsweredRow(row, answer.text, answer.finish_reason, answer.reasoning)
+    if answer.is_withheld:
+        return AnsweredRow(row, "", answer.finish_reason, answer.reasoning)
     if strategy.read is not None:
         output, reasoning = strategy.read(answer.text)
         return AnsweredRow(row, output, answer.finish_reason, reasoning)

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LanguageCount:
-    """n_rows: rows answered. n_truncated: of these, cut off by max_tokens. n_empty: without any text.
+    """n_rows: rows in the file. n_truncated: of these, cut off by max_tokens. n_empty: without any text.
 
+    n_withheld: kept back by moderation or safety. n_reasoned: whose reasoning is kept apart; both None for 0.
     n_without_final: answers without the final part that the strategy asks for, which are empty; None for `direct`.
     n_kept: rows beyond `--limit` that earlier runs asked in the same way, which stay. n_dropped: those that were
     asked in another way, or are not in this benchmark, and left the file. Samples of a row count as so many rows.
@@ -26,6 +27,8 @@ class LanguageCount:
     n_truncated: int
     n_empty: int
     n_failed: int
+    n_withheld: int | None = None
+    n_reasoned: int | None = None
     n_without_final: int | None = None
     n_kept: int | None = None
     n_dropped: int | None = None
@@ -65,6 +68,8 @@ class Report:
             parts += [f"{count.n_kept} of them kept from earlier runs"] if count.n_kept else []
             parts += [f"{count.n_truncated} truncated"] if count.n_truncated else []
             parts += [f"{count.n_empty} empty"] if count.n_empty else []
+            parts += [f"{count.n_withheld} withheld"] if count.n_withheld else []
+            parts += [f"{count.n_reasoned} with reasoning, kept apart"] if count.n_reasoned else []
             parts += [f"{count.n_without_final} without a final answer"] if count.n_without_final else []
             parts += [f"{count.n_failed} failed"] if count.n_failed else []
             lines.append(f"{language}: {', '.join(parts)}")

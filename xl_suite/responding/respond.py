@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from xl_suite.chat.answers import WITHHELD
 from xl_suite.chat.calls import Call
 from xl_suite.chat.estimates import find_answers
 from xl_suite.chat.models import Model
@@ -77,7 +78,9 @@ def _count(language: str, answered: Sequence[AnsweredRow], failed: Sequence[Fail
     return LanguageCount(
         n_rows=len(answered),
         n_truncated=sum(one.finish_reason == "length" for one in answered),
-        n_empty=sum(not one.output.strip() for one in answered),
+        n_empty=sum(not one.output.strip() and one.finish_reason != WITHHELD for one in answered),
+        n_withheld=sum(one.finish_reason == WITHHELD for one in answered) or None,
+        n_reasoned=None if plan.strategy.has_reasoning else sum(bool(one.reasoning) for one in answered) or None,
         n_failed=sum(row.language == language for row in failed),
         n_without_final=lacking if plan.strategy.has_reasoning else None,
     )
