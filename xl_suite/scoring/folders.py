@@ -85,6 +85,24 @@ class Scores(Shown):
         return render_table(rows, str(rows[0]["model"]) if rows and "model" in rows[0] else "")
 
 
+def _warn_of_languages(languages: Sequence[str]) -> None:
+    """Says of which languages the gate cannot tell answers, and of which its error was never measured."""
+    from xl_suite.fidelity.error import find_error
+    from xl_suite.fidelity.support import find_support
+
+    for language in languages:
+        support = find_support(language)
+        if not support.known:
+            logger.warning("%s could not be gated: %s.", language, support.why)
+        elif support.confusable:
+            others = ", ".join(support.confusable)
+            logger.warning("%s could not be gated against %s: %s.", language, others, support.why)
+        elif find_error(language) is None:
+            logger.warning(
+                "%s: the gated rate is of unknown error, which was not measured for this language.", language
+            )
+
+
 def score_folders(
     paths: Sequence[Path],
     *,
@@ -109,6 +127,8 @@ def score_folders(
             "%s: without --benchmark every prompt is taken to expect an answer in the target language.",
             ", ".join(unmarked),
         )
+    if gate != "none":
+        _warn_of_languages(sorted(benchmarks))
     reasons = read_reasons(list_outputs(outputs).files) if outputs else None
     reference_reasons = read_reasons(list_outputs(reference).files) if reference else None
     size = sum(len(row.output_1) + len(row.output_2) for row in annotations)

@@ -159,3 +159,13 @@ def test_the_packaged_marks_hold_for_xl_alpacaeval(tmp_path: Path, capsys: pytes
     row = ModelOutput("prompt", ENGLISH, "good", id=free, language="deu", benchmark="xl-alpacaeval")
     write_json(tmp_path / "deu.json", [row])
     assert run_json(capsys, str(tmp_path / "deu.json"))["n_right"] == 1
+
+
+def test_what_verdicts_cannot_say_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for code in ("hrv", "ckb", "deu"):
+        write_json(tmp_path / "good" / f"{code}.json", make_rows(code, [GERMAN], benchmark="of-my-own"))
+    assert main(["fidelity", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    assert "ckb, deu, hrv: the outputs' benchmark is not known" in said
+    assert "answers in bos, srp, cnr pass for hrv too" in said
+    assert "ckb is a language that the identification does not know" in said
