@@ -56,12 +56,14 @@ logger = logging.getLogger("xl_suite")
 
 
 class ChatSettings(TypedDict, total=False):
-    """How models are called; none of it changes an answer. The defaults are those of `xl-suite VERB --help`.
+    """How models are called; only `extra` changes an answer. The defaults are those of `xl-suite VERB --help`.
 
     journal: the file that keeps every answer (default: OUT/.journal.sqlite). replay: answer every call from this
     journal. slots: calls in flight. timeout: seconds for one attempt. attempts: before a call is given up.
     budget: dollars that this run may cost. price: dollars per million prompt and completion tokens.
-    progress: whether a progress bar is shown.
+    extra: further fields of every request's body, such as `{"reasoning_effort": "low"}`; they are part of what is
+    asked. wait_for_server: seconds that a server may take to load or make room. progress: whether a progress bar is
+    shown.
     """
 
     journal: Place | None
@@ -71,6 +73,8 @@ class ChatSettings(TypedDict, total=False):
     attempts: int
     budget: float | None
     price: tuple[float, float] | None
+    extra: Mapping[str, Any] | None
+    wait_for_server: float
     progress: bool
 
 
@@ -850,6 +854,7 @@ def chat_options(out: Place, **chat: Unpack[ChatSettings]) -> ChatOptions:
     for key in ("journal", "replay"):
         if key in settings:
             settings[key] = Path(settings[key])
+    settings["extra"] = tuple(sorted(settings.get("extra", {}).items()))
     if "replay" in settings and "journal" in settings:
         raise BadInput("--replay reads a journal and --journal writes one: give one of the two.")
     if "replay" not in settings:

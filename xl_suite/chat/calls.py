@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 
@@ -45,6 +45,14 @@ class Call:
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
     sample: int = 0
+
+
+def extend_call(call: Call, extra: Sequence[tuple[str, Any]]) -> Call:
+    """The call with further fields in its request's body, which win over its own."""
+    if not extra:
+        return call
+    fields = tuple(sorted((dict(call.sampling.extra) | dict(extra)).items()))
+    return replace(call, sampling=replace(call.sampling, extra=fields))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from xl_suite.chat.answers import answer_to_json
 from xl_suite.chat.attempts import Sender
-from xl_suite.chat.calls import Answer, AnswerSource, Call, FailedCall
+from xl_suite.chat.calls import Answer, AnswerSource, Call, FailedCall, extend_call
 from xl_suite.chat.journal import Fact, StoredAnswer, StoredFailure
 from xl_suite.chat.lines import tell
 from xl_suite.chat.models import Model
@@ -173,7 +173,7 @@ class ChatClient:
             self._sender.pool.tell_silence(time.monotonic(), SILENT_SECONDS)
 
     def _submit(self, call: Call, deliver: Deliver) -> None:
-        request = build_request(call, self.model.name, self.model.key, self.shape)
+        request = self._build(call)
         work = self._works.get(request.key)
         if work is not None:
             work.waiters.append((call, deliver))
@@ -183,6 +183,10 @@ class ChatClient:
         self._fresh.append(work)
         if self._looking is None:
             self._looking = asyncio.create_task(self._guard(self._look_up))
+
+    def _build(self, call: Call) -> Request:
+        extended = extend_call(call, self._state.options.extra)
+        return build_request(extended, self.model.name, self.model.key, self.shape)
 
     async def _look_up(self) -> None:
         store = self._state.store
@@ -288,7 +292,7 @@ class ChatClient:
     def _reshape(self, work: _Work) -> bool:
         """Builds a call anew in the present shape; False where the same request is on its way already."""
         self._works.pop(work.request.key, None)
-        work.request = build_request(work.call, self.model.name, self.model.key, self.shape)
+        work.request = self._build(work.call)
         work.shape = self.shape
         other = self._works.get(work.request.key)
         if other is None:

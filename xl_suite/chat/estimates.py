@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.chat.budget import find_price
-from xl_suite.chat.calls import Answer, AnswerSource, Call
+from xl_suite.chat.calls import Answer, AnswerSource, Call, extend_call
 from xl_suite.chat.journal import Journal
 from xl_suite.chat.models import Model
 from xl_suite.chat.replay import choose_model, open_replay
@@ -70,7 +70,7 @@ def estimate(model: Model, calls: Iterable[Call], options: ChatOptions) -> Estim
             requests = {}
             for call in part:
                 total += 1
-                request = build_request(call, model.name, model.key, shape)
+                request = build_request(extend_call(call, options.extra), model.name, model.key, shape)
                 if request.key not in seen:
                     seen.add(request.key)
                     requests[request.key] = request
@@ -105,7 +105,8 @@ def find_answers(model: Model, calls: Iterable[Call], options: ChatOptions) -> d
             return answers
         shape = recall_shape(source, model.name, model.key)
         for part in _batches(calls, 500):
-            keys = {call.row: build_request(call, model.name, model.key, shape).key for call in part}
+            extended = [extend_call(call, options.extra) for call in part]
+            keys = {call.row: build_request(call, model.name, model.key, shape).key for call in extended}
             found = source.look_up(list(keys.values()))
             answers.update({row: found[key] for row, key in keys.items() if key in found})
     return answers

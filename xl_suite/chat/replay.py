@@ -22,6 +22,7 @@ from xl_suite.chat.calls import Answer, AnswerSource
 from xl_suite.chat.journal import Fact, Journal, StoredAnswer
 from xl_suite.chat.journal_file import MAGIC
 from xl_suite.chat.models import Model
+from xl_suite.chat.shapes import SHAPE
 from xl_suite.chat.wire import dump, hash_request, load
 from xl_suite.errors import BadRecord, JournalError, ReplayMiss
 from xl_suite.records import atomic_write
@@ -57,7 +58,9 @@ def export_journal(path: Path, out: Path) -> int:
     """
     count = 0
     with Journal(path, read_only=True) as journal, atomic_write(out) as temporary, temporary.open("wb") as file:
-        for fact in sorted(journal.facts()):
+        # Of a model's shapes the last one counts, and it alone is written.
+        latest = {(fact.model, fact.kind, "" if fact.kind == SHAPE else fact.value): fact for fact in journal.facts()}
+        for fact in sorted(latest.values()):
             file.write(dump({"model_key": fact.model, "fact": fact.kind, "value": load(fact.value)}) + b"\n")
         for stored in journal.answers():
             file.write(dump(_to_line(stored)) + b"\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from xl_suite.chat.pool import PATIENCE, WAIT_FOR_SERVER
 from xl_suite.errors import BadInput
@@ -11,7 +12,7 @@ from xl_suite.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """How calls are made; none of it changes an answer.
+    """How calls are made; none of it but `extra` changes an answer.
 
     journal: where answers are kept; None keeps nothing. replay: answer everything from this journal, without network.
     slots: calls in flight to each model. timeout: seconds that one attempt may take. attempts: before a call is given
@@ -19,8 +20,7 @@ class ChatOptions:
     list lacks the model. patience: seconds that a server that has answered may be out of reach.
     log: the file for the output of servers that are started; None puts it beside the journal.
     wait_for_server: seconds that a server may take to start, load or make room. tell_seconds: how often that, and a
-    run that stops succeeding, is told. same_model: takes the journal's answers of another server as this model's.
-    name: what the user calls the model (`--name`), where nothing else tells two of them apart.
+    run that stops succeeding, is told. extra: (name, JSON value) of further fields in the body of every request.
     """
 
     journal: Path | None = None
@@ -35,10 +35,12 @@ class ChatOptions:
     log: Path | None = None
     wait_for_server: float = WAIT_FOR_SERVER
     tell_seconds: float = 30.0
-    same_model: bool = False
-    name: str = ""
+    extra: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
+        taken = [name for name, _ in self.extra if name in ("messages", "model", "stream", "n")]
+        if taken:
+            raise BadInput(f"{taken[0]!r} cannot be an extra field of a request: it is set by the call itself.")
         bounds = {"slots": 1, "attempts": 1, "timeout": 0.001, "patience": 0.0, "wait_for_server": 0.0}
         for name, least in bounds.items():
             if not getattr(self, name) >= least:

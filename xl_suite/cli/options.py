@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +150,20 @@ def add_chat_options(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=positive, default=600.0, metavar="SECONDS", help="for one attempt (default: 600)"
     )
     group.add_argument(
+        "--wait-for-server",
+        type=positive,
+        default=900.0,
+        metavar="SECONDS",
+        help="how long a server may take to load or make room (default: 900)",
+    )
+    group.add_argument(
+        "--extra",
+        action="append",
+        type=extra_field,
+        metavar="KEY=JSON",
+        help='a further field of every request, such as reasoning_effort="low"; repeatable',
+    )
+    group.add_argument(
         "--attempts", type=positive_int, default=6, metavar="N", help="before a call is given up (default: 6)"
     )
 
@@ -186,6 +201,8 @@ def read_chat_settings(args: argparse.Namespace) -> ChatSettings:
         "attempts": args.attempts,
         "budget": args.budget,
         "price": args.price,
+        "extra": dict(args.extra or ()),
+        "wait_for_server": args.wait_for_server,
     }
 
 
@@ -206,6 +223,19 @@ def non_negative(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is no number of 0 or more")
     return value
+
+
+def extra_field(text: str) -> tuple[str, Any]:
+    """(name, value) of KEY=JSON; a value that is no JSON is taken as text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f'{text!r} is no KEY=JSON, such as reasoning_effort="low"')
+    try:
+        return name.strip(), json.loads(value)
+    except ValueError:
+        if value[:1] in '{["':
+            raise argparse.ArgumentTypeError(f"{value!r} is no JSON") from None
+        return name.strip(), value
 
 
 def price_pair(text: str) -> tuple[float, float]:

@@ -34,6 +34,8 @@ INERT: dict[str, tuple[Any, ...]] = {
     "is_randomize_output_order": (True,),
 }
 DOCUMENTATION = {"pretty_name", "link"}
+# Fields of the request's body beside these; `extra_body` holds any others.
+EXTRA = {"extra_body", "max_completion_tokens", "reasoning_effort", "chat_template_kwargs"}
 SAMPLING = {"max_tokens", "temperature", "top_p", "logprobs", "top_logprobs", "stop"}
 
 
@@ -103,18 +105,20 @@ def read_annotator(name_or_folder: str) -> Annotator:
         if key in config and config[key] not in allowed:
             raise BadInput(f"{path}: {key} is {config[key]!r}; valid: {', '.join(map(repr, allowed))}.")
     kwargs = _mapping(config.get("completions_kwargs"), "completions_kwargs", path)
-    extra = set(kwargs) - SAMPLING - {"model_name", "price_per_token"}
+    extra = set(kwargs) - SAMPLING - EXTRA - {"model_name", "price_per_token"}
     if extra or not isinstance(kwargs.get("model_name"), str):
         wrong = f"{', '.join(sorted(extra))} unknown" if extra else "model_name is missing"
-        raise BadInput(
-            f"{path}, completions_kwargs: {wrong}. Known: model_name, price_per_token, {', '.join(sorted(SAMPLING))}."
-        )
+        known = ", ".join(sorted(SAMPLING | EXTRA))
+        raise BadInput(f"{path}, completions_kwargs: {wrong}. Known: model_name, price_per_token, {known}.")
     prompt_path = _find_prompt(config.get("prompt_template"), path)
     parser = _mapping(config.get("completion_parser_kwargs"), "completion_parser_kwargs", path)
     numerator, denominators, verdicts = _read_parser(config.get("fn_completion_parser"), parser, path)
     chosen = {key: value for key, value in kwargs.items() if key in SAMPLING}
     if "stop" in chosen:
         chosen["stop"] = tuple(chosen["stop"])
+    further = {key: kwargs[key] for key in EXTRA - {"extra_body"} if key in kwargs}
+    further |= _mapping(kwargs.get("extra_body", {}), "extra_body", path)
+    chosen["extra"] = tuple(sorted(further.items()))
     return Annotator(
         name=folder.name,
         model=kwargs["model_name"],
