@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.chat.models import parse_model
+from xl_suite.chat.reasoning import split_reasoning
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.dataset.folder import read_benchmark
 from xl_suite.errors import BadInput
@@ -76,7 +77,8 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
     answer is left out, as in the pass rate. constant and the judge's metrics need all answers: their values are
     material.
     """
-    output = results[0]
+    # Null, which some servers send for an empty answer, is one.
+    output = split_reasoning(results[0] or "")[0]
     verdict = judge_language(output, doc["language"], prompt=doc["prompt"], expected=doc["expected"]).verdict
     metrics: dict[str, Any] = {"constant": output}
     if verdict != "undetermined":

@@ -31,7 +31,7 @@ from xl_suite.chat.pool import Host, Pool
 from xl_suite.chat.refusals import judge_refusal
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.chat.shapes import PLAIN, Adapted, Shape
-from xl_suite.chat.waits import describe_wait
+from xl_suite.chat.waits import MOST_WAIT, describe_wait
 from xl_suite.chat.wire import Request, load
 from xl_suite.errors import ModelUnavailable
 
@@ -219,7 +219,7 @@ class Sender:
         if fault.line == "ended_model":
             values["models"] = await self._list_models(host)
         if fault.line == "ended_quota":
-            wait = fault.retry_after
+            wait = fault.retry_after if (fault.retry_after or 0) > MOST_WAIT else None
             at = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + wait)) if wait else "it resets"
             values["reset"] = f"{at} (in {describe_wait(wait)})" if wait else at
         kind = ModelLost if self.pool.successes or fault.line == "ended_quota" else ModelUnavailable

@@ -206,7 +206,8 @@ def adapt(shape: Shape, body: Mapping[str, Any], words: str, param: str, forbidd
         if sent < limit <= 256:
             values = (("limit", limit), ("sent", sent))
             return Adapted(replace(shape, least_tokens=limit), "adapted_minimum_tokens", values)
-        return None
+        # Some refuse what comes with logprobs by these words, whatever was sent.
+        return _drop(shape, "logprobs", body) if "logprobs" in body and sent >= limit > 1 else None
     if "can handle the requested parameters" in words and "logprobs" in body:
         return _drop(shape, "logprobs", body)
     told = [found[1].lower() for pattern in _NAMED for found in pattern.finditer(words)]

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xl_suite.chat.reasoning import split_reasoning
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.languages import find_language
 from xl_suite.listing import (
@@ -201,6 +202,11 @@ def read_output_file(path: Path) -> list[ModelOutput]:
         document, answers = sample.get("doc"), sample.get("filtered_resps")
         if not isinstance(document, dict) or not isinstance(answers, list) or not answers:
             raise BadRecord(path, "no sample of lm-eval: doc or filtered_resps is missing.", row=number)
-        values = {"benchmark": benchmark, **document, "output": answers[0], "generator": generator}
+        values = {
+            "benchmark": benchmark,
+            **document,
+            "output": split_reasoning(answers[0] or "")[0],
+            "generator": generator,
+        }
         rows.append(parse_record(values, ModelOutput, path, number))
     return rows
