@@ -65,7 +65,7 @@ def merge_adapter(
     if model is None or getattr(torch, config.weights) != dtype:
         base = transformers.AutoModelForCausalLM.from_pretrained(config.model, revision=config.revision, dtype=dtype)
         model = peft.PeftModel.from_pretrained(base, str(adapter))
-    lost = _add_updates(model)
+    lost = add_updates(model)
     merged = model.unload()
     merged.config._attn_implementation = None  # the attention of training is nobody else's business
     merged.generation_config = end_answers(merged.generation_config, frame)
@@ -84,7 +84,7 @@ def end_answers(generation_config: Any, frame: Frame) -> Any:
     return copy
 
 
-def _add_updates(model: Any) -> float:
+def add_updates(model: Any) -> float:
     """Adds every module's update to its weight, in float32, and rounds once; the share of the updates so changed."""
     torch = extras.load("torch", extra="train")
     changed = total = 0.0
