@@ -9,6 +9,7 @@ schedule, random tokens. It needs the extra `train`, a CPU, and a minute.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import transformers
@@ -52,7 +53,8 @@ def main() -> None:
     for rate in (1e-4, 1e-3):
         for steps in (10, 100, 400):
             model = train(rate, steps)
-            updates = [one.get_delta_weight("default") for one in model.modules() if hasattr(one, "get_delta_weight")]
+            layers: list[Any] = [one for one in model.modules() if hasattr(one, "get_delta_weight")]
+            updates = [one.get_delta_weight("default") for one in layers]
             size = math.sqrt(sum(float(u.float().pow(2).mean()) for u in updates) / len(updates))
             print(f"| {rate:g} | {steps} | {size:.1e} | {add_updates(model):.1%} |", flush=True)
 
