@@ -10,8 +10,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,21 @@ def test_two_processes_share_a_journal(tmp_path: Path) -> None:
     assert paid - repeated == stats["distinct"] == count
     with Journal(tmp_path / "j.sqlite") as journal:
         assert len(list(journal.answers())) == count
+
+
+def test_a_journal_is_opened_while_others_make_it(tmp_path: Path) -> None:
+    """SQLite refuses the change to its write-ahead log at once while another holds the new file, without waiting."""
+    openers, rounds = 6, 20
+    with ThreadPoolExecutor(openers) as pool:
+        for number in range(rounds):
+            path, start = tmp_path / f"{number}.sqlite", threading.Barrier(openers)
+
+            def make(path: Path = path, start: threading.Barrier = start) -> None:
+                start.wait()
+                Journal(path).close()
+
+            for opened in [pool.submit(make) for _ in range(openers)]:
+                opened.result()
 
 
 def test_what_another_process_committed_is_seen(tmp_path: Path) -> None:
