@@ -16,13 +16,15 @@ from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, NotRequired, TypeVar, get_type_hints
 
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.surrogates import encode_text, escape_surrogates, replace_surrogates, tell_replaced
 
-Row = TypeVar("Row")
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def to_dict(row: Any) -> dict[str, Any]:
     return dict(row) if isinstance(row, Mapping) else asdict(row)
 
 
-def read_records(path: Path, kind: type[Row], *, unique: str | None = None) -> list[Row]:
+def read_records(path: Path, kind: type[Record], *, unique: str | None = None) -> list[Record]:
     """The records of a .json (array), .jsonl or .parquet file as `kind`, a dataclass; also gzipped JSON.
 
     Keys that `kind` does not have are ignored, so that foreign files can be read; a field with a default may be
@@ -166,25 +168,15 @@ def read_records(path: Path, kind: type[Row], *, unique: str | None = None) -> l
     return records
 
 
-def parse_record(raw: Any, kind: type[Row], path: Path | str, number: int) -> Row:
+def parse_record(raw: Any, kind: type[Record], path: Path | str, number: int) -> Record:
     """One raw record as `kind`. Raises BadRecord, naming the field, where it does not fit."""
     if not isinstance(raw, Mapping):
         raise BadRecord(path, f"expected an object, found {_shorten(raw)}.", row=number)
-    values: dict[str, Any] = {}
-    for name, (hint, required) in _schema(kind).items():  # type: ignore[arg-type]
-        if name not in raw:
-            if required:
-                found = ", ".join(map(str, list(raw)[:12])) or "none"
-                raise BadRecord(path, f"missing. Fields found: {found}.", row=number, field=name)
-            continue
-        value = raw[name]
-        if isinstance(value, float) and math.isnan(value):
-            raise BadRecord(path, "NaN is no value.", row=number, field=name)
-        if not _fits(value, hint):
-            wanted = getattr(hint, "__name__", str(hint))
-            raise BadRecord(path, f"expected {wanted}, found {_shorten(value)}.", row=number, field=name)
-        values[name] = value
-    return kind(**values)
+    checker, hints = _make_checker(kind)  # type: ignore[arg-type]
+    try:
+        return kind(**checker.validate_python(raw))
+    except ValueError as error:
+        raise _explain(error, raw, hints, path, number) from error
 
 
 def read_raw(path: Path) -> list[Any]:
@@ -250,25 +242,39 @@ def _read_parquet(path: Path) -> list[Any]:
 
 
 @cache
-def _schema(kind: Any) -> dict[str, tuple[Any, bool]]:
+def _make_checker(kind: Any) -> tuple[TypeAdapter[dict[str, Any]], Mapping[str, Any]]:
+    """(the strict check of a record's fields, their types): nothing is converted, and other keys are left out."""
+    from pydantic import ConfigDict, TypeAdapter, with_config
+    from typing_extensions import TypedDict
+
     hints = get_type_hints(kind)
-    return {
-        field.name: (hints[field.name], field.default is MISSING and field.default_factory is MISSING)
+    kinds = {
+        field.name: hints[field.name]
+        if field.default is MISSING and field.default_factory is MISSING
+        else NotRequired[hints[field.name]]
         for field in fields(kind)
     }
+    strict = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+    return TypeAdapter(with_config(strict)(TypedDict(kind.__name__, kinds))), hints  # type: ignore[operator]
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    if hint is Any:
-        return True
-    origin = get_origin(hint)
-    if origin in (Union, UnionType):
-        return any(_fits(value, option) for option in get_args(hint))
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, origin or hint)
+def _explain(error: ValueError, raw: Mapping[str, Any], hints: Any, path: Path | str, number: int) -> BadRecord:
+    """The first thing that does not fit, by field and by its place in the field."""
+    import pydantic
+
+    if not isinstance(error, pydantic.ValidationError):
+        return BadRecord(path, f"{error}.", row=number)
+    first = error.errors(include_url=False)[0]
+    field = str(first["loc"][0])
+    if first["type"] == "missing":
+        found = ", ".join(map(str, list(raw)[:12])) or "none"
+        return BadRecord(path, f"missing. Fields found: {found}.", row=number, field=field)
+    value, hint = first["input"], hints[field]
+    if isinstance(value, float) and not math.isfinite(value):
+        return BadRecord(path, f"{json.dumps(value)} is not a number.", row=number, field=field)
+    wanted = hint.__name__ if isinstance(hint, type) else str(hint)
+    inside = f" in {_shorten(raw[field])}" if value is not raw[field] else ""
+    return BadRecord(path, f"expected {wanted}, found {_shorten(value)}{inside}.", row=number, field=field)
 
 
 def _shorten(value: Any) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from xl_suite.records import (
     Prompt,
     atomic_folder,
     atomic_write,
+    parse_record,
     read_records,
     write_json,
     write_jsonl,
@@ -68,6 +70,30 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path, content: bytes, message: st
     with pytest.raises(BadInput) as caught:
         read_records(path, Prompt, unique="id")
     assert str(path) in str(caught.value)
+    assert message in str(caught.value)
+
+
+@dataclass(frozen=True)
+class _Nested:
+    words: list[str]
+    scores: dict[str, float]
+    note: str | None = None
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"words": ["a", 7], "scores": {}}, "field 'words': expected list[str], found 7 in ['a', 7]"),
+        ({"words": "ab", "scores": {}}, "field 'words': expected list[str], found 'ab'"),
+        ({"words": [], "scores": {"x": "1"}}, "field 'scores': expected dict[str, float], found '1' in {'x': '1'}"),
+        ({"words": [], "scores": {"x": float("inf")}}, "field 'scores': Infinity is not a number"),
+        ({"words": [], "scores": {}, "note": 3}, "field 'note': expected str | None, found 3"),
+    ],
+)
+def test_what_is_inside_a_list_or_an_object_is_checked(raw: dict[str, object], message: str) -> None:
+    assert parse_record({"words": ["\ud83d"], "scores": {"x": 1}, "more": 1}, _Nested, "f", 1).note is None
+    with pytest.raises(BadRecord) as caught:
+        parse_record(raw, _Nested, "f", 1)
     assert message in str(caught.value)
 
 
