@@ -16,7 +16,7 @@ import xl_suite
 from m_alpacaeval.guards import REASONS, check_prompts
 from m_alpacaeval.release import Release
 from m_alpacaeval.review import FILE_NAME, Edits, read_edits, write_reviews
-from m_alpacaeval.rows import ENGLISH, NAME, Prompt, Sources, TranslatedRow, make_english, make_row
+from m_alpacaeval.rows import ENGLISH, NAME, SourcePrompt, Sources, TranslatedRow, make_english, make_row
 from m_alpacaeval.translate import DEFAULT, Settings, Translation, read_prompt, score_translations, translate_prompts
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
@@ -50,7 +50,7 @@ class Benchmark:
     ledger: Ledger | None = None
 
     @property
-    def prompts(self) -> list[Prompt]:
+    def prompts(self) -> list[SourcePrompt]:
         return [prompt for prompts in self.sources.prompts.values() for prompt in prompts]
 
     def to_dict(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def describe(benchmark: Benchmark, out: Path) -> str:
 
 
 def _collect(
-    sources: Sources, found: Mapping[Prompt, Translation], edits: Edits, translator: str, settings: Settings
+    sources: Sources, found: Mapping[SourcePrompt, Translation], edits: Edits, translator: str, settings: Settings
 ) -> dict[str, list[TranslatedRow]]:
     """The rows by language; a language without any is left out."""
     qe_model = settings.estimator.name if settings.estimator is not None else None
@@ -173,7 +173,7 @@ def _collect(
     return rows | {ENGLISH: [make_english(row) for row in sources.english]}
 
 
-def _count_doubted(texts: Mapping[Prompt, str]) -> dict[str, int]:
+def _count_doubted(texts: Mapping[SourcePrompt, str]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for code in dict.fromkeys(prompt.language for prompt in texts):
         own = {prompt: text for prompt, text in texts.items() if prompt.language == code}

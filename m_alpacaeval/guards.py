@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from m_alpacaeval.rows import Prompt
-from xl_suite.fidelity import Answer, judge_answers
+from m_alpacaeval.rows import SourcePrompt
+from xl_suite.fidelity import FidelityAnswer, judge_answers
 from xl_suite.markdown.blocks import split_blocks
 from xl_suite.markdown.inline import find_placeholders, find_spans
 from xl_suite.markdown.lines import read_lines
@@ -56,15 +56,17 @@ class Form:
     fences: int
 
 
-def check_prompts(prompts: Sequence[Prompt], translations: Sequence[str]) -> list[tuple[str, ...]]:
+def check_prompts(prompts: Sequence[SourcePrompt], translations: Sequence[str]) -> list[tuple[str, ...]]:
     """The reasons (of REASONS) that speak against each translation; none: it is sound. One language at a time."""
     if not prompts:
         return []
     language = prompts[0].language
     spans = [find_protected(prompt.text) for prompt in prompts]
     bare = [leave_out(text, [span for span, _ in own]) for text, own in zip(translations, spans, strict=True)]
-    verdicts = [verdict.verdict for verdict in judge_answers([Answer(text) for text in bare], language)]
-    own_verdicts = [verdict.verdict for verdict in judge_answers([Answer(prompt.text) for prompt in prompts], "eng")]
+    verdicts = [verdict.verdict for verdict in judge_answers([FidelityAnswer(text) for text in bare], language)]
+    own_verdicts = [
+        verdict.verdict for verdict in judge_answers([FidelityAnswer(prompt.text) for prompt in prompts], "eng")
+    ]
     return [
         _check(prompt, translation, protected, verdict, own)
         for prompt, translation, protected, verdict, own in zip(
@@ -74,7 +76,7 @@ def check_prompts(prompts: Sequence[Prompt], translations: Sequence[str]) -> lis
 
 
 def _check(
-    prompt: Prompt, translation: str, protected: Sequence[tuple[str, str]], verdict: str, own_verdict: str
+    prompt: SourcePrompt, translation: str, protected: Sequence[tuple[str, str]], verdict: str, own_verdict: str
 ) -> tuple[str, ...]:
     source, translation = prompt.text.strip(), translation.strip()
     if not translation:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from m_alpacaeval.guards import find_protected
-from m_alpacaeval.rows import ENGLISH, Prompt, Sources
+from m_alpacaeval.rows import ENGLISH, SourcePrompt, Sources
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.languages import Language, find_language, table
 from xl_suite.publishing.hub_files import HubFiles, download, find_on_hub
@@ -39,7 +39,7 @@ class Release:
     """Translations by prompt. left_out: by language, how many rows are of prompts that XL-AlpacaEval drops;
     missing: by language, prompts without a translation."""
 
-    texts: Mapping[Prompt, str]
+    texts: Mapping[SourcePrompt, str]
     languages: tuple[str, ...]
     name: str
     revision: str
@@ -67,7 +67,7 @@ def read_release(
     if absent:
         raise BadInput(f"{source} has no {', '.join(absent)}; it has {', '.join(files)}.")
     english = read_texts(files[ENGLISH]) if ENGLISH in files else None
-    texts: dict[Prompt, str] = {}
+    texts: dict[SourcePrompt, str] = {}
     left_out, missing = {}, {}
     for code, prompts in sources.prompts.items():
         rows = read_texts(files[code])
@@ -119,7 +119,7 @@ def match_english(texts: Sequence[str], rows: Sequence[BenchmarkRow]) -> list[in
     return ids
 
 
-def check_alignment(found: Mapping[Prompt, str], path: Path) -> None:
+def check_alignment(found: Mapping[SourcePrompt, str], path: Path) -> None:
     """Raises BadInput where the prompts' numbers, URLs and code are mostly not in their translations."""
     lost = []
     seen = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from m_alpacaeval.guards import REASONS
-from m_alpacaeval.rows import Prompt
+from m_alpacaeval.rows import SourcePrompt
 from m_alpacaeval.translate import Translation
 from xl_suite.errors import BadRecord
 from xl_suite.records import read_raw, read_records, write_jsonl
@@ -37,16 +37,16 @@ class Review:
 class Edits:
     """The edited translations by prompt, and the prompts that none was written for."""
 
-    texts: Mapping[Prompt, str]
-    others: tuple[Prompt, ...]
+    texts: Mapping[SourcePrompt, str]
+    others: tuple[SourcePrompt, ...]
 
 
-def read_edits(path: Path, prompts: Sequence[Prompt]) -> Edits:
+def read_edits(path: Path, prompts: Sequence[SourcePrompt]) -> Edits:
     """What people wrote into the file for these prompts; nothing where there is no file.
 
     Raises BadRecord for a line that does not fit, a doubled one, and one that was written for another source text.
     """
-    texts: dict[Prompt, str] = {}
+    texts: dict[SourcePrompt, str] = {}
     by_key = {(prompt.language, prompt.id): prompt for prompt in prompts}
     seen: set[tuple[str, int]] = set()
     for number, row in enumerate(read_reviews(path), start=1):
@@ -73,7 +73,7 @@ def read_reviews(path: Path) -> list[Review]:
     return read_records(path, Review) if path.exists() and path.stat().st_size and read_raw(path) else []
 
 
-def write_reviews(path: Path, prompts: Sequence[Prompt], edits: Edits, aside: Sequence[Translation]) -> None:
+def write_reviews(path: Path, prompts: Sequence[SourcePrompt], edits: Edits, aside: Sequence[Translation]) -> None:
     """Writes what is set aside and what was edited, those of languages that were not built as they were.
 
     No file where there is nothing to tell.

@@ -16,7 +16,7 @@ ENGLISH = "eng"
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class SourcePrompt:
     """An English prompt that is to be put into `language` (ISO 639-3); id: 1-based AlpacaEval ID.
 
     text: with the name of `language` where the prompt asks for an answer in a certain one.
@@ -61,7 +61,7 @@ class Sources:
     """What is translated: the English rows of XL-AlpacaEval and, by language, the prompts."""
 
     english: tuple[BenchmarkRow, ...]
-    prompts: Mapping[str, Sequence[Prompt]]
+    prompts: Mapping[str, Sequence[SourcePrompt]]
     name: str
 
 
@@ -99,7 +99,9 @@ def collect_sources(rows: Mapping[str, Sequence[BenchmarkRow]], languages: Seque
     for code in languages:
         language, like = find_language(code).name, find_language(model).name
         prompts[code] = [
-            Prompt(row.id, row.dataset, code, fill_language(row.prompt, others[row.id], like, language), row.expected)
+            SourcePrompt(
+                row.id, row.dataset, code, fill_language(row.prompt, others[row.id], like, language), row.expected
+            )
             for row in english
         ]
     return Sources(tuple(english), prompts, name)
@@ -129,7 +131,11 @@ def make_english(row: BenchmarkRow) -> TranslatedRow:
 
 
 def make_row(
-    prompt: Prompt, translation: str, translator: str, qe_score: float | None = None, qe_model: str | None = None
+    prompt: SourcePrompt,
+    translation: str,
+    translator: str,
+    qe_score: float | None = None,
+    qe_model: str | None = None,
 ) -> TranslatedRow:
     return TranslatedRow(
         prompt.id,

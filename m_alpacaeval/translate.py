@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Protocol
 
 from m_alpacaeval.guards import REASONS, check_prompts
-from m_alpacaeval.rows import Prompt
+from m_alpacaeval.rows import SourcePrompt
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
@@ -55,7 +55,7 @@ class Translation:
     text: the translation, of those that were refused the least bad one. attempts: calls that were made.
     """
 
-    prompt: Prompt
+    prompt: SourcePrompt
     text: str
     reasons: tuple[str, ...]
     attempts: int
@@ -64,16 +64,18 @@ class Translation:
 
 
 def translate_prompts(
-    prompts: Sequence[Prompt], model: Model, options: ChatOptions, settings: Settings = DEFAULT
+    prompts: Sequence[SourcePrompt], model: Model, options: ChatOptions, settings: Settings = DEFAULT
 ) -> tuple[list[Translation], Ledger]:
     """A translation of each prompt, in their order, sound or set aside. Raises what ends a run."""
 
-    best: dict[Prompt, Translation] = {}
+    best: dict[SourcePrompt, Translation] = {}
 
-    def ask(prompt: Prompt, attempt: int) -> list[Call]:
+    def ask(prompt: SourcePrompt, attempt: int) -> list[Call]:
         return [make_call(prompt, settings, attempt, best.get(prompt))]
 
-    def read(answered: Sequence[tuple[Prompt, tuple[Answer, ...]]], attempt: int) -> list[Translation | Unreadable]:
+    def read(
+        answered: Sequence[tuple[SourcePrompt, tuple[Answer, ...]]], attempt: int
+    ) -> list[Translation | Unreadable]:
         found = check_answers([(prompt, answers[0]) for prompt, answers in answered], settings, attempt)
         for prompt, translation in found.items():
             best[prompt] = choose(best.get(prompt), translation)
@@ -93,12 +95,12 @@ def translate_prompts(
     return run(model, converse, options, label="translate", total=len(prompts))
 
 
-def plan_calls(prompts: Sequence[Prompt], settings: Settings = DEFAULT) -> list[Call]:
+def plan_calls(prompts: Sequence[SourcePrompt], settings: Settings = DEFAULT) -> list[Call]:
     """The calls of a run in which every first translation is sound, for an estimate."""
     return [make_call(prompt, settings, 0, None) for prompt in prompts]
 
 
-def make_call(prompt: Prompt, settings: Settings, attempt: int, refused: Translation | None) -> Call:
+def make_call(prompt: SourcePrompt, settings: Settings, attempt: int, refused: Translation | None) -> Call:
     """The call of one attempt; `refused` says what was wrong before."""
     language = find_language(prompt.language).name
     caution = ""
@@ -114,11 +116,11 @@ def make_call(prompt: Prompt, settings: Settings, attempt: int, refused: Transla
 
 
 def check_answers(
-    answered: Sequence[tuple[Prompt, Answer]], settings: Settings, attempt: int
-) -> dict[Prompt, Translation]:
+    answered: Sequence[tuple[SourcePrompt, Answer]], settings: Settings, attempt: int
+) -> dict[SourcePrompt, Translation]:
     """The answers with the reasons against them, looked at language by language."""
-    found: dict[Prompt, Translation] = {}
-    by_language: dict[str, list[tuple[Prompt, Answer]]] = {}
+    found: dict[SourcePrompt, Translation] = {}
+    by_language: dict[str, list[tuple[SourcePrompt, Answer]]] = {}
     for prompt, answer in answered:
         by_language.setdefault(prompt.language, []).append((prompt, answer))
     for language, rows in by_language.items():
@@ -137,7 +139,7 @@ def check_answers(
 
 
 def score_translations(
-    prompts: Sequence[Prompt], texts: Sequence[str], language: str, settings: Settings
+    prompts: Sequence[SourcePrompt], texts: Sequence[str], language: str, settings: Settings
 ) -> list[float | None]:
     """The scores of quality estimation; None without an estimator, and for an empty text."""
     if settings.estimator is None:

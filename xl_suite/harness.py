@@ -28,7 +28,7 @@ from xl_suite.chat.reasoning import split_reasoning
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.dataset.folder import read_benchmark
 from xl_suite.errors import BadInput
-from xl_suite.fidelity import Answer, judge_answers, judge_language
+from xl_suite.fidelity import FidelityAnswer, judge_answers, judge_language
 from xl_suite.fidelity.repeats import count_repeats
 from xl_suite.judging.annotations import scale_preference
 from xl_suite.judging.annotator import read_annotator
@@ -178,7 +178,7 @@ def _judge_once(
     rows = [by_id[pair.id] for pair in pairs if pair.id is not None]
 
     def judge_side(texts: Sequence[str]) -> list[str]:
-        answers = [Answer(text, row.prompt, row.expected) for text, row in zip(texts, rows, strict=True)]
+        answers = [FidelityAnswer(text, row.prompt, row.expected) for text, row in zip(texts, rows, strict=True)]
         return [verdict.verdict for verdict in judge_answers(answers, language)]
 
     gated = gate_preferences(

@@ -8,10 +8,10 @@ from typing import Any, TypeVar, get_type_hints
 
 from xl_suite.errors import BadRecord
 
-Row = TypeVar("Row")
+Record = TypeVar("Record")
 
 
-def read_table(package: str, name: str, kind: type[Row]) -> tuple[Row, ...]:
+def read_table(package: str, name: str, kind: type[Record]) -> tuple[Record, ...]:
     """The rows of table `name` in `package` as `kind`, a dataclass with a column's name for each field.
 
     Fields are str, int, float, or tuple[str, ...] (words separated by spaces).

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xl_suite.fidelity import Answer, judge_answers, score_fidelity
+from xl_suite.fidelity import FidelityAnswer, judge_answers, score_fidelity
 from xl_suite.languages import table
 from xl_suite.records import ModelOutput, read_records, write_json
 
@@ -53,7 +53,7 @@ def percent(hits: int, n: int) -> float:
 
 
 def judge_all(outputs: list[str], language: str) -> list[str]:
-    return [verdict.verdict for verdict in judge_answers([Answer(output) for output in outputs], language)]
+    return [verdict.verdict for verdict in judge_answers([FidelityAnswer(output) for output in outputs], language)]
 
 
 def mix_one_in_five(own: list[str], foreign: list[str], seed: int) -> list[str]:

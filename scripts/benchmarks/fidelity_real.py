@@ -22,7 +22,7 @@ from pathlib import Path
 
 from fidelity_answers import Labeller, RealAnswer, hash_files, read_answers, read_news
 
-from xl_suite.fidelity import Answer, judge_answers
+from xl_suite.fidelity import FidelityAnswer, judge_answers
 from xl_suite.languages import table
 from xl_suite.records import atomic_write
 
@@ -84,7 +84,7 @@ def read_labelled(cache: Path, half: str) -> Iterator[tuple[str, RealAnswer]]:
 
 
 def count_verdicts(answers: Sequence[RealAnswer], language: str) -> dict[str, int]:
-    asked = [Answer(answer.text, answer.prompt) for answer in answers]
+    asked = [FidelityAnswer(answer.text, answer.prompt) for answer in answers]
     return dict(Counter(verdict.verdict for verdict in judge_answers(asked, language)))
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from xl_instruct.config import PROMPTS, Config
 from xl_instruct.dataset.rows import (
@@ -19,11 +18,10 @@ from xl_instruct.dataset.rows import (
 )
 from xl_instruct.dataset.selection import Choice
 from xl_instruct.segments import TRANSLATABLE, Segment, reassemble
+from xl_instruct.stages.files import Row
 from xl_instruct.stages.prompts import load_prompt
 from xl_suite.languages import find_language
 from xl_suite.templates import append_template, draw_template
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

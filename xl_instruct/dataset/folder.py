@@ -15,11 +15,10 @@ from xl_instruct.dataset.composing import Provenance, compose, compose_scored
 from xl_instruct.dataset.rows import LanguageScore, ScoredRow, SyntheticRow
 from xl_instruct.dataset.selection import NAIVE, Choice, choose
 from xl_instruct.dataset.statistics import Statistics
-from xl_instruct.stages.files import LeftOut, StageFile
+from xl_instruct.stages.files import LeftOut, Row, StageFile
 from xl_instruct.stages.filtering import Cut, Scores, cut
 from xl_suite.languages import find_language
 
-Row = Mapping[str, Any]
 NAME = "xl-instruct"
 # Rows that are held at once while Parquet is written; their candidates make them large.
 ROWS_PER_GROUP = 500

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from xl_instruct.segments import TRANSLATABLE
+from xl_instruct.stages.files import Row
 
-Row = Mapping[str, Any]
 NAIVE = "naive"
 
 

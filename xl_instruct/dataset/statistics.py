@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from xl_instruct.dataset.selection import Choice
 from xl_instruct.segments import TRANSLATABLE
+from xl_instruct.stages.files import Row
 
-Row = Mapping[str, Any]
 BINS = 40  # of scores from 0 to 1; what is outside goes into the first or last
 LENGTH_BINS = 24
 # Edges of lengths double: 2 bins for each factor of two, from 16 characters.

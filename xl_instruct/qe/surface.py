@@ -14,7 +14,7 @@ from itertools import combinations, pairwise
 
 from xl_suite.errors import BadInput
 from xl_suite.fidelity import judge_answers
-from xl_suite.fidelity.verdicts import Answer
+from xl_suite.fidelity.verdicts import FidelityAnswer
 from xl_suite.markdown.inline import find_spans
 from xl_suite.translation.numbers import find_lost_numbers, find_numbers
 from xl_suite.translation.signs import (
@@ -50,7 +50,7 @@ class SurfaceEstimator:
         signs = find_signs(language)
         spans = [[source[span.start : span.end] for span in find_spans(source)] for source in sources]
         bare = [leave_out(text, own) for text, own in zip(translations, spans, strict=True)]
-        verdicts = judge_answers([Answer(text) for text in bare], language)
+        verdicts = judge_answers([FidelityAnswer(text) for text in bare], language)
         return [
             round(_score(source.strip(), translation.strip(), signs, verdict.verdict, own), 6)
             for source, translation, verdict, own in zip(sources, translations, verdicts, spans, strict=True)

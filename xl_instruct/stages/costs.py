@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from xl_instruct.config import ModelSettings
-from xl_instruct.stages.files import LeftOut, StageFile
+from xl_instruct.stages.files import LeftOut, Row, StageFile
 from xl_instruct.stages.pipeline import Pipeline
 from xl_instruct.stages.preparing import Preparation, prepare_rows
 from xl_instruct.stages.teaching import build_instruct_call, build_refine_call
@@ -17,7 +17,6 @@ from xl_suite.chat.calls import Call
 from xl_suite.chat.estimates import Estimate, estimate
 from xl_suite.chat.models import Model
 
-Row = Mapping[str, Any]
 # Passages whose calls are reckoned out; the sums are scaled up.
 LOOKED_AT = 400
 STAND_IN = "What does the text tell, and which of its details matter most to someone who wants to know about it?"

@@ -20,6 +20,8 @@ from xl_suite.errors import BadInput
 from xl_suite.records import atomic_write
 
 FOLDER = ".stages"
+# A row as the stages pass it on and as the data set holds it: a JSON object.
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

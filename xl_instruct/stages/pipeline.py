@@ -19,7 +19,7 @@ from xl_instruct.config import (
     hash_values,
     settings_of,
 )
-from xl_instruct.stages.files import FOLDER, LeftOut, Rounds, StageFile, Summary
+from xl_instruct.stages.files import FOLDER, LeftOut, Rounds, Row, StageFile, Summary
 from xl_instruct.stages.preparing import Preparation, count_units, prepare_rows, read_decontaminator
 from xl_instruct.stages.prompts import load_prompt
 from xl_instruct.stages.quality import write_scores
@@ -34,7 +34,6 @@ from xl_suite.chat.run import run
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
 
-Row = Mapping[str, Any]
 Progress = Callable[[str], None]
 Teach = Callable[[Row, ChatClient, ModelSettings, int, Summary], Awaitable[dict[str, Any] | LeftOut]]
 # Calls under way beyond the slots, so that these never wait for the next row.

@@ -12,12 +12,10 @@ from xl_instruct.config import Splitting
 from xl_instruct.corpus.decontamination import Decontaminator
 from xl_instruct.segments import TRANSLATABLE, Unit, segment
 from xl_instruct.splitters import load_splitter
-from xl_instruct.stages.files import LeftOut
+from xl_instruct.stages.files import LeftOut, Row
 from xl_suite.chat.wire import dump
 from xl_suite.errors import BadInput
 from xl_suite.records import read_raw
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ from xl_instruct.qe import QualityEstimator, load_estimator
 from xl_instruct.qe.settling import TieBreak
 from xl_instruct.qe.store import ScoreJournal, ScoreStore, score_pairs
 from xl_instruct.segments import TRANSLATABLE
-from xl_instruct.stages.files import StageFile
+from xl_instruct.stages.files import Row, StageFile
 
-Row = Mapping[str, Any]
 # Pairs that are scored together: enough for an estimator to sort by length, few enough for memory.
 PAIRS_AT_ONCE = 4096
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from xl_instruct.config import ModelSettings
 from xl_instruct.stages.answers import Malformed, parse_parts
-from xl_instruct.stages.files import LeftOut, Summary
+from xl_instruct.stages.files import LeftOut, Row, Summary
 from xl_instruct.stages.prompts import load_prompt
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.reading import Read, Unreadable, ask_until_read, each
 from xl_suite.tags import escape_tags
-
-Row = Mapping[str, Any]
 
 
 def build_instruct_call(row: Row, teacher: ModelSettings, sample: int = 0) -> Call:

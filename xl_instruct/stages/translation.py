@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from xl_instruct.config import TRUNCATED, Translation, Translator
 from xl_instruct.segments import TRANSLATABLE
 from xl_instruct.stages.answers import Malformed, read_translation
-from xl_instruct.stages.files import LeftOut, Summary
+from xl_instruct.stages.files import LeftOut, Row, Summary
 from xl_instruct.stages.prompts import load_prompt
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message
 from xl_suite.chat.client import ChatClient
@@ -18,8 +18,6 @@ from xl_suite.chat.reading import Unreadable, ask_until_read
 from xl_suite.languages import find_language
 from xl_suite.tags import escape_tags
 from xl_suite.translation.guards import inspect_translations
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

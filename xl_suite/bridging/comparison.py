@@ -20,7 +20,7 @@ from xl_suite.judging.order import measure_order
 from xl_suite.scoring.preferences import Array
 from xl_suite.scoring.scores import NOT_AVERAGED
 
-Row = tuple[str, str, int | str]  # model, language, prompt
+JudgedPlace = tuple[str, str, int | str]  # model, language, prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def read_judge(name: str, rows: Sequence[DrawnRow], repeats: Sequence[Sequence[A
     places = {(row.model, row.language, row.prompt): place for place, row in enumerate(rows)}
     values = np.full((len(rows), len(repeats)), np.nan)
     for repeat, made in enumerate(repeats):
-        orders: dict[Row, dict[str, float | None]] = {}
+        orders: dict[JudgedPlace, dict[str, float | None]] = {}
         for one in made:
             key = (one.generator_2, one.language, one.prompt)
             orders.setdefault(key, {})[one.order] = scale_preference(one.preference)
@@ -149,7 +149,7 @@ def find_position(judge: Judge, language: str) -> dict[str, Any] | None:
 
 def find_length(judge: Judge, places: Sequence[int], rows: Sequence[DrawnRow]) -> dict[str, Any] | None:
     """What the length of the answers goes with; a level for each model and language."""
-    lengths: Mapping[Row, float] = {
+    lengths: Mapping[JudgedPlace, float] = {
         (one.generator_2, one.language, one.prompt): float(np.log(len(one.output_2) / len(one.output_1)))
         for one in judge.annotations
         if one.output_1 and one.output_2

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> Outcome:
     if args.models_configs is not None:
         return _write_models(args)
     from xl_suite.paper.published import TABLES
-    from xl_suite.reproduction.comparison import compare_with_paper, show_beside
+    from xl_suite.reproduction.comparison import compare_with_paper, show_compared
     from xl_suite.reproduction.plan import list_done
     from xl_suite.reproduction.planning import plan_tables
     from xl_suite.reproduction.running import run_cells
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> Outcome:
     answer: dict[str, Any] = {**plan.to_dict(), "done": dict(done), "results": [asdict(one) for one in results]}
     answer["beside"] = [asdict(row) for row in beside]
     parts = [] if args.smoke else [_show_plan(plan, done) + "\n"]
-    parts.append(show_beside(beside))
+    parts.append(show_compared(beside))
     if args.smoke:
         parts.append("Tiny random models and a made-up judge: these numbers only say that the steps run.")
     broken = any(one.status in ("failed", "waiting") for one in results)

@@ -24,7 +24,7 @@ from xl_suite.languages import find_language
 from xl_suite.records import parse_record, write_jsonl
 
 if TYPE_CHECKING:
-    from m_alpacaeval.rows import Prompt
+    from m_alpacaeval.rows import SourcePrompt
 
 TRANSLATOR = "demo-translator"
 LANGUAGE = "deu"
@@ -51,7 +51,7 @@ def read_translations() -> tuple[DemoTranslation, ...]:
         return tuple(parse_record(entry, DemoTranslation, path.name, number) for number, entry in enumerate(raw, 1))
 
 
-def write_translation_journal(path: Path, prompts: Sequence[Prompt]) -> None:
+def write_translation_journal(path: Path, prompts: Sequence[SourcePrompt]) -> None:
     """Writes the translator's journal: the calls that a build makes of the prompts, each with what it says."""
     texts = {row.id: row.texts for row in read_translations()}
     lines: list[dict[str, Any]] = []

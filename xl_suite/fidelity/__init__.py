@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from xl_suite.fidelity.repeats import count_repeats, is_constant
 from xl_suite.fidelity.verdicts import (
     VERDICTS,
-    Answer,
+    FidelityAnswer,
     LineVerdict,
     Verdict,
     judge_answers,
@@ -28,8 +28,8 @@ from xl_suite.records import ModelOutput
 
 __all__ = [
     "VERDICTS",
-    "Answer",
     "Fidelity",
+    "FidelityAnswer",
     "LineVerdict",
     "Verdict",
     "judge_answers",
@@ -92,7 +92,7 @@ def score_fidelity(
     expected = expected or {}
     verdicts = judge_answers(
         [
-            Answer(
+            FidelityAnswer(
                 output=row.output,
                 prompt=row.instruction,
                 expected="target" if row.id is None else expected.get(row.id, "target"),

@@ -94,7 +94,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FidelityAnswer:
     """An answer to judge. prompt: what it answers, whose words are left out where the answer repeats them.
 
     expected: `target`, `any` or `other:CODE` (DESIGN's "Expected language"). finish_reason: why the answer ended; the
@@ -114,10 +114,10 @@ def knows_language(language: str) -> bool:
 
 def judge_language(output: str, language: str, *, prompt: str = "", expected: str = "target") -> Verdict:
     """The verdict on one answer; `judge_answers` is far faster for many. Raises UnknownLanguage, BadInput."""
-    return judge_answers([Answer(output, prompt, expected)], language)[0]
+    return judge_answers([FidelityAnswer(output, prompt, expected)], language)[0]
 
 
-def judge_answers(answers: Sequence[Answer], language: str) -> list[Verdict]:
+def judge_answers(answers: Sequence[FidelityAnswer], language: str) -> list[Verdict]:
     """A verdict for each answer that was asked for in `language` (ISO 639-3).
 
     - An answer without text is empty whatever was asked for; one that was withheld is so whatever its text.
@@ -170,7 +170,7 @@ def _parse_expected(expected: str, language: str) -> tuple[str, ...] | None:
     return (code,) if code == language else (code, language)
 
 
-def _find_pieces(answer: Answer, languages: Sequence[str]) -> list[Piece]:
+def _find_pieces(answer: FidelityAnswer, languages: Sequence[str]) -> list[Piece]:
     latin = any(_class_of(code) not in NOT_LATIN for code in languages)
     pieces = find_pieces(answer.output, answer.prompt, latin=latin)
     plain = [i for i, piece in enumerate(pieces) if piece.kind == "plain"]
@@ -216,7 +216,7 @@ def _marks(languages: tuple[str, ...]) -> tuple[Any, Any]:
     return down, lead
 
 
-def _judge_pieces(answer: Answer, pieces: list[Piece], scores: Any, languages: tuple[str, ...]) -> Verdict:
+def _judge_pieces(answer: FidelityAnswer, pieces: list[Piece], scores: Any, languages: tuple[str, ...]) -> Verdict:
     import numpy as np
 
     if not pieces:

@@ -12,7 +12,7 @@ from typing import Any
 from xl_suite.errors import BadInput
 from xl_suite.paper.published import AVERAGE, find_scores
 from xl_suite.reproduction.costs import PROMPTS
-from xl_suite.reproduction.plan import Line, Plan
+from xl_suite.reproduction.plan import Line, TablePlan
 from xl_suite.scoring.tables import align_columns
 
 # Two-sided 95 % of a normal distribution.
@@ -20,7 +20,7 @@ _Z = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ComparedNumber:
     """A number of the paper and ours. ours: None where there is no score yet. ci_low, ci_high: of ours, prompts only.
 
     agree: whether the difference is within what other prompts could make of it, the paper's own error included,
@@ -42,7 +42,7 @@ class Beside:
     agree: bool | None
 
 
-def compare_with_paper(plan: Plan, out: Path) -> list[Beside]:
+def compare_with_paper(plan: TablePlan, out: Path) -> list[ComparedNumber]:
     """All numbers of the plan's tables, in their order, with ours where a score's file is there. Raises BadInput."""
     found = {(line.table, line.model, line.training, line.size, line.strategy): line for line in plan.lines}
     scores = {key: _read(out / line.score) for key, line in found.items()}
@@ -53,7 +53,9 @@ def compare_with_paper(plan: Plan, out: Path) -> list[Beside]:
     return rows
 
 
-def _compare_line(line: Line, score: Mapping[str, Any] | None, direct: Mapping[str, Any] | None) -> Iterator[Beside]:
+def _compare_line(
+    line: Line, score: Mapping[str, Any] | None, direct: Mapping[str, Any] | None
+) -> Iterator[ComparedNumber]:
     numbers = find_scores(
         table=line.table, model=line.model, training=line.training, size=line.size, strategy=line.strategy
     )
@@ -68,7 +70,7 @@ def _compare_line(line: Line, score: Mapping[str, Any] | None, direct: Mapping[s
             ours = _subtract(ours, _find(direct, number.language, "win_rate", line.languages))
         value, low, high = ours if ours is not None else (None, None, None)
         difference = None if value is None else value - number.value
-        yield Beside(
+        yield ComparedNumber(
             line.table,
             line.model,
             line.training,
@@ -142,7 +144,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     return value
 
 
-def show_beside(rows: Sequence[Beside]) -> str:
+def show_compared(rows: Sequence[ComparedNumber]) -> str:
     """A table for a person: a line for each number that has ours beside it, and how many have not."""
     known = [row for row in rows if row.ours is not None]
     head = ["table", "model", "training", "language", "paper", "ours", "95 % interval", "difference", "agree"]

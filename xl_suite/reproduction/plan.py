@@ -62,7 +62,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TablePlan:
     """Cells in an order in which each comes after what it needs. files: texts that commands read."""
 
     tables: tuple[int, ...]
@@ -103,6 +103,6 @@ def is_done(cell: Cell, out: Path) -> bool:
     return made.exists() and not (cell.step in ("respond", "judge", "rate") and (made.parent / FAILED).exists())
 
 
-def list_done(plan: Plan, out: Path) -> Mapping[str, bool]:
+def list_done(plan: TablePlan, out: Path) -> Mapping[str, bool]:
     """Which cells are done, by ID."""
     return {cell.id: is_done(cell, out) for cell in plan.cells}

@@ -14,7 +14,7 @@ from pathlib import Path
 from xl_suite.errors import BadInput
 from xl_suite.paper.published import AVERAGE, TABLES, PublishedScore, find_model, published_scores
 from xl_suite.reproduction.costs import PROMPTS, Cost, cost_of
-from xl_suite.reproduction.plan import Cell, Line, Plan
+from xl_suite.reproduction.plan import Cell, Line, TablePlan
 from xl_suite.responding.outputs import name_folder
 
 PAPER_LANGUAGES = ("por", "deu", "hun", "lit", "gle", "mlt", "zho", "hin")
@@ -52,7 +52,7 @@ class Setting:
     three: str = ""
 
 
-def plan_tables(tables: Sequence[int], setting: Setting) -> Plan:
+def plan_tables(tables: Sequence[int], setting: Setting) -> TablePlan:
     """The plan of some tables. Raises BadInput for a number that is no table of results."""
     for table in tables:
         if table not in TABLES:
@@ -248,7 +248,7 @@ class _Builder:
         command = ("score", self.path(made), "--json")
         self._add("score", f"8-{folder}", command, score, (rated,), stdout=self.path(score))
 
-    def finish(self, tables: Sequence[int]) -> Plan:
+    def finish(self, tables: Sequence[int]) -> TablePlan:
         order: dict[str, Cell] = {}
 
         def visit(name: str) -> None:
@@ -259,7 +259,7 @@ class _Builder:
 
         for name in self.cells:
             visit(name)
-        return Plan(tuple(tables), tuple(order.values()), tuple(self.lines), tuple(self.files.items()))
+        return TablePlan(tuple(tables), tuple(order.values()), tuple(self.lines), tuple(self.files.items()))
 
     def _add(
         self,

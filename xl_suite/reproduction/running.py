@@ -10,7 +10,7 @@ from typing import Any
 
 from xl_suite.errors import BadInput
 from xl_suite.records import dump_json, write_text
-from xl_suite.reproduction.plan import Cell, Plan, is_done
+from xl_suite.reproduction.plan import Cell, TablePlan, is_done
 
 # Steps that may ask a paid model, whose verbs take --budget and answer with a ledger.
 PAID = ("respond", "judge", "rate", "build")
@@ -27,7 +27,7 @@ class Result:
     dollars: float = 0.0
 
 
-def choose_cells(plan: Plan, patterns: Sequence[str]) -> list[Cell]:
+def choose_cells(plan: TablePlan, patterns: Sequence[str]) -> list[Cell]:
     """The cells whose IDs match one of the patterns (`respond/*`), all without any. Raises BadInput for none."""
     if not patterns:
         return list(plan.cells)
@@ -38,7 +38,7 @@ def choose_cells(plan: Plan, patterns: Sequence[str]) -> list[Cell]:
 
 
 def run_cells(
-    plan: Plan,
+    plan: TablePlan,
     out: Path,
     execute: Execute,
     *,
@@ -89,7 +89,7 @@ def run_cells(
     return list(results.values())
 
 
-def _exists(plan: Plan, name: str, out: Path) -> bool:
+def _exists(plan: TablePlan, name: str, out: Path) -> bool:
     return any(cell.id == name and is_done(cell, out) for cell in plan.cells)
 
 

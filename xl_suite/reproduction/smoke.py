@@ -14,7 +14,7 @@ from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
 from xl_suite.paper.published import find_model, paper_models
 from xl_suite.records import BenchmarkRow
-from xl_suite.reproduction.plan import Plan
+from xl_suite.reproduction.plan import TablePlan
 from xl_suite.reproduction.planning import Setting, name_run, plan_tables
 from xl_suite.reproduction.running import Execute, Result, run_cells
 from xl_suite.reproduction.tiny import JUDGE, REFERENCE, make_tiny_model, serve_tiny
@@ -67,7 +67,7 @@ class DemoRow:
     qe_model: str
 
 
-def plan_smoke(tables: Sequence[int], out: Path, url: str) -> Plan:
+def plan_smoke(tables: Sequence[int], out: Path, url: str) -> TablePlan:
     """The plan of the tables with everything in small. Raises BadInput for a table that has no smoke test."""
     odd = [table for table in tables if table not in TABLES]
     if odd:
@@ -116,7 +116,7 @@ def run_smoke(
     material: Material,
     execute: Execute,
     progress: Callable[[str], None] = lambda line: None,
-) -> tuple[Plan, list[Result]]:
+) -> tuple[TablePlan, list[Result]]:
     """Runs the tables' plan in `out`, end to end; what exists there from an earlier run is left alone."""
     with prepare_smoke(out, material) as url:
         plan = plan_smoke(tables, out, url)

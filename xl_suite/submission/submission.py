@@ -40,7 +40,7 @@ MANY_CHARACTERS = 4_000_000  # from here on, processes that share the work are w
 _PACKAGES = ("aiohttp", "numpy", "orjson", "py3langid", "pyarrow")
 _ADVICE = "Leave it out, or submit the results as they were written: `xl-suite submit` computes it."
 
-Row = TypeVar("Row", ModelOutput, Annotation)
+Result = TypeVar("Result", ModelOutput, Annotation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,9 +257,9 @@ def _read_all(
     folder: Path,
     kind: Kind,
     cut: Mapping[str, set[int]],
-    read: Callable[[Path], list[Row]],
+    read: Callable[[Path], list[Result]],
     problems: list[str],
-) -> dict[str, list[Row]]:
+) -> dict[str, list[Result]]:
     """The rows of each required language by ID, without those that the limit cuts off; what is wrong is noted."""
     files = list_files(folder, kind)
     missing = [code for code in cut if code not in files]
@@ -268,7 +268,7 @@ def _read_all(
             f"{folder}: {len(missing)} languages are missing: {', '.join(missing)}. Run the verb again for them, or "
             "name what the leaderboard lets you submit with --languages."
         )
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[Result]] = {}
     for code, beyond in cut.items():
         if code not in files:
             continue

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xl_suite.fidelity import judge_answers
-from xl_suite.fidelity.verdicts import Answer
+from xl_suite.fidelity.verdicts import FidelityAnswer
 from xl_suite.translation.numbers import compare_numbers
 from xl_suite.translation.signs import (
     Signs,
@@ -100,7 +100,7 @@ def inspect_translations(
     """What the guards say of each pair, in order, flags included; see `check_translation`."""
     signs = find_signs(language)
     bare = [leave_out(text, spans) for text, spans in zip(translations, protected, strict=True)]
-    verdicts = judge_answers([Answer(text) for text in bare], language)
+    verdicts = judge_answers([FidelityAnswer(text) for text in bare], language)
     return [
         _check(source, translation, spans, signs, verdict.verdict)
         for source, translation, spans, verdict in zip(sources, translations, protected, verdicts, strict=True)

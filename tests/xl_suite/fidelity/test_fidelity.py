@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.examples import examples
 from xl_suite.errors import BadInput, UnknownLanguage, XLSuiteError
-from xl_suite.fidelity import VERDICTS, Answer, judge_answers, judge_language, knows_language, score_fidelity
+from xl_suite.fidelity import VERDICTS, FidelityAnswer, judge_answers, judge_language, knows_language, score_fidelity
 from xl_suite.fidelity.identify import _PART3, load_identifier
 from xl_suite.fidelity.repeats import count_repeats, is_constant
 from xl_suite.languages import table
@@ -118,7 +118,7 @@ def test_each_language_is_right_in_itself_and_in_no_other(code: str) -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_single_sentences_are_right(code: str) -> None:
-    verdicts = judge_answers([Answer(sentence) for sentence in SENTENCES[code]], code)
+    verdicts = judge_answers([FidelityAnswer(sentence) for sentence in SENTENCES[code]], code)
     assert [verdict.verdict for verdict in verdicts] == ["right"] * 4
 
 
@@ -140,7 +140,7 @@ def test_one_foreign_sentence_in_five_is_mixed(code: str, joint: str) -> None:
         if other != code:
             sentences = list(SENTENCES[code])
             sentences.insert(draw.randrange(5), draw.choice(SENTENCES[other]))
-            answers.append(Answer(joint.join(sentences)))
+            answers.append(FidelityAnswer(joint.join(sentences)))
             foreign.append(other)
     verdicts = judge_answers(answers, code)
     assert [verdict.verdict for verdict in verdicts] == ["mixed"] * len(foreign)
@@ -348,7 +348,7 @@ def test_any_iso_language_works_as_target() -> None:
 
 def test_the_cut_end_of_a_truncated_answer_decides_nothing() -> None:
     answer = "\n".join(SENTENCES["deu"]) + "\nThe baker said that she would open another shop if only"
-    cut, whole = judge_answers([Answer(answer, finish_reason="length"), Answer(answer)], "deu")
+    cut, whole = judge_answers([FidelityAnswer(answer, finish_reason="length"), FidelityAnswer(answer)], "deu")
     assert (cut.verdict, whole.verdict) == ("right", "mixed")
 
 
@@ -443,7 +443,7 @@ def test_labels_are_iso_639_3() -> None:
     finish_reason=st.sampled_from(["stop", "length", ""]),
 )
 def test_no_text_crashes_it(text: str, prompt: str, language: str, finish_reason: str) -> None:
-    verdict = judge_answers([Answer(text, prompt, finish_reason=finish_reason)], language)[0]
+    verdict = judge_answers([FidelityAnswer(text, prompt, finish_reason=finish_reason)], language)[0]
     assert verdict.verdict in VERDICTS
     assert all(1 <= line.line <= text.count("\n") + text.count("\r") + 1 for line in verdict.lines)
 

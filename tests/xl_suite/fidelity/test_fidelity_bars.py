@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from xl_suite.fidelity import Answer, judge_answers, score_fidelity
+from xl_suite.fidelity import FidelityAnswer, judge_answers, score_fidelity
 from xl_suite.languages import table
 from xl_suite.records import ModelOutput, read_records
 
@@ -42,7 +42,7 @@ def answers(shared_data: Path) -> list[ModelOutput]:
 
 def count(outputs: list[str], language: str, *verdicts: str) -> float:
     """The share of the outputs that get one of the verdicts."""
-    found = judge_answers([Answer(output) for output in outputs if output.strip()], language)
+    found = judge_answers([FidelityAnswer(output) for output in outputs if output.strip()], language)
     return sum(verdict.verdict in verdicts for verdict in found) / len(found)
 
 

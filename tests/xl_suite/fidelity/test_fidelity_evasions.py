@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from xl_suite.fidelity import Answer, judge_answers, judge_language, knows_language
+from xl_suite.fidelity import FidelityAnswer, judge_answers, judge_language, knows_language
 from xl_suite.fidelity.code import find_code
 from xl_suite.fidelity.disguises import undisguise
 from xl_suite.fidelity.error import find_error
@@ -29,7 +29,7 @@ def read_rows(name: str) -> list[dict[str, Any]]:
 def count_caught(rows: list[dict[str, Any]]) -> int:
     caught = 0
     for language in sorted({row["language"] for row in rows}):
-        own = [Answer(row["answer"], row.get("prompt", "")) for row in rows if row["language"] == language]
+        own = [FidelityAnswer(row["answer"], row.get("prompt", "")) for row in rows if row["language"] == language]
         caught += sum(verdict.verdict in ("wrong", "mixed") for verdict in judge_answers(own, language))
     return caught
 

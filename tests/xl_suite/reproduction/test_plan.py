@@ -15,17 +15,17 @@ from xl_suite.errors import BadInput
 from xl_suite.paper.published import TABLES, published_scores
 from xl_suite.reproduction.comparison import compare_with_paper
 from xl_suite.reproduction.costs import cost_of
-from xl_suite.reproduction.plan import Plan, is_done, list_done, sum_costs
+from xl_suite.reproduction.plan import TablePlan, is_done, list_done, sum_costs
 from xl_suite.reproduction.planning import Setting, plan_tables
 from xl_suite.reproduction.running import run_cells
 
 
 @pytest.fixture(scope="module")
-def whole() -> Plan:
+def whole() -> TablePlan:
     return plan_tables(TABLES, Setting(Path("r"), plain_template="{{ x }}", three="languages: [hin, fin, tur]\n"))
 
 
-def test_every_command_is_one_that_the_command_line_takes(whole: Plan) -> None:
+def test_every_command_is_one_that_the_command_line_takes(whole: TablePlan) -> None:
     parser = build_parser()
     for cell in whole.cells:
         args = parser.parse_args(list(cell.command))
@@ -33,7 +33,7 @@ def test_every_command_is_one_that_the_command_line_takes(whole: Plan) -> None:
         assert shlex.split(cell.shell().partition(" > ")[0])[-len(cell.command) :] == list(cell.command)
 
 
-def test_every_line_of_the_paper_has_its_score(whole: Plan) -> None:
+def test_every_line_of_the_paper_has_its_score(whole: TablePlan) -> None:
     lines = {(row.table, row.model, row.training, row.size, row.strategy) for row in published_scores()}
     assert {(line.table, line.model, line.training, line.size, line.strategy) for line in whole.lines} == lines
     made = {cell.makes for cell in whole.cells}
@@ -41,14 +41,14 @@ def test_every_line_of_the_paper_has_its_score(whole: Plan) -> None:
     assert len(made) == len(whole.cells)
 
 
-def test_what_a_cell_needs_comes_before_it(whole: Plan) -> None:
+def test_what_a_cell_needs_comes_before_it(whole: TablePlan) -> None:
     seen: set[str] = set()
     for cell in whole.cells:
         assert set(cell.needs) <= seen
         seen.add(cell.id)
 
 
-def test_the_settings_of_single_lines(whole: Plan) -> None:
+def test_the_settings_of_single_lines(whole: TablePlan) -> None:
     shells = {cell.id: cell.shell() for cell in whole.cells}
     assert "--size 8000 --translations naive --sampling random" in shells["subset/random-8000"]
     assert "--size 32 --translations best-of-k --out" in shells["subset/best-of-3-32"]
@@ -124,7 +124,7 @@ def test_models_as_alpaca_eval_reads_them(tmp_path: Path) -> None:
 # Running
 
 
-def write_result(plan: Plan, out: Path, failing: str = "") -> Any:
+def write_result(plan: TablePlan, out: Path, failing: str = "") -> Any:
     """An executor that writes what a cell makes, or fails; and the commands that it was given."""
     asked: list[Sequence[str]] = []
     cells = {cell.command: cell for cell in plan.cells}
@@ -188,7 +188,7 @@ def test_only_some_cells(tmp_path: Path) -> None:
 
 
 def write_score(
-    plan: Plan, out: Path, model: str, rates: dict[str, tuple[float, float, float]], table: int = 1
+    plan: TablePlan, out: Path, model: str, rates: dict[str, tuple[float, float, float]], table: int = 1
 ) -> None:
     line = next(line for line in plan.lines if (line.table, line.model, line.strategy) == (table, model, "direct"))
     languages = {

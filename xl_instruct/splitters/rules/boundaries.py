@@ -15,7 +15,7 @@ from xl_suite.tables import read_table
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AbbreviationRow:
     """A row of abbreviations.tsv; `mul` holds for every language. Abbreviations are in lower case, without last stop.
 
     ordinals: 1 where a full stop after a number makes it an ordinal. open: abbreviations that end no sentence.
@@ -61,7 +61,7 @@ _SHORT = 3  # code points of an abbreviation in Devanagari at most
 class Rules:
     """The row of a language together with that of `mul`."""
 
-    def __init__(self, row: Row, shared: Row):
+    def __init__(self, row: AbbreviationRow, shared: AbbreviationRow):
         self.ordinals = bool(row.ordinals)
         self.full = row is not shared
         self.words, self.starters, self.names = map(frozenset, (row.words, row.starters, row.names))
@@ -172,7 +172,7 @@ class Rules:
 @cache
 def find_rules(language: str) -> Rules:
     """The rules of an ISO 639-1 or 639-3 code; those that hold for every language where the table lacks it."""
-    rows = {row.language: row for row in read_table(__package__, "abbreviations.tsv", Row)}
+    rows = {row.language: row for row in read_table(__package__, "abbreviations.tsv", AbbreviationRow)}
     code = next((known.code for known in table() if language in (known.code, known.code2)), language)
     return Rules(rows.get(code, rows["mul"]), rows["mul"])
 
