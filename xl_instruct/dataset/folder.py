@@ -15,9 +15,12 @@ from xl_instruct.dataset.composing import Provenance, compose, compose_scored
 from xl_instruct.dataset.rows import LanguageScore, ScoredRow, SyntheticRow
 from xl_instruct.dataset.selection import NAIVE, Choice, choose
 from xl_instruct.dataset.statistics import Statistics
+from xl_instruct.segments import TRANSLATABLE
 from xl_instruct.stages.files import LeftOut, Row, StageFile
 from xl_instruct.stages.filtering import Cut, Scores, cut
+from xl_suite.dataset.folder import write_dataset_folder
 from xl_suite.languages import find_language
+from xl_suite.records import write_jsonl
 
 NAME = "xl-instruct"
 # Rows that are held at once while Parquet is written; their candidates make them large.
@@ -169,8 +172,6 @@ def write_dataset(out: Path, config: Config, composer: Composer, measured: Measu
     `default` has the naive translations, `bestof<k>` those, a split for each language by its English name; `scored`
     has the English pairs. A config for each language shows both over the same files.
     """
-    from xl_suite.dataset.folder import write_dataset_folder
-
     configs: dict[str, dict[str, Any]] = {}
     views: dict[str, dict[str, tuple[str, str]]] = {}
     for name in name_translations(config):
@@ -206,8 +207,6 @@ def is_shards(entry: Path) -> bool:
 
 def write_quarantine(path: Path, files: list[StageFile], measured: Measured) -> int:
     """Writes every row that failed, with its reason, a line each; returns how many."""
-    from xl_suite.records import write_jsonl
-
     failed = [row for file in files for row in file.left_out() if row.kind == "quarantined"]
     failed += measured.unsound
     write_jsonl(path, failed)
@@ -226,8 +225,6 @@ def _index(file: StageFile) -> array[int]:
 
 def _score_again(row: Row, choice: Choice) -> float:
     """The mean score of the same winners by the estimator of `row`."""
-    from xl_instruct.segments import TRANSLATABLE
-
     todo = [segment for segment in row["segments"] if segment["kind"] in TRANSLATABLE]
     scores = [segment["candidates"][winner]["score"] for segment, winner in zip(todo, choice.winners, strict=True)]
     return math.fsum(scores) / len(scores)

@@ -17,6 +17,8 @@ from typing import Any
 from xl_instruct.dataset.subsets import Message
 from xl_instruct.segments import TRANSLATABLE, Segment, reassemble
 from xl_instruct.training.sources import find_by_split, find_config, list_splits, name_licence, read_card
+from xl_suite.dataset.card import name_language, render_card
+from xl_suite.dataset.folder import write_dataset_folder
 from xl_suite.dataset.shards import find_shards
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
@@ -180,9 +182,6 @@ def hash_pairs(rows: Sequence[Preference]) -> str:
 
 def write_pairs(pairs: Pairs, out: Path) -> None:
     """Writes a dataset folder with the configs `preference` and `conversational`, split `train`, and its card."""
-    from xl_suite.dataset.card import name_language, render_card
-    from xl_suite.dataset.folder import write_dataset_folder
-
     chats = [
         ChatPreference(
             [Message("user", row.prompt)],

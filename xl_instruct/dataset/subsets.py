@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from xl_instruct.training.sources import SourceRow, TrainingSource
+from xl_suite.dataset.card import name_language, render_card
+from xl_suite.dataset.folder import write_dataset_folder
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
 
@@ -141,9 +143,6 @@ def write_subset(subset: Subset, out: Path) -> None:
 
     Raises BadInput where `out` holds anything but a subset.
     """
-    from xl_suite.dataset.card import name_language, render_card
-    from xl_suite.dataset.folder import write_dataset_folder
-
     if not subset.rows:
         raise BadInput("There is no row to write.")
     plain = [PlainExample(r.instruction, r.response, r.id, r.language, r.qe_score, r.variant) for r in subset.rows]

@@ -19,6 +19,7 @@ from xl_instruct.config import (
     hash_values,
     settings_of,
 )
+from xl_instruct.corpus.sampling import sample_rows
 from xl_instruct.stages.files import FOLDER, LeftOut, Rounds, Row, StageFile, Summary
 from xl_instruct.stages.preparing import Preparation, count_units, prepare_rows, read_decontaminator
 from xl_instruct.stages.prompts import load_prompt
@@ -71,8 +72,6 @@ class Pipeline:
 
     def passages(self) -> StageFile:
         """Stage 0: sampled and filtered passages, as rows with `id`, `text`, `passage_id`, `passage_source`."""
-        from xl_instruct.corpus.sampling import sample_rows
-
         file = self._file("passages", settings_of(self.config.passages), self.limit)
         if not file.exists():
             self._begin(file)

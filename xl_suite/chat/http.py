@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from xl_suite.chat.models import Model
+from xl_suite.chat.wire import load
 from xl_suite.errors import XLSuiteError
 
 if TYPE_CHECKING:
@@ -138,8 +139,6 @@ async def request_json(http: aiohttp.ClientSession, url: str, seconds: float, mo
     import asyncio
 
     import aiohttp
-
-    from xl_suite.chat.wire import load
 
     try:
         async with asyncio.timeout(seconds):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xl_suite.dataset.card import read_metadata
 from xl_suite.dataset.expected import Expected, choose_marks
 from xl_suite.dataset.folder import find_config, list_languages, read_benchmark
 from xl_suite.errors import BadInput
@@ -29,8 +30,6 @@ class Benchmarks:
     _rows: dict[tuple[Path, str], list[BenchmarkRow]] = field(default_factory=dict)
 
     def name(self, folder: Path) -> str:
-        from xl_suite.dataset.card import read_metadata
-
         if folder not in self._names:
             card = folder / "README.md"
             text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from xl_suite.leaderboard.metrics import AVERAGE, RUBRIC, Cell, Cells
 from xl_suite.leaderboard.results import Found
+from xl_suite.rating.ratings import read_ratings
+from xl_suite.rating.scores import score_ratings as score
 
 MEAN = "average"  # what `score` calls the mean of the criteria
 
@@ -63,9 +65,6 @@ def _to_cell(values: Sequence[float]) -> Cell:
 
 
 def _score(paths: Sequence[Path], resamples: int) -> dict[str, dict[str, list[float]]]:
-    from xl_suite.rating.ratings import read_ratings
-    from xl_suite.rating.scores import score_ratings as score
-
     answer = score([row for path in paths for row in read_ratings(path)], resamples=resamples)
     languages = answer.get("languages") or {answer["language"] or "": answer}
     cells: dict[str, dict[str, list[float]]] = {}

@@ -12,6 +12,8 @@ from typing import Any
 from xl_suite.dataset.expected import find_expected, list_benchmarks
 from xl_suite.display import Shown, render_table
 from xl_suite.errors import BadInput
+from xl_suite.fidelity.error import find_error
+from xl_suite.fidelity.support import find_support
 from xl_suite.judging.annotations import Annotation, choose_languages, scale_preference
 from xl_suite.languages import parse_languages
 from xl_suite.rating.ratings import list_ratings, read_ratings
@@ -87,9 +89,6 @@ class Scores(Shown):
 
 def _warn_of_languages(languages: Sequence[str]) -> None:
     """Says of which languages the gate cannot tell answers, and of which its error was never measured."""
-    from xl_suite.fidelity.error import find_error
-    from xl_suite.fidelity.support import find_support
-
     for language in languages:
         support = find_support(language)
         if not support.known:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xl_suite.dataset.expected import Expected
+from xl_suite.fidelity.repeats import count_repeats, is_constant
 from xl_suite.judging.annotations import Annotation
 from xl_suite.scoring.answers import (
     Answers,
@@ -196,8 +197,6 @@ def _describe_spread(spread: RunSpread | None) -> dict[str, Any]:
 
 def _describe_answers(answers: Answers) -> dict[str, Any]:
     """Lengths, truncation, fidelity; constant: how many outputs repeat one text, is_constant: whether too many do."""
-    from xl_suite.fidelity.repeats import count_repeats, is_constant
-
     keys: dict[str, Any] = {
         "avg_length": measure_lengths(answers.model),
         "avg_length_reference": measure_lengths(answers.reference),

@@ -8,7 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from xl_suite.fidelity.repeats import count_repeats, is_constant
 from xl_suite.judging.annotations import Annotation, scale_preference
+from xl_suite.judging.pairwise import read_logprobs, read_text
+from xl_suite.judging.verdicts import turn
 from xl_suite.languages import find_language
 from xl_suite.publishing.checks import Findings
 from xl_suite.records import BenchmarkRow, ModelOutput
@@ -184,8 +187,6 @@ def check_texts(
 
 def check_repeats(outputs: Mapping[str, Sequence[ModelOutput]]) -> Iterator[str]:
     """Whether one text is said in several languages; within one language `check_fidelity` tells."""
-    from xl_suite.fidelity.repeats import count_repeats, is_constant
-
     texts = [row.output for rows in outputs.values() for row in rows]
     repeats = count_repeats(texts)
     if len(outputs) > 1 and is_constant(repeats, len(texts)):
@@ -197,9 +198,6 @@ def check_repeats(outputs: Mapping[str, Sequence[ModelOutput]]) -> Iterator[str]
 
 def check_verdicts(language: str, annotations: Sequence[Annotation], annotator: Annotator) -> Iterator[str]:
     """Each preference against what the judge's server sent, which stands beside it."""
-    from xl_suite.judging.pairwise import read_logprobs, read_text
-    from xl_suite.judging.verdicts import turn
-
     differing = []
     for row in annotations:
         read_as = annotator if row.annotator == annotator.name else replace(annotator, exact=False)

@@ -9,9 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from xl_suite.chat.answers import answer_from_json, answer_to_json
+from xl_suite.chat.budget import prices
 from xl_suite.chat.calls import Answer
+from xl_suite.chat.journal import Journal
+from xl_suite.chat.journal_file import MAGIC
+from xl_suite.chat.reading import RETRIES
+from xl_suite.chat.replay import open_replay, read_text
+from xl_suite.chat.shapes import PLAIN, Shape
+from xl_suite.chat.wire import build_body, dump, load
 from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
+from xl_suite.judging.pairwise import Method, Pair, Question, make_calls
 from xl_suite.records import ModelOutput
 
 
@@ -31,12 +40,6 @@ class UsedCall:
 
 def read_journals(paths: Sequence[Path]) -> Iterator[UsedCall]:
     """Every answer of the journals, SQLite or JSONL. Raises JournalError for a file that is neither."""
-    from xl_suite.chat.answers import answer_from_json
-    from xl_suite.chat.journal import Journal
-    from xl_suite.chat.journal_file import MAGIC
-    from xl_suite.chat.replay import open_replay, read_text
-    from xl_suite.chat.wire import load
-
     for path in paths:
         with path.open("rb") as file:
             is_sqlite = file.read(len(MAGIC)) == MAGIC
@@ -75,8 +78,6 @@ def find_responses(calls: Iterable[UsedCall], outputs: Iterable[ModelOutput]) ->
 
 def _identify(body: Mapping[str, Any], sample: int) -> tuple[bytes, Any, int]:
     """What tells a judge's calls apart, whatever shape they were sent in: messages, length and sample."""
-    from xl_suite.chat.wire import dump
-
     return dump(body["messages"]), body.get("max_completion_tokens", body.get("max_tokens")), sample
 
 
@@ -84,11 +85,6 @@ def find_judgements(
     calls: Iterable[UsedCall], annotations: Sequence[Annotation], annotator: Annotator
 ) -> list[UsedCall]:
     """The judge's calls behind these annotations, those included whose verdict could not be read."""
-    from xl_suite.chat.reading import RETRIES
-    from xl_suite.chat.shapes import PLAIN, Shape
-    from xl_suite.chat.wire import build_body
-    from xl_suite.judging.pairwise import Method, Question, make_calls
-
     wanted = set()
     for row in annotations:
         question = Question(pair_of(row), switched=row.order == "21")
@@ -110,8 +106,6 @@ def find_judgements(
 
 def pair_of(row: Annotation) -> Any:
     """The pair that an annotation judges."""
-    from xl_suite.judging.pairwise import Pair
-
     return Pair(
         row.id,
         row.dataset,
@@ -154,9 +148,6 @@ def describe_calls(calls: Sequence[UsedCall], expected: int) -> dict[str, Any]:
 
 def fingerprint(calls: Sequence[UsedCall]) -> str:
     """SHA-256 over the keys and answers of the calls, sorted by key, in whatever order they were made."""
-    from xl_suite.chat.answers import answer_to_json
-    from xl_suite.chat.wire import dump
-
     digest = hashlib.sha256()
     for call in sorted(calls, key=lambda call: call.key):
         digest.update(call.key + hashlib.sha256(dump(answer_to_json(call.answer))).digest())
@@ -181,8 +172,6 @@ def _describe_prompts(calls: Sequence[UsedCall]) -> dict[str, Any]:
 
 def _price(calls: Sequence[UsedCall]) -> float | None:
     """Dollars by the price list; None where it lacks a model, or a local one cost nothing by the call."""
-    from xl_suite.chat.budget import prices
-
     known = {price.model: price for price in prices()}
     if any(call.model not in known for call in calls):
         return None
@@ -197,8 +186,6 @@ def _describe_kind(call: UsedCall) -> str:
 
 def _distinct(bodies: Sequence[dict[str, Any]]) -> Any:
     """The parameters, where they are all the same, else a list of the different ones."""
-    from xl_suite.chat.wire import dump, load
-
     values = sorted({dump(body) for body in bodies})
     return load(values[0]) if len(values) == 1 else [load(value) for value in values]
 
