@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Watched
-from tests.leaderboard_results import HOSTILE, SENTENCES, write_annotations
+from tests.leaderboard_results import ENGLISH, HOSTILE, SENTENCES, write_annotations
 from xl_suite.leaderboard.site import build_site
 
 MAIN = "section.board:not(.paper)"
@@ -154,30 +157,133 @@ def test_plots_show_every_language_with_its_intervals(page: Page, site: Path) ->
     expect(first.locator("li")).to_have_count(40)
 
 
-def test_a_models_page_switches_language_and_between_worst_and_best(page: Page, site: Path) -> None:
+def wait_for_prompts(page: Page, mark: str) -> None:
+    """mark: the run's number and the language, of which all prompts have to be there."""
+    expect(page.locator(f'html[data-ready="{mark}"]')).to_be_attached()
+
+
+def test_a_models_page_has_every_prompt_in_every_language(page: Page, site: Path) -> None:
     board = open_index(page, site)
     board.get_by_role("link", name="model 07", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("model 07")
     assert page.locator("table.scores tbody tr").count() == 6
-    expect(page.locator(".case")).to_have_count(10)
-    first = page.locator(".case").first
-    expect(first.locator(".preference")).to_contain_text("prefers the reference")
-    expect(first.locator(".verdict.right")).to_have_count(2)
-    assert first.locator(".text").first.get_attribute("lang") == "de"
-    expect(first.locator("mark").first).to_contain_text("ganz normaler deutscher Satz")
+    expect(page.locator("#status")).to_contain_text("German: 24 of 24 prompts")
+    detail = page.locator("#detail")
+    expect(detail.get_by_role("heading", level=3)).to_contain_text("Prompt 1")
+    expect(detail.locator(".verdict.right")).to_have_count(2)
+    assert detail.locator(".text").first.get_attribute("lang") == "de"
+    expect(detail.locator("mark").first).to_contain_text("ganz normaler deutscher Satz")
     page.get_by_label("Chinese").check()
-    assert first.locator(".text").first.get_attribute("lang") == "zh"
-    expect(first).to_contain_text("这是一个关于天气")
-    page.get_by_label("best", exact=True).check()
-    expect(page.locator(".case").first.locator(".preference")).to_contain_text("prefers the model")
+    wait_for_prompts(page, "0 zho")
+    assert detail.locator(".text").first.get_attribute("lang") == "zh"
+    expect(detail).to_contain_text("这是一个关于天气")
+    page.get_by_label("Order").select_option("best first")
+    page.get_by_role("listbox").press("Home")
+    expect(detail.locator(".preference")).to_contain_text("prefers the model")
     assert "language=zho" in page.url
-    page.reload()
-    expect(page.locator("#status")).to_contain_text("Chinese: the 10 best of 24 prompts")
-    link = page.locator("#status a")
+    assert "order=best" in page.url
+    detail.get_by_text("Raw JSON").click()
+    record = json.loads(detail.locator("pre").inner_text())
+    assert record["language"] == "zho"
+    assert record["preference"] > 0.5
+    link = detail.get_by_role("link", name="All answers in Chinese as JSON")
     target = Path(unquote(link.evaluate("node => node.href").removeprefix("file://")))
-    assert target.is_file()
+    rows = json.loads(target.read_bytes())
+    (row,) = [row for row in rows if row["id"] == record["id"]]
+    assert {key: record[key] for key in ("output", "reference", "preference", "gated_preference")} == {
+        key: row[key] for key in ("output", "reference", "preference", "gated_preference")
+    }
     page.get_by_role("link", name="All models").click()
     expect(page.locator(MAIN).first).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def long_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One model with 300 prompts by two judges: every tenth answer is in English, one is empty, one is long."""
+    folder = tmp_path_factory.mktemp("long")
+    german = SENTENCES["deu"]
+    outputs = [
+        ENGLISH + f" {number}." if number % 10 == 0 else f"{german} {german} {number}." for number in range(300)
+    ]
+    outputs[4] = ""
+    outputs[7] = f"{german} " * 60
+    shares = [number % 3 / 2 for number in range(300)]
+    write_annotations(folder / "r", "m", shares, languages=["deu"], outputs=outputs)
+    other = [1 - share if number < 6 else share for number, share in enumerate(shares)]
+    write_annotations(folder / "r", "m", other, languages=["deu"], outputs=outputs, judge="other", place="other")
+    return build_site([folder / "r"], folder / "site", resamples=50).folder
+
+
+def test_a_long_list_draws_what_is_seen_and_goes_to_its_end(page: Page, long_site: Path) -> None:
+    page.goto((long_site / "models" / "m.html").as_uri())
+    wait_for_prompts(page, "0 deu")
+    listed = page.get_by_role("listbox", name="Prompts")
+    assert listed.get_by_role("option").count() < 40
+    height = page.evaluate("document.documentElement.scrollHeight")
+    listed.press("End")
+    expect(listed.get_by_role("option", selected=True)).to_contain_text("Prompt 300:")
+    expect(listed.get_by_role("option", selected=True)).to_have_attribute("aria-posinset", "300")
+    expect(page.locator("#detail h3")).to_contain_text("Prompt 300")
+    assert listed.get_by_role("option").count() < 40
+    for key, number in (("ArrowUp", 299), ("Home", 1), ("ArrowDown", 2)):
+        listed.press(key)
+        expect(page.locator("#detail h3")).to_have_text(f"Prompt {number}")
+    assert page.evaluate("document.documentElement.scrollHeight") == height
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator("#detail h3")).to_have_text("Prompt 3")
+
+
+def test_prompts_can_be_searched_filtered_and_linked(page: Page, long_site: Path) -> None:
+    page.goto((long_site / "models" / "m.html").as_uri())
+    wait_for_prompts(page, "0 deu")
+    status = page.locator("#status")
+    for label, option, count in (
+        ("Language verdict", "wrong language", 30),
+        ("Language verdict", "empty", 1),
+        ("Judge", "prefers the model", 100),
+        ("Judge", "no difference", 100),
+        ("Length", "over 3,000", 1),
+        ("Length", "up to 200 characters", 299),
+    ):
+        page.get_by_role("combobox", name=label, exact=True).select_option(option)
+        expect(status).to_contain_text(f"German: {count} of 300")
+        page.get_by_role("combobox", name=label, exact=True).select_option("any")
+    page.get_by_label("Judges disagree").check()
+    expect(status).to_contain_text("German: 4 of 300")
+    page.get_by_label("Judges disagree").uncheck()
+    page.get_by_label("Flagged").check()
+    expect(status).to_contain_text("German: 1 of 300")
+    expect(page.locator("#detail")).to_contain_text("Flagged: empty.")
+    page.get_by_label("Flagged").uncheck()
+    page.get_by_label("Search").fill("english SENTENCE")
+    expect(status).to_contain_text("German: 30 of 300")
+    page.get_by_label("Search").fill("#251")
+    expect(status).to_contain_text("German: 1 of 300")
+    expect(page.locator("#detail h3")).to_have_text("Prompt 251")
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    wait_for_prompts(page, "0 deu")
+    expect(page.locator("#detail h3")).to_have_text("Prompt 251")
+    page.goto("about:blank")
+    page.goto(re.sub("q=[^&]*&", "", address))
+    wait_for_prompts(page, "0 deu")
+    expect(page.get_by_role("listbox", name="Prompts").get_by_role("option", selected=True)).to_contain_text(
+        "Prompt 251:"
+    )
+    page.get_by_label("Search").fill("no such words")
+    expect(page.get_by_text("No prompt fits the filters.")).to_be_visible()
+
+
+def test_a_data_file_that_is_missing_is_said(page: Page, watched: Watched, site: Path, tmp_path: Path) -> None:
+    shutil.copytree(site, tmp_path / "site", ignore=shutil.ignore_patterns(".scores", "answers"))
+    page.goto((tmp_path / "site" / "models" / "model-07.html").as_uri())
+    expect(page.locator("#status")).to_contain_text("could not be loaded")
+    expect(page.locator("table.scores tbody tr")).to_have_count(6)
+    assert [
+        message for message in watched.messages if "ERR_FILE_NOT_FOUND" not in message and "/deu.js" not in message
+    ] == []
+    watched.messages.clear()
 
 
 def test_text_from_right_to_left_and_passages_in_another_language(page: Page, tmp_path: Path) -> None:
@@ -186,7 +292,8 @@ def test_text_from_right_to_left_and_passages_in_another_language(page: Page, tm
     write_annotations(tmp_path / "r", "m", [0.1, 0.2, 0.3], languages=["ara"], outputs=outputs)
     site = build_site([tmp_path / "r"], tmp_path / "site", resamples=50)
     page.goto((site.folder / "models" / "m.html").as_uri())
-    mixed, wrong = page.locator(".case").nth(0), page.locator(".case").nth(1)
+    wait_for_prompts(page, "0 ara")
+    mixed = wrong = page.locator("#detail")
     lines = mixed.locator(".answer").first.locator(".text li")
     directions = lines.evaluate_all("nodes => nodes.map(node => getComputedStyle(node).direction)")
     assert directions == ["rtl", "ltr"]
@@ -197,7 +304,6 @@ def test_text_from_right_to_left_and_passages_in_another_language(page: Page, tm
     assert lines.nth(0).locator("mark").inner_text().endswith(".")  # to the end of its sentence
     expect(lines.nth(1).locator(".found")).to_contain_text("English")
     assert lines.nth(1).locator("mark").get_attribute("lang") == "en"
-    expect(wrong.locator(".verdict.wrong")).to_have_count(1)
     # Nothing of a text is lost by marking it.
     shown = (
         mixed.locator(".text")
@@ -208,13 +314,15 @@ def test_text_from_right_to_left_and_passages_in_another_language(page: Page, tm
         )
     )
     assert "\n".join(shown) == outputs[0]
+    page.get_by_role("listbox").press("ArrowDown")
+    expect(wrong.locator(".verdict.wrong")).to_have_count(1)
 
 
 def test_a_model_with_two_judges_shows_either(page: Page, site: Path) -> None:
     page.goto((site / "models" / "model-03.html").as_uri())
     page.get_by_label("Judged").select_option(index=1)
     expect(page.locator("#origin")).to_contain_text("second judge")
-    expect(page.locator(".case .preference").first).to_contain_text("no difference")
+    expect(page.locator("#detail .preference")).to_contain_text("no difference")
     assert "run=1" in page.url
 
 
@@ -254,6 +362,7 @@ def test_it_can_be_read_without_eyes(page: Page, site: Path) -> None:
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(node => node.id)")
     assert len(ids) == len(set(ids))
     page.goto((site / "models" / "model-05.html").as_uri())
+    wait_for_prompts(page, "0 deu")
     levels = [
         int(tag[1])
         for tag in page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(node => node.tagName)")
@@ -291,6 +400,7 @@ def test_light_and_dark_follow_the_system_and_the_button(page: Page, site: Path)
         for selector in ("body", ".lede", "tbody .rank", "tbody small", "nav a", ".class"):
             assert contrast(page, selector) >= 4.5, (scheme, selector)
         page.goto((site / "models" / "model-05.html").as_uri())
+        wait_for_prompts(page, "0 deu")
         for selector in (".verdict.right", ".role", ".preference", ".found"):
             assert contrast(page, selector) >= 4.5, (scheme, selector)
     assert colors[0] != colors[1]
@@ -312,6 +422,7 @@ def test_no_width_breaks_the_page(page: Page, site: Path) -> None:
         open_index(page, site)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.goto((site / "models" / "model-05.html").as_uri())
+        wait_for_prompts(page, "0 deu")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -332,11 +443,12 @@ def test_hostile_outputs_do_nothing(page: Page, hostile_site: Path) -> None:
     assert link.locator("bdi").evaluate("node => getComputedStyle(node).unicodeBidi").startswith("isolate")
     link.click()
     found = set()
-    for code in ("German", "Chinese"):
-        page.get_by_label(code).check()
-        for kind in ("worst", "best"):
-            page.get_by_label(kind, exact=True).check()
-            expect(page.locator(".case")).to_have_count(len(HOSTILE) // 2)
+    for code, name in (("deu", "German"), ("zho", "Chinese")):
+        page.get_by_label(name).check()
+        wait_for_prompts(page, f"0 {code}")
+        for number in range(1, len(HOSTILE) + 1):
+            page.get_by_label("Search").fill(f"#{number}")
+            expect(page.locator("#detail h3")).to_have_text(f"Prompt {number}")
             found |= set(page.locator(".answer .text").evaluate_all("nodes => nodes.map(node => node.textContent)"))
     for text in HOSTILE[:6]:
         plain = text.replace("\n", "")
@@ -357,6 +469,7 @@ def test_hostile_outputs_do_nothing(page: Page, hostile_site: Path) -> None:
 
 def test_text_that_turns_around_stays_within_its_line(page: Page, hostile_site: Path) -> None:
     page.goto(next(iter((hostile_site / "models").glob("*evil*"))).as_uri())
+    wait_for_prompts(page, "0 deu")
     lines = page.locator(".text li, .prompt p")
     modes = set(lines.evaluate_all("nodes => nodes.map(node => getComputedStyle(node).unicodeBidi)"))
     assert modes == {"isolate"}

@@ -109,8 +109,8 @@ def test_pages_and_csv_hold_the_replacement_and_their_json_the_escape(tmp_path: 
     assert "<title>Title \ufffd</title>" in site.index.read_text(encoding="utf-8")
     table = csv.DictReader(io.StringIO((tmp_path / "site" / "leaderboard.csv").read_text(encoding="utf-8")))
     assert {row["model"] for row in table} == {"model \ufffd"}
-    (page,) = (tmp_path / "site" / "models").iterdir()
-    assert f"so {escape_surrogates(HALF)}" in page.read_text(encoding="utf-8")
+    (data,) = (tmp_path / "site" / "answers").rglob("deu.js")
+    assert f"so {escape_surrogates(HALF)}" in data.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("dump", [embed, dump_json])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xl_suite.cli.options import Outcome, add_json, add_out, positive_int
 
-SUMMARY = "Build a leaderboard: a page that needs no network, one a model, all answers beside them, and a CSV."
+SUMMARY = "Build a leaderboard: a page that needs no network, one per model with all of its answers, and a CSV."
 EXAMPLES = """\
 examples:
   xl-suite leaderboard results --out leaderboard

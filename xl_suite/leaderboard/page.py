@@ -1,8 +1,8 @@
-"""Writes the leaderboard's pages: template, style, script and data in one file that loads nothing else.
+"""Writes the leaderboard's pages: template, style, script and the tables' data in one file.
 
 Everything that models, judges and people named is data: it reaches the page as JSON in which no tag can begin, and
 the scripts show it with textContent alone. The content security policy names the hash of the one style and of the
-one script that may act; nothing else is loaded or run, and nothing is sent.
+one script that may act; beside it only the folder's own data files are loaded, and nothing is sent.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -45,26 +44,18 @@ def render_page(template: str, scripts: tuple[str, ...], *, title: str, data: st
 def policy(style: str, script: str) -> str:
     """The content security policy under which only this style and this script count."""
     return (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
+        # `self` is the site's own server; `file:` counts only for a page that was opened from a file.
+        f"default-src 'none'; script-src '{_hash(script)}' 'self' file:; style-src '{_hash(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
 
 def embed(value: Any) -> str:
     """JSON that can stand in a <script type="application/json">: no character of it can begin a tag or a comment."""
-    return embed_json(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
-
-
-def embed_json(text: str) -> str:
-    """The same for JSON that is text already. `<`, `>` and `&` only ever stand in its strings."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return escape_surrogates(text)
-
-
-def join_embedded(parts: Mapping[str, str]) -> str:
-    """An object of parts that were embedded before, so that large ones need not be parsed again."""
-    return "{" + ",".join(f"{embed(key)}:{text}" for key, text in parts.items()) + "}"
 
 
 def clean_title(text: str) -> str:

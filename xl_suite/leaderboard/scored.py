@@ -1,4 +1,4 @@
-"""Scores one model by one judge for the leaderboard, once: the score, telling prompts, and all answers as files.
+"""Scores one model by one judge for the leaderboard, once: the score, and all answers as files.
 
 Looking at the languages of 9,000 answers and resampling take far longer than writing a page. So what was scored is
 kept in a folder named by a hash of everything that it depends on, this package's rules for it included.
@@ -16,17 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from xl_suite.errors import BadRecord
 from xl_suite.judging.annotations import Annotation, read_file
+from xl_suite.leaderboard.answer_files import PROMPTS, Judged, dump, write_answers
 from xl_suite.records import atomic_folder
-from xl_suite.surrogates import escape_surrogates
 
 if TYPE_CHECKING:
-    from xl_suite.fidelity import Verdict
-    from xl_suite.scoring.answers import Answers, Look
+    from xl_suite.scoring.answers import Look
     from xl_suite.scoring.preferences import Preferences
 
-SHOWN = 10  # worst and best prompts of a language on a model's page
-MOST_CHARACTERS = 6000  # of one text on a page; the files beside it have all of it
-_RULES = ("annotations.py", "fidelity", "scoring", "leaderboard/scored.py")
+SUMMARY = "summary.json"
+_RULES = ("judging/annotations.py", "fidelity", "scoring", "leaderboard/scored.py", "leaderboard/answer_files.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +65,19 @@ def _hash_rules() -> str:
     package = Path(str(files("xl_suite")))
     for name in _RULES:
         place = package / name
-        for path in sorted(place.iterdir()) if place.is_dir() else [place]:
-            if path.is_file():
-                digest.update(path.read_bytes())
+        inner = (path for path in place.iterdir() if path.is_file()) if place.is_dir() else [place]
+        for path in sorted(inner):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def score_job(job: Job, folder: Path, resamples: int, known: dict[Look, Any] | None = None) -> None:
-    """Scores a job into `folder`: summary.json, cases.json, and the answers as <language>.json.
+    """Scores a job into `folder`: SUMMARY and the answers as `write_answers` writes them.
 
     known: what was found of references before; this job's is added. Raises BadRecord where a prompt is judged in
     two of the files.
     """
-    from xl_suite.scoring.answers import collect_answers, look_at_languages, read_reasons
+    from xl_suite.scoring.answers import collect_answers, gate_language, look_at_languages, read_reasons
     from xl_suite.scoring.preferences import tabulate_preferences
     from xl_suite.scoring.scores import score_annotations
 
@@ -119,28 +117,19 @@ def score_job(job: Job, folder: Path, resamples: int, known: dict[Look, Any] | N
         "covariance": _covary(table),
         "references": _digest_references(table),
     }
-    cases = {}
+    judged = [
+        Judged(
+            table,
+            column,
+            answers[language],
+            None if (gated := gate_language(table, column, answers[language], "both")) is None else gated.values,
+            job.expected.get(language, {}),
+        )
+        for column, language in enumerate(table.languages)
+    ]
     with atomic_folder(folder) as temporary:
-        for column, language in enumerate(table.languages):
-            told = _tell_cases(table, column, answers[language])
-            chosen = _choose(told)
-            cases[language] = {"n": len(told), **{kind: [_cut(case) for case in chosen[kind]] for kind in chosen}}
-            (temporary / f"{language or 'all'}.json").write_bytes(dump(told, indent=True))
-        (temporary / "cases.json").write_bytes(dump(cases))
-        (temporary / "summary.json").write_bytes(dump(summary))
-
-
-def dump(value: Any, *, indent: bool = False) -> bytes:
-    """JSON; lone surrogates, which UTF-8 cannot hold, stay escaped."""
-    import json
-
-    import orjson
-
-    try:
-        return orjson.dumps(value, option=(orjson.OPT_INDENT_2 if indent else 0) | orjson.OPT_NON_STR_KEYS)
-    except TypeError:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2 if indent else None)
-        return escape_surrogates(text).encode("utf-8")
+        write_answers(temporary, folder.parent / PROMPTS, judged, rows)
+        (temporary / SUMMARY).write_bytes(dump(summary))
 
 
 def _refuse_doubled(rows: Sequence[Annotation], job: Job) -> None:
@@ -190,54 +179,3 @@ def _digest_references(table: Preferences) -> dict[str, dict[str, str]]:
         text = row.output_1.encode("utf-8", "surrogatepass")
         digests[language][str(prompt)] = hashlib.blake2b(text, digest_size=4).hexdigest()
     return digests
-
-
-def _tell_cases(table: Preferences, column: int, answers: Answers) -> list[dict[str, Any]]:
-    """Every judged prompt of a language, in the order of the prompts; preference from 0 (lost) to 1 (won) or null."""
-    import math
-
-    language = table.languages[column]
-    own = answers.fidelity.verdicts if answers.fidelity else [None] * len(answers.cells)
-    theirs = answers.reference_fidelity.verdicts if answers.reference_fidelity else [None] * len(answers.cells)
-    cases = []
-    for place, (run, at) in enumerate(answers.cells):
-        prompt = table.prompts[at]
-        row = table.rows[run, prompt, language]
-        share = float(table.values[run, at, column])
-        cases.append(
-            {
-                "id": row.id,
-                "run": run,
-                "instruction": row.instruction,
-                "output": row.output_2,
-                "reference": row.output_1,
-                "preference": None if math.isnan(share) else round(share, 4),
-                "order": row.order,
-                "verdict": _tell_verdict(own[place]),
-                "reference_verdict": _tell_verdict(theirs[place]),
-                "finish_reason": answers.model[place].finish_reason,
-                "reference_finish_reason": answers.reference[place].finish_reason,
-            }
-        )
-    return cases
-
-
-def _tell_verdict(verdict: Verdict | None) -> dict[str, Any] | None:
-    if verdict is None:
-        return None
-    lines = [[line.line, line.language, line.probability, line.text] for line in verdict.lines]
-    return {"verdict": verdict.verdict, "note": verdict.note, "lines": lines}
-
-
-def _choose(cases: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The SHOWN worst and best, none of them both."""
-    judged = sorted((case for case in cases if case["preference"] is not None), key=lambda case: case["preference"])
-    half = (len(judged) + 1) // 2
-    return {"worst": judged[:half][:SHOWN], "best": judged[half:][::-1][:SHOWN]}
-
-
-def _cut(case: dict[str, Any]) -> dict[str, Any]:
-    """The case with its texts cut to what a page shows; `cut` has the full length of those that were."""
-    texts = {name: case[name] for name in ("instruction", "output", "reference")}
-    long = {name: len(text) for name, text in texts.items() if len(text) > MOST_CHARACTERS}
-    return case | {name: texts[name][:MOST_CHARACTERS] for name in long} | ({"cut": long} if long else {})

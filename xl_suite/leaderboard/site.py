@@ -1,6 +1,7 @@
-"""Builds the leaderboard's folder: index.html, a page a model, the full answers beside them, and a CSV.
+"""Builds the leaderboard's folder: index.html, one page per model, one that compares two, the answers, and a CSV.
 
-    DIR/index.html  DIR/leaderboard.csv  DIR/models/<model>.html  DIR/answers/<model>/<scores>/<language>.json
+    DIR/index.html  DIR/compare.html  DIR/leaderboard.csv  DIR/models/<model>.html
+    DIR/answers/<model>/<scores>/<language>.json  DIR/prompts/<hash>.js: see `answer_files`
 
 DIR/.scores keeps what was scored, so that the next build pays only for what is new; the pages don't need it.
 """
@@ -20,20 +21,22 @@ from urllib.parse import quote
 
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
+from xl_suite.leaderboard.answer_files import PROMPTS, list_shared
 from xl_suite.leaderboard.jobs import name_places, plan_jobs
 from xl_suite.leaderboard.mapped import mapped_boards
 from xl_suite.leaderboard.metrics import list_metrics
 from xl_suite.leaderboard.models import read_models
-from xl_suite.leaderboard.page import embed, embed_json, join_embedded, render_page
+from xl_suite.leaderboard.page import embed, render_page
 from xl_suite.leaderboard.rated import score_ratings
 from xl_suite.leaderboard.results import MARKER, find_results, is_site
-from xl_suite.leaderboard.scored import Job, hash_job, score_job
+from xl_suite.leaderboard.scored import SUMMARY, Job, hash_job, score_job
 from xl_suite.leaderboard.table import Board, Row, boards_to_json, build_boards, paper_boards, write_csv
 from xl_suite.records import write_text
 
 SCORES = ".scores"
 PARALLEL_BYTES = 4_000_000  # of annotations, from which on processes are worth their start
-_OURS = ("index.html", "leaderboard.csv", "models", "answers", SCORES, MARKER)
+_OURS = ("index.html", "compare.html", "leaderboard.csv", "models", "answers", PROMPTS, SCORES, MARKER)
+MODEL_SCRIPTS = ("shared.js", "prompts.js", "model.js")
 
 Report = Callable[[str], None]
 
@@ -104,7 +107,7 @@ def build_site(
     _write_marker(out)
     _score_all(new, scores, resamples, workers, report)
     places = name_places([job.generator for job in jobs])
-    summaries = [json.loads((scores / digest / "summary.json").read_bytes()) for digest in digests]
+    summaries = [json.loads((scores / digest / SUMMARY).read_bytes()) for digest in digests]
     rated, kept = score_ratings(found.ratings, found.outputs, scores, resamples)
     models = read_models(found.models)
     boards = build_boards(zip(jobs, digests, summaries, strict=True), places, models, rated)
@@ -114,11 +117,7 @@ def build_site(
     write_text(out / "leaderboard.csv", write_csv(shown))
     data = {"title": title, **_describe(shown), "boards": boards_to_json(shown)}
     write_text(out / "index.html", render_page("page.html", ("shared.js", "page.js"), title=title, data=embed(data)))
-    for stale in set(os.listdir(scores)) - set(digests) - kept:
-        if (scores / stale).is_dir():
-            shutil.rmtree(scores / stale, ignore_errors=True)
-        else:
-            (scores / stale).unlink()
+    _forget(scores, set(digests), kept)
     judged = {job.generator for job in jobs} | {job.reference for job in jobs}
     return Site(
         folder=out,
@@ -143,6 +142,19 @@ def check_out(out: Path) -> None:
             f"{out} holds {found}, which is no part of a leaderboard; nothing was changed. "
             "Name a new or an empty folder with --out."
         )
+
+
+def _forget(scores: Path, digests: set[str], kept: set[str]) -> None:
+    """Deletes the scores that no job has any more, and the prompts that only those had."""
+    for stale in set(os.listdir(scores)) - digests - kept - {PROMPTS}:
+        if (scores / stale).is_dir():
+            shutil.rmtree(scores / stale, ignore_errors=True)
+        else:
+            (scores / stale).unlink()
+    if (scores / PROMPTS).is_dir():
+        shared = {name for digest in digests for name in list_shared(scores / digest)}
+        for name in set(os.listdir(scores / PROMPTS)) - shared:
+            (scores / PROMPTS / name).unlink()
 
 
 def _write_marker(out: Path) -> None:
@@ -191,29 +203,31 @@ def _describe(boards: Sequence[Board]) -> dict[str, Any]:
 
 
 def _write_models(out: Path, boards: Sequence[Board], places: dict[str, str], scores: Path, title: str) -> None:
+    """The page of each model, and the files that the pages load; what an earlier build left is deleted."""
     rows: dict[str, list[tuple[Board, Row]]] = {name: [] for name in places}
     for board in boards:
         for row in board.rows:
             rows[row.name].append((board, row))
     written = set()
     for name, own in rows.items():
-        parts = []  # a page holds what its model's tables hold, and its telling prompts
+        runs = []  # a page holds what its model's tables hold
         for board, row in own:
+            kept = scores / row.digest
             folder = out / "answers" / row.place / row.digest[:12]
-            for file in sorted((scores / row.digest).iterdir()):
-                if file.name not in ("summary.json", "cases.json"):
-                    _link(file, folder / file.name)
-                    written.add(folder / file.name)
-            cases = embed_json((scores / row.digest / "cases.json").read_text(encoding="utf-8"))
+            for file in sorted(kept.iterdir()):
+                if file.name != SUMMARY:
+                    written.add(_link(file, folder / file.name))
+            for shared in sorted(list_shared(kept)):
+                written.add(_link(scores / PROMPTS / shared, out / PROMPTS / shared))
             (said,) = boards_to_json([_alone(board, row)])
             said["answers"] = f"../answers/{quote(row.place)}/{row.digest[:12]}/"
-            parts.append(join_embedded({"board": embed(said), "cases": cases}))
-        head = {"title": title, "name": name, **_describe([board for board, _ in own])}
-        data = embed(head)[:-1] + ',"runs":[' + ",".join(parts) + "]}"
+            runs.append({"board": said, "codes": list(row.languages)})
+        head = {"title": title, "name": name, "place": places[name], "root": "../", "runs": runs}
+        data = embed(head | _describe([board for board, _ in own]))
         page = out / "models" / f"{places[name]}.html"
-        write_text(page, render_page("model.html", ("shared.js", "model.js"), title=f"{name} · {title}", data=data))
+        write_text(page, render_page("model.html", MODEL_SCRIPTS, title=f"{name} · {title}", data=data))
         written.add(page)
-    for folder in (out / "models", out / "answers"):
+    for folder in (out / "models", out / "answers", out / PROMPTS):
         for file in sorted(folder.rglob("*"), reverse=True):
             if file.is_file() and file not in written:
                 file.unlink()
@@ -226,13 +240,14 @@ def _alone(board: Board, row: Row) -> Board:
     return replace(board, rows=[row])
 
 
-def _link(source: Path, target: Path) -> None:
-    """The file at another place, as a link where the disk allows it, else as a copy."""
+def _link(source: Path, target: Path) -> Path:
+    """Puts the file at `target` too, as a link where the disk allows it, else as a copy; returns `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() and os.path.samefile(source, target):
-        return
+        return target
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+    return target
