@@ -1,7 +1,8 @@
 """What the commands of a fixture have written, in the form in which two runs are compared.
 
 JSON, JSONL, CSV and Parquet are kept as they are, journals as the hash of their exported text. Of pages, cards and
-reports only the rows with numbers and the numbers of the text are kept, because their words and markup may change.
+reports only the rows with numbers and the numbers of the text are kept, because their words and markup may change;
+the scripts that hand a leaderboard's answers to its pages are left out, because the JSON beside them says the same.
 Three things are masked, because they are not a property of the results: the names of a leaderboard's folders of
 answers, which are hashes of the source code; this package's version; and how many of a run's calls waited for an
 identical call in flight, which depends on timing.
@@ -29,6 +30,7 @@ from xl_suite.chat.replay import export_journal
 DATA = (".json", ".jsonl", ".csv", ".parquet")
 TEXTS = (".md", ".html")
 NUMBERS = ".numbers.json"
+LEFT_OUT = (".js",)
 JOURNALS = "journals.json"
 # A number, with its decimals or its thousands; not a part of a word, of a name such as gpt-4o, or of a hash.
 _NUMBER = re.compile(r"(?<![\w.#-])[-−+]?\d+(?:[.,:/]\d+)*(?![\w-])")
@@ -41,7 +43,7 @@ def take_snapshot(work: Path, inputs: Path) -> dict[str, bytes]:
     found = {JOURNALS: _encode({path.name: hash_journal(path) for path in sorted((work / "journals").iterdir())})}
     for path in sorted(work.rglob("*")):
         place = path.relative_to(work)
-        hidden = any(part.startswith(".") for part in place.parts)
+        hidden = any(part.startswith(".") for part in place.parts) or path.suffix in LEFT_OUT
         if not path.is_file() or hidden or place.parts[0] == "journals" or (inputs / place).exists():
             continue
         name = "/".join(digests.get(part, part) for part in place.parts)
