@@ -196,6 +196,7 @@ def judge(
     method: str = "auto",
     samples: int = 1,
     max_tokens: int | None = None,
+    retry_unread: bool = False,
     languages: Languages = "all",
     limit: int | None = None,
     allow_partial: bool = False,
@@ -206,7 +207,8 @@ def judge(
 
     annotator: a name of `xl-suite annotators` or a folder. model: another judge than the annotator's own. order:
     `random` is AlpacaEval's draw, `both` judges each pair twice. method: how verdicts are read: `auto`, `logprobs`,
-    `sampled` or `parsed`. Judgements that failed are in the files without a preference and in `.judgement.failures`.
+    `sampled` or `parsed`. retry_unread: ask on where a verdict is unread after three samples.
+    Judgements that failed are in the files without a preference and in `.judgement.failures`.
     """
     from xl_suite.judging.annotator import read_annotator
     from xl_suite.judging.judge import choose_method, judge_pairs, plan_calls
@@ -218,7 +220,7 @@ def judge(
     if Path(out).exists() and not Path(out).is_dir():
         raise BadInput(f"{out} is a file. Name a folder with --out.")
     read = read_annotator(annotator)
-    parsed, options = _prepare(model or read.model, out, chat)
+    parsed, options = _prepare(model or read.spec, out, chat)
     everything = pair_outputs(
         _open_outputs(outputs, language),
         _open_outputs(reference, language),
@@ -236,7 +238,15 @@ def judge(
         if options.replay is None and (end := find_announced_end(parsed)):
             logger.warning("the judge %s will end (%s). Keep the journal.", parsed.name, end)
         judgement = judge_pairs(
-            pairs, read, parsed, options, order=order, method=method, samples=samples, max_tokens=max_tokens
+            pairs,
+            read,
+            parsed,
+            options,
+            order=order,
+            method=method,
+            samples=samples,
+            max_tokens=max_tokens,
+            retry_unread=retry_unread,
         )
         folder = write_judgement(Path(out), judgement, earlier)
         for note in judgement.noted:
@@ -258,6 +268,7 @@ def rate(
     method: str = "auto",
     samples: int = 1,
     max_tokens: int | None = None,
+    retry_unread: bool = False,
     languages: Languages = "all",
     limit: int | None = None,
     language: str = "",
@@ -266,6 +277,7 @@ def rate(
     """Has a judge rate outputs from 1 to 5 per criterion; writes `out/<generator>/<judge>/ratings-<language>.json`.
 
     rubrics: a folder with one `.txt` per criterion; None takes those of the package (paper, section 6).
+    retry_unread: ask on where a score is unread after three samples.
     """
     from xl_suite.rating.rate import choose_method, plan_calls, rate_outputs, select_outputs, write_ratings
     from xl_suite.rating.rubric import read_rubrics
@@ -276,7 +288,16 @@ def rate(
     chosen = select_outputs(_open_outputs(outputs, language), _join(languages), limit)
 
     def run() -> Rated:
-        ratings = rate_outputs(chosen, read, parsed, options, method=method, samples=samples, max_tokens=max_tokens)
+        ratings = rate_outputs(
+            chosen,
+            read,
+            parsed,
+            options,
+            method=method,
+            samples=samples,
+            max_tokens=max_tokens,
+            retry_unread=retry_unread,
+        )
         folder = write_ratings(Path(out), ratings)
         for note in ratings.noted:
             logger.info("note: %s", note)

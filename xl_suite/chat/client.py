@@ -159,6 +159,28 @@ class ChatClient:
         await self.ask_all(calls, take)
         return [results[place] for place in range(len(calls))]
 
+    async def look_up(self, calls: Sequence[Call]) -> list[Answer | None]:
+        """What the journal, or what is replayed, answers to each call; asks nothing."""
+        store = self._state.store
+        source = self._answers or store.journal
+        keys = [self._build(call).key for call in calls]
+        found: Mapping[bytes, Answer] = {} if source is None else await store.read(source.look_up, keys)
+        return [found.get(key) for key in keys]
+
+    async def recall(self, kind: str) -> list[str]:
+        """What the journal, or what is replayed, knows of the model under `kind` (`keep`), in the order it came."""
+        store = self._state.store
+        source = self._answers or store.journal
+        facts = [] if source is None else await store.read(source.facts)
+        return [value for model, name, value in facts if (model, name) == (self.model.key, kind)]
+
+    def keep(self, kind: str, value: Any) -> None:
+        """Writes to the journal what a run has learnt of the model, as JSON. A run that pays nothing writes nothing:
+        it learns the same again from the answers that it finds."""
+        writer = self._state.store.writer
+        if writer is not None:
+            writer.add_fact(Fact(self.model.key, kind, dump(value).decode("utf-8")))
+
     def stop(self) -> list[asyncio.Task[Any]]:
         """Cancels what is in flight; returns the tasks that end."""
         others = (self._looking, self._connecting)

@@ -184,6 +184,11 @@ def add_judging_options(parser: argparse.ArgumentParser, *, read: str, auto: str
         "--samples", type=positive_int, default=1, metavar="N", help=f"{read}s per row where sampled (default: 1)"
     )
     add_max_tokens(parser, f"a {read} in text", None, 4096)
+    parser.add_argument(
+        "--retry-unread",
+        action="store_true",
+        help=f"ask again, with new samples, for every {read} that is unread after three samples",
+    )
     add_language(parser)
     add_languages(parser)
     add_limit(parser)

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> Outcome:
         method=args.method,
         samples=args.samples,
         max_tokens=args.max_tokens,
+        retry_unread=args.retry_unread,
         languages=args.languages,
         limit=args.limit,
         language=args.language,

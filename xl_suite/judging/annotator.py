@@ -25,14 +25,19 @@ from xl_suite.records import write_text
 # A prompt_template that begins so is AlpacaEval's own, read from the installed package and never copied.
 ALPACA_EVAL = "alpaca_eval:"
 PLACEHOLDERS = {"instruction", "output_1", "output_2", "language"}
-PARSERS = {"logprob_parser", "regex_parser"}
+PARSERS = {"logprob_parser", "ranking_parser", "regex_parser"}
 # Keys of AlpacaEval's YAML that change nothing here, with the only values that do not.
 INERT: dict[str, tuple[Any, ...]] = {
     "fn_completions": ("openai_completions",),
     "completion_key": ("completions", "completions_all"),
     "batch_size": (1,),
     "is_randomize_output_order": (True,),
+    "processors_to_kwargs": ({"ChainOfThoughtProcessor": {}},),
 }
+# A key of this package's own: whether a tie is a verdict, a draw. alpaca_eval does not get it.
+TIE_KEY = "allow_tie"
+# The other name of two answers, by the one that a ranking is read for.
+OTHERS = {"model_1": "model_2", "m": "M", "output_1": "output_2", "a": "b", "A": "B"}
 DOCUMENTATION = {"pretty_name", "link"}
 # Fields of the request's body beside these; `extra_body` holds any others.
 EXTRA = {"extra_body", "max_completion_tokens", "reasoning_effort", "chat_template_kwargs"}
@@ -47,6 +52,8 @@ class Annotator:
     placeholders. verdicts: for text verdicts, regular expressions by the preference that a match means.
     numerator, denominators: the tokens of a verdict by logprobs. prompt_path: the file of the prompt.
     exact: whether these tokens are matched to the letter, by AlpacaEval's rule; else as labels (`weigh_labels`).
+    position: of the verdict's token. binarizes: whether the likelier label is the whole verdict. allows_tie: whether
+    a tie in text is a draw. base_url: the server of `model`, where the configuration names one.
     """
 
     name: str
@@ -59,6 +66,21 @@ class Annotator:
     prompt_path: Path
     config: Mapping[str, Any]
     exact: bool = False
+    position: int = 0
+    binarizes: bool = False
+    allows_tie: bool = False
+    base_url: str = ""
+
+    @property
+    def spec(self) -> str:
+        """The judge to ask by default, as a model's name: with the URL that the configuration gives, if any."""
+        return f"{self.model}@{self.base_url}" if self.base_url else self.model
+
+    @property
+    def digest(self) -> str:
+        """Of what the judge is asked and how its tokens are read, 12 digits."""
+        parts = [[(one.role, one.content) for one in self.messages], self.numerator, self.denominators, self.position]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -96,7 +118,7 @@ def read_annotator(name_or_folder: str) -> Annotator:
     folder = find_folder(name_or_folder)
     path = folder / "configs.yaml"
     config = _read_config(path)
-    unknown = set(config) - {*INERT, *DOCUMENTATION, "prompt_template", "completions_kwargs"}
+    unknown = set(config) - {*INERT, *DOCUMENTATION, TIE_KEY, "prompt_template", "completions_kwargs"}
     unknown -= {"fn_completion_parser", "completion_parser_kwargs"}
     if unknown:
         known = ", ".join(sorted({*INERT, "prompt_template", "completions_kwargs", "fn_completion_parser"}))
@@ -105,14 +127,21 @@ def read_annotator(name_or_folder: str) -> Annotator:
         if key in config and config[key] not in allowed:
             raise BadInput(f"{path}: {key} is {config[key]!r}; valid: {', '.join(map(repr, allowed))}.")
     kwargs = _mapping(config.get("completions_kwargs"), "completions_kwargs", path)
-    extra = set(kwargs) - SAMPLING - EXTRA - {"model_name", "price_per_token"}
+    extra = set(kwargs) - SAMPLING - EXTRA - {"model_name", "price_per_token", "requires_chatml", "client_kwargs"}
     if extra or not isinstance(kwargs.get("model_name"), str):
         wrong = f"{', '.join(sorted(extra))} unknown" if extra else "model_name is missing"
         known = ", ".join(sorted(SAMPLING | EXTRA))
         raise BadInput(f"{path}, completions_kwargs: {wrong}. Known: model_name, price_per_token, {known}.")
     prompt_path = _find_prompt(config.get("prompt_template"), path)
-    parser = _mapping(config.get("completion_parser_kwargs"), "completion_parser_kwargs", path)
-    numerator, denominators, verdicts = _read_parser(config.get("fn_completion_parser"), parser, path)
+    client = _mapping(kwargs.get("client_kwargs", {}), "client_kwargs", path)
+    if set(client) - {"base_url"}:
+        raise BadInput(f"{path}, client_kwargs: only base_url can be used here; found {', '.join(sorted(client))}.")
+    if not isinstance(config.get(TIE_KEY, False), bool):
+        raise BadInput(f"{path}: {TIE_KEY} is {config[TIE_KEY]!r}; valid: true, false.")
+    given = config.get("completion_parser_kwargs") or {}
+    parser = _mapping(given, "completion_parser_kwargs", path)
+    # Without a name it is alpaca_eval's default.
+    numerator, denominators, verdicts = _read_parser(config.get("fn_completion_parser", "regex_parser"), parser, path)
     chosen = {key: value for key, value in kwargs.items() if key in SAMPLING}
     if "stop" in chosen:
         chosen["stop"] = tuple(chosen["stop"])
@@ -129,6 +158,10 @@ def read_annotator(name_or_folder: str) -> Annotator:
         verdicts=verdicts,
         prompt_path=prompt_path,
         config=config,
+        position=int(parser.get("log_prob_index", 0)),
+        binarizes=config.get("fn_completion_parser") == "logprob_parser" and parser.get("is_binarize", True),
+        allows_tie=config.get(TIE_KEY, False),
+        base_url=str(client.get("base_url", "")),
         exact=str(config.get("prompt_template")).startswith(ALPACA_EVAL) or len({*denominators, numerator}) != 2,
     )
 
@@ -149,7 +182,8 @@ def write_for_alpaca_eval(name: str, language: str | None = None, cache: Path | 
         raise BadInput(
             f"{annotator.name} names the language in its prompt. Add --language, for example --language deu."
         )
-    config = dict(annotator.config) | {"prompt_template": str(annotator.prompt_path)}
+    config = {key: value for key, value in annotator.config.items() if key != TIE_KEY}
+    config["prompt_template"] = str(annotator.prompt_path)
     prompt = ""
     if language is not None:
         text = annotator.prompt_path.read_text(encoding="utf-8")
@@ -240,13 +274,20 @@ def _read_parser(
     name: Any, kwargs: dict[str, Any], path: Path
 ) -> tuple[str, tuple[str, ...], tuple[tuple[float, str], ...]]:
     if name == "logprob_parser":
-        wrong = set(kwargs) - {"numerator_token", "denominator_tokens", "is_binarize"}
-        if wrong or kwargs.get("is_binarize", True) or "numerator_token" not in kwargs:
+        wrong = set(kwargs) - {"numerator_token", "denominator_tokens", "is_binarize", "log_prob_index"}
+        index = kwargs.get("log_prob_index", 0)
+        if wrong or not {"numerator_token", "denominator_tokens"} <= set(kwargs) or not isinstance(index, int):
             raise BadInput(
-                f"{path}, completion_parser_kwargs: logprob_parser takes numerator_token, denominator_tokens and "
-                f"is_binarize: false; found {kwargs!r}."
+                f"{path}, completion_parser_kwargs: logprob_parser takes numerator_token, denominator_tokens, "
+                f"is_binarize and log_prob_index, a number; found {kwargs!r}."
             )
         return kwargs["numerator_token"], tuple(kwargs["denominator_tokens"]), ()
+    if name == "ranking_parser":
+        label = kwargs.get("model_1_name", "model_1")
+        if set(kwargs) - {"model_1_name"} or label not in OTHERS:
+            known = ", ".join(OTHERS)
+            raise BadInput(f"{path}: ranking_parser takes model_1_name, one of {known}; found {kwargs!r}.")
+        return label, (label, OTHERS[label]), ()
     if name == "regex_parser":
         patterns = kwargs.get("outputs_to_match")
         if not isinstance(patterns, dict) or set(kwargs) != {"outputs_to_match"}:

@@ -10,13 +10,14 @@ from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
-from xl_suite.chat.reading import RETRIES, Read, Result, Unreadable, ask_until_read, each
+from xl_suite.chat.reading import Read, Result, Unreadable
 from xl_suite.chat.run import run
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
+from xl_suite.judging.asking import Ways, ask_judge, count_samples
 from xl_suite.judging.judgement import Judgement
 from xl_suite.judging.pairwise import (
     METHODS,
@@ -47,6 +48,7 @@ def judge_pairs(
     max_tokens: int | None = None,
     seed: int = 0,
     repeat: int = 0,
+    retry_unread: bool = False,
     servers: StartedServers | None = None,
     budget: Budget | None = None,
 ) -> Judgement:
@@ -54,8 +56,9 @@ def judge_pairs(
 
     order: `random`, AlpacaEval's draw for each instruction, or `both`: a row for each order.
     method: `logprobs`, `sampled` (the mean of `samples` verdicts), `parsed` (one verdict), or `auto`: logprobs where
-    the annotator asks for them and the judge gives them, which the first call shows, else `sampled` for samples > 1.
+    the annotator asks for them and the judge gives them for every row, else text for all: `sampled` for samples > 1.
     repeat: how often the same pairs were judged before; the judge is asked anew, and the journal keeps both.
+    retry_unread: ask on where a verdict is unread after all its samples.
     servers, budget: of several runs in turn.
     Raises what ends a run (ModelUnavailable, BudgetReached, JournalError, ReplayMiss) and BadInput.
     """
@@ -65,6 +68,7 @@ def judge_pairs(
         raise BadInput(f"the order is {order!r}; valid: {', '.join(ORDERS)}.")
     questions = [question for language in pairs for question in ask_questions(pairs[language], order, seed, repeat)]
     judging = _Judging(annotator, questions, chosen, fallback=method == "auto", samples=samples)
+    judging.retry_unread = retry_unread
     results: list[Result[float]] = []
     ledger = Ledger()
     if questions:
@@ -77,7 +81,10 @@ def judge_pairs(
     annotations: dict[str, list[Annotation]] = {}
     failures: dict[str, list[FailedCall]] = {language: [] for language in pairs}
     by_question = dict(zip(questions, results, strict=True))
+    counted = {}
     for language, rows in pairs.items():
+        asked = [by_question[question] for question in ask_questions(rows, order, seed, repeat)]
+        counted[language] = count_samples(asked)
         annotations[language] = []
         for pair in rows:
             if pair.output_1 == pair.output_2:
@@ -87,7 +94,7 @@ def judge_pairs(
                 annotations[language].append(_annotate(question, result, name, used, price))
                 failures[language] += _describe_failure(question, result)
     noted = (*judging.noted, *_note_identical(pairs))
-    return Judgement(annotations, failures, used, ledger, noted, order)
+    return Judgement(annotations, failures, used, ledger, noted, order, counted)
 
 
 def choose_method(annotator: Annotator, method: str, samples: int, max_tokens: int | None) -> Method:
@@ -155,7 +162,7 @@ def _note_identical(pairs: Mapping[str, Sequence[Pair]]) -> list[str]:
 
 
 class _Judging:
-    """One run's conversation, and the method, which the first answer may change. asked: the model that answers."""
+    """One run's conversation, and the method, which its answers may change. asked: the model that answers."""
 
     def __init__(
         self, annotator: Annotator, questions: Sequence[Question], method: Method, *, fallback: bool, samples: int
@@ -163,40 +170,33 @@ class _Judging:
         self.method = method
         self.noted: list[str] = []
         self.asked: Model | None = None
+        self.retry_unread = False
         self._annotator, self._questions = annotator, questions
-        self._fallback, self._samples = fallback, samples
+        self._text: Method | None = None
+        if fallback and method.name == "logprobs":
+            self._text = Method("sampled" if samples > 1 else "parsed", samples, method.max_tokens)
 
     async def converse(self, client: ChatClient) -> list[Result[float]]:
         # A replay costs nothing now; the rows say what their judgements cost when they were made.
         self.asked = replace(client.model, kind="server") if client.model.kind == "replay" else client.model
-        if self._fallback and self.method.name == "logprobs":
-            (first,) = await self._ask(client, self._questions[:1], tries=(0,))
-            if isinstance(first, FailedCall | Read):
-                return [first, *await self._ask(client, self._questions[1:])]
-            if not first.answers[0].logprobs:
-                self._read_text(client)
-        return await self._ask(client, self._questions)
-
-    async def _ask(
-        self, client: ChatClient, questions: Sequence[Question], tries: Sequence[int] = range(RETRIES + 1)
-    ) -> list[Result[float]]:
-        def ask(question: Question, attempt: int) -> list[Call]:
-            return make_calls(question, self._annotator, self.method, attempt)
-
-        def read(question: Question, answers: tuple[Answer, ...]) -> float | Unreadable:
-            preference = read_verdict(answers, question, self._annotator, self.method)
-            return Unreadable(describe_unread(answers, self.method)) if preference is None else preference
-
-        return await ask_until_read(client, questions, ask, each(read), tries=tries)
-
-    def _read_text(self, client: ChatClient) -> None:
-        """What follows where the judge gives no log probabilities."""
-        name = "sampled" if self._samples > 1 else "parsed"
-        self.method = Method(name, self._samples, self.method.max_tokens)
-        read = f"as the mean of {self._samples} sampled verdicts" if self._samples > 1 else "from its text"
-        self.noted.append(
-            f"{client.model.name} gives no log probabilities: each verdict is read {read} (method {name})."
+        ways = Ways(self._make_calls, self._read, self._annotator.digest)
+        asked = await ask_judge(
+            client, self._questions, ways, self.method, self._text, retry_unread=self.retry_unread
         )
+        self.method = asked.way
+        if asked.why:
+            samples = self.method.samples
+            read = f"as the mean of {samples} sampled verdicts" if samples > 1 else "from its text"
+            told = f"{client.model.name} {asked.why}: each verdict is read {read} (method {self.method.name})."
+            self.noted.append(told)
+        return asked.results
+
+    def _make_calls(self, question: Question, attempt: int, method: Method) -> list[Call]:
+        return make_calls(question, self._annotator, method, attempt)
+
+    def _read(self, question: Question, answers: tuple[Answer, ...], method: Method) -> float | Unreadable:
+        preference = read_verdict(answers, question, self._annotator, method)
+        return Unreadable(describe_unread(answers, self._annotator, method)) if preference is None else preference
 
 
 def _annotate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from xl_suite.chat.ledger import Ledger
 from xl_suite.errors import BadInput
 from xl_suite.failures import list_failed_calls, update_failed
 from xl_suite.judging.annotations import Annotation, read_file
+from xl_suite.judging.asking import Samples, describe_cap
 from xl_suite.judging.order import measure_order
 from xl_suite.judging.pairwise import Pair, name_row
 from xl_suite.judging.verdicts import draw_order
@@ -26,8 +27,9 @@ class Judgement:
     """What came of judging a generator, by language and in the order of the pairs.
 
     annotations: a row each judgement; one that failed has no preference, so that it is counted and never vanishes.
-    failures: the failed ones with their reasons; the next run makes only these again.
-    method: how the verdicts were read. noted: what a user should know, such as that the judge gave no logprobs.
+    failures: the failed ones with their reasons; the next run makes again those that got no answer.
+    method: how the verdicts were read. samples: by language, how often the judge was asked until it was read.
+    noted: what a user should know, such as that the judge gave no logprobs.
     """
 
     annotations: Mapping[str, list[Annotation]]
@@ -36,6 +38,7 @@ class Judgement:
     ledger: Ledger
     noted: tuple[str, ...] = ()
     order: str = "random"
+    samples: Mapping[str, Samples] = field(default_factory=dict)
 
     def to_dict(self, folder: Path) -> dict[str, Any]:
         """The JSON of the verb's `--json`."""
@@ -46,6 +49,7 @@ class Judgement:
                 language: {
                     "n_total": len(rows) - len(self.failures[language]),
                     "n_failed": len(self.failures[language]),
+                    **self.samples.get(language, Samples({})).to_dict(),
                     **_describe_orders(rows),
                 }
                 for language, rows in self.annotations.items()
@@ -59,6 +63,7 @@ class Judgement:
         for language, rows in self.annotations.items():
             parts = [f"{len(rows) - len(self.failures[language])} judged ({self.method})"]
             parts += [f"{len(self.failures[language])} failed"] if self.failures[language] else []
+            parts += [told] if (told := self.samples.get(language, Samples({})).describe()) else []
             orders = _describe_orders(rows)
             if orders:
                 parts.append(f"flip rate {orders['flip_rate']:.1%}, position bias {orders['position_bias']:+.1%}")
@@ -66,8 +71,11 @@ class Judgement:
         failures = [row for language in self.failures.values() for row in language]
         if failures:
             reasons = Counter(row.reason for row in failures)
-            lines.append(f"{len(failures)} judgements failed ({folder / FAILED}); the same command retries them:")
+            unread = sum(one.unread for one in self.samples.values())
+            retried = "; the same command retries them" if unread < len(failures) else ""
+            lines.append(f"{len(failures)} judgements failed ({folder / FAILED}){retried}:")
             lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(3)]
+            lines += [describe_cap(unread)] if unread else []
         return "\n".join([*lines, self.ledger.describe(), f"annotations: {folder}"])
 
 

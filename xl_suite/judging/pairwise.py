@@ -16,7 +16,15 @@ from xl_suite.chat.calls import Answer, Call, Message, Sampling
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
-from xl_suite.judging.verdicts import draw_order, match_text, parse_logprobs, parse_text, turn, weigh_labels
+from xl_suite.judging.verdicts import (
+    draw_order,
+    explain_label,
+    match_text,
+    parse_logprobs,
+    parse_text,
+    turn,
+    weigh_labels,
+)
 from xl_suite.languages import find_language, parse_languages
 from xl_suite.placeholders import fill
 from xl_suite.records import ModelOutput
@@ -195,16 +203,28 @@ def read_verdict(answers: Sequence[Answer], question: Question, annotator: Annot
 
 def read_logprobs(content: Any, annotator: Annotator) -> float | None:
     """The preference, 1 to 2, of the answers as shown, from the log probabilities of a judge's first token."""
+    at = annotator.position
     if annotator.exact:
-        return parse_logprobs(content, numerator=annotator.numerator, denominators=annotator.denominators)
-    # The labels name the first and the second answer; AlpacaEval's numerator is the first one.
-    return weigh_labels(content, annotator.labels)
+        tokens = annotator.denominators
+        preference = parse_logprobs(content, numerator=annotator.numerator, denominators=tokens, position=at)
+    else:  # the labels name the first and the second answer; AlpacaEval's numerator is the first one
+        preference = weigh_labels(content, annotator.labels, at)
+    if annotator.binarizes and preference is not None:
+        return 1.0 if preference < 1.5 else 2.0
+    return preference
 
 
 def read_text(text: str, annotator: Annotator) -> float | None:
     """The preference, 1 to 2, of the answers as shown, from what a judge wrote: by the annotator's own patterns, or
     by the names that it gives the two answers."""
-    return match_text(text, annotator.verdicts) if annotator.verdicts else parse_text(text, annotator.labels)
+    if annotator.verdicts:
+        return match_text(text, annotator.verdicts)
+    return parse_text(text, annotator.labels, annotator.allows_tie)
+
+
+def explain_text(text: str, annotator: Annotator) -> str:
+    """Why a text has no verdict, in a few words."""
+    return "no pattern of the annotator" if annotator.verdicts else explain_label(text, annotator.labels)
 
 
 def make_annotation(
@@ -247,13 +267,15 @@ def draw_identical(pair: Pair, *, annotator: str, method: str, order: str) -> li
     ]
 
 
-def describe_unread(answers: Sequence[Answer], method: Method) -> str:
-    """Why a judgement has no preference."""
-    shown = answers[-1].text[:120] if answers else ""
-    wanted = (
-        "the verdict's tokens are not among the top log probabilities" if method.name == "logprobs" else "no verdict"
-    )
-    return f"{wanted} in {shown!r}"
+def describe_unread(answers: Sequence[Answer], annotator: Annotator, method: Method) -> str:
+    """Why a judgement has no preference, by the first of its answers that has none."""
+    if method.name == "logprobs":
+        answer = next((one for one in answers if read_logprobs(one.logprobs, annotator) is None), None)
+        wanted, why = "the verdict's tokens are not among the top log probabilities", ""
+    else:
+        answer = next((one for one in answers if read_text(one.text, annotator) is None), None)
+        wanted, why = "no verdict", f" ({explain_text(answer.text if answer else '', annotator)})"
+    return f"{wanted} in {(answer.text[:120] if answer else '')!r}{why}"
 
 
 def _raw_completion(answer: Answer) -> Mapping[str, Any]:

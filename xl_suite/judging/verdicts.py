@@ -10,6 +10,7 @@ from typing import Any
 
 from xl_suite.judging.plain import strip_reasoning
 from xl_suite.judging.reading import read_verdict
+from xl_suite.judging.values import TIE
 
 # Of the probability of a verdict's first token, the least that its two labels must have together.
 LEAST_MASS = 0.5
@@ -49,8 +50,8 @@ def parse_logprobs(
     return 2 - math.exp(logprobs.get(numerator, -math.inf) - total)
 
 
-def weigh_labels(content: Any, labels: Sequence[str]) -> float | None:
-    """The preference, 1 to 2, of the answers as shown, from the shares of two labels in the verdict's first token.
+def weigh_labels(content: Any, labels: Sequence[str], position: int = 0) -> float | None:
+    """The preference, 1 to 2, of the answers as shown, from the shares of two labels in the verdict's token.
 
     Unlike AlpacaEval's rule, which `parse_logprobs` keeps, a token counts for its label without white space and
     without the marks `▁` and `Ġ` of a word's beginning, and tokens of one label add up. labels: of the first and the
@@ -58,7 +59,7 @@ def weigh_labels(content: Any, labels: Sequence[str]) -> float | None:
     another form.
     """
     shares = dict.fromkeys(labels, 0.0)
-    for token, logprob in _list_logprobs(content, 0):
+    for token, logprob in _list_logprobs(content, position):
         label = token.strip().lstrip("▁Ġ").strip()
         if label in shares:
             shares[label] += math.exp(min(logprob, 0.0))
@@ -95,13 +96,21 @@ def _add_logs(values: Sequence[float]) -> float:
     return largest + math.log(sum(math.exp(value - largest) for value in values))
 
 
-def parse_text(text: str, labels: Sequence[str]) -> float | None:
+def parse_text(text: str, labels: Sequence[str], allow_tie: bool = False) -> float | None:
     """The preference, 1 to 2, of the answers as shown, from the one of two labels that is a judge's verdict in text.
 
-    labels: of the first and the second answer. None where the verdict is not clear (see `reading`), or a tie.
+    labels: of the first and the second answer. None where the verdict is not clear (see `reading`). A tie is 1.5
+    where it is allowed, else None.
     """
-    label = read_verdict(text, labels).value
-    return None if label is None else 1.0 + list(labels).index(label)
+    label = read_verdict(text, labels, allow_tie).value
+    if label is None:
+        return None
+    return 1.5 if label == TIE else 1.0 + list(labels).index(label)
+
+
+def explain_label(text: str, labels: Sequence[str]) -> str:
+    """Why a text has no verdict: see `reading.Reading`."""
+    return read_verdict(text, labels).why
 
 
 def match_text(text: str, patterns: Sequence[tuple[float, str]]) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,25 @@ from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
-from xl_suite.chat.reading import RETRIES, Read, Result, Unreadable, ask_until_read, each
+from xl_suite.chat.reading import Read, Result, Unreadable
 from xl_suite.chat.replay import name_model
 from xl_suite.chat.run import run
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
 from xl_suite.failures import list_failed_calls, update_failed
+from xl_suite.judging.asking import Samples, Ways, ask_judge, count_samples, describe_cap
 from xl_suite.languages import parse_languages
 from xl_suite.listing import FAILED
 from xl_suite.rating.ratings import Rating
-from xl_suite.rating.rubric import METHODS, RatingMethod, Rubrics, make_calls, read_score, replace_method
+from xl_suite.rating.rubric import (
+    METHODS,
+    RatingMethod,
+    Rubrics,
+    describe_unread,
+    make_calls,
+    read_score,
+    replace_method,
+)
 from xl_suite.records import ModelOutput, write_json
 from xl_suite.responding.outputs import name_folder
 
@@ -30,7 +39,8 @@ from xl_suite.responding.outputs import name_folder
 class Ratings:
     """What came of a run, by language in the order of the outputs. An answer with a failed criterion has the others.
 
-    failures: what has no score, with the reason; the next run asks only for these again.
+    failures: what has no score, with the reason; the next run asks again for these that got no answer.
+    samples: by language, how often the judge was asked until a score could be read.
     """
 
     ratings: Mapping[str, list[Rating]]
@@ -39,6 +49,7 @@ class Ratings:
     method: str
     ledger: Ledger
     noted: tuple[str, ...] = ()
+    samples: Mapping[str, Samples] = field(default_factory=dict)
 
     def to_dict(self, folder: Path) -> dict[str, Any]:
         """The JSON of the verb's `--json`."""
@@ -47,7 +58,11 @@ class Ratings:
             "method": self.method,
             "criteria": list(self.criteria),
             "languages": {
-                language: {"n_total": len(rows), "n_failed": len(self.failures[language])}
+                language: {
+                    "n_total": len(rows),
+                    "n_failed": len(self.failures[language]),
+                    **self.samples.get(language, Samples({})).to_dict(),
+                }
                 for language, rows in self.ratings.items()
             },
             "ledger": self.ledger.to_dict(),
@@ -58,12 +73,17 @@ class Ratings:
         lines = []
         for language, rows in self.ratings.items():
             failed = f", {len(self.failures[language])} scores failed" if self.failures[language] else ""
-            lines.append(f"{language}: {len(rows)} rated on {len(self.criteria)} criteria ({self.method}){failed}")
+            told = self.samples.get(language, Samples({})).describe()
+            rated = f"{language}: {len(rows)} rated on {len(self.criteria)} criteria ({self.method}){failed}"
+            lines.append(f"{rated}, {told}" if told else rated)
         failures = [row for language in self.failures.values() for row in language]
         if failures:
             reasons = Counter(row.reason for row in failures)
-            lines.append(f"{len(failures)} scores failed ({folder / FAILED}); the same command retries them:")
+            unread = sum(one.unread for one in self.samples.values())
+            retried = "; the same command retries them" if unread < len(failures) else ""
+            lines.append(f"{len(failures)} scores failed ({folder / FAILED}){retried}:")
             lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(3)]
+            lines += [describe_cap(unread)] if unread else []
         return "\n".join([*lines, self.ledger.describe(), f"ratings: {folder}"])
 
 
@@ -104,11 +124,13 @@ def rate_outputs(
     method: str = "auto",
     samples: int = 1,
     max_tokens: int | None = None,
+    retry_unread: bool = False,
 ) -> Ratings:
     """Rates the outputs of all languages on all criteria.
 
-    method: as RatingMethod's, or `auto`: logprobs where the judge gives them, which the first call shows, else from
-    text, as the mean of `samples`. Raises what ends a run (ModelUnavailable, BudgetReached, JournalError, ReplayMiss)
+    method: as RatingMethod's, or `auto`: logprobs where the judge gives them for every answer, else all from
+    text, as the mean of `samples`. retry_unread: ask on where a score is unread after all its samples.
+    Raises what ends a run (ModelUnavailable, BudgetReached, JournalError, ReplayMiss)
     and BadInput.
     """
     chosen = choose_method(method, samples, max_tokens)
@@ -117,6 +139,7 @@ def rate_outputs(
         raise BadInput("there are no outputs to rate.")
 
     rating = _Rating(rubrics, questions, chosen, fallback=method == "auto", samples=samples)
+    rating.retry_unread = retry_unread
     results, ledger = run(model, rating.converse, options, label="rate", total=len(questions))
     return _collect(outputs, results, rubrics, name_model(model), rating, ledger)
 
@@ -143,7 +166,7 @@ def _list(outputs: Mapping[str, Sequence[ModelOutput]], rubrics: Rubrics) -> lis
 
 
 class _Rating:
-    """One run's conversation, and the method, which the first answer may change."""
+    """One run's conversation, and the method, which its answers may change."""
 
     def __init__(
         self,
@@ -156,36 +179,29 @@ class _Rating:
     ):
         self.method = method
         self.noted: tuple[str, ...] = ()
+        self.retry_unread = False
         self._rubrics, self._questions = rubrics, questions
-        self._fallback, self._samples = fallback, samples
+        self._text = replace_method(method, samples) if fallback else None
 
     async def converse(self, client: ChatClient) -> list[Result[float]]:
-        if self._fallback:
-            (first,) = await self._ask(client, self._questions[:1], tries=(0,))
-            if not isinstance(first, FailedCall) and not any(answer.logprobs for answer in first.answers):
-                self.method = replace_method(self.method, self._samples)
-                self.noted = (
-                    f"{client.model.name} gives no log probabilities: scores are read from text "
-                    f"(method {self.method.name}).",
-                )
-            elif isinstance(first, FailedCall | Read):
-                return [first, *await self._ask(client, self._questions[1:])]
-        return await self._ask(client, self._questions)
+        ways = Ways(self._make_calls, self._read, self._rubrics.digest)
+        asked = await ask_judge(
+            client, self._questions, ways, self.method, self._text, retry_unread=self.retry_unread
+        )
+        self.method = asked.way
+        if asked.why:
+            told = f"{client.model.name} {asked.why}: scores are read from text (method {self.method.name})."
+            self.noted = (told,)
+        return asked.results
 
-    async def _ask(
-        self,
-        client: ChatClient,
-        questions: Sequence[tuple[ModelOutput, str]],
-        tries: Sequence[int] = range(RETRIES + 1),
-    ) -> list[Result[float]]:
-        def ask(question: tuple[ModelOutput, str], attempt: int) -> list[Call]:
-            return make_calls(*question, self._rubrics, self.method, attempt)
+    def _make_calls(self, question: tuple[ModelOutput, str], attempt: int, method: RatingMethod) -> list[Call]:
+        return make_calls(*question, self._rubrics, method, attempt)
 
-        def read(question: tuple[ModelOutput, str], answers: tuple[Answer, ...]) -> float | Unreadable:
-            score = read_score(answers, self.method)
-            return Unreadable(f"no score in {answers[-1].text[:80]!r}") if score is None else score
-
-        return await ask_until_read(client, questions, ask, each(read), tries=tries)
+    def _read(
+        self, question: tuple[ModelOutput, str], answers: tuple[Answer, ...], method: RatingMethod
+    ) -> float | Unreadable:
+        score = read_score(answers, method)
+        return Unreadable(describe_unread(answers, method)) if score is None else score
 
 
 def _collect(
@@ -236,7 +252,13 @@ def _collect(
         ]
         for language, own in outputs.items()
     }
-    return Ratings(ratings, failures, tuple(rubrics.criteria), rating.method.name, ledger, rating.noted)
+    samples = {
+        code: count_samples(
+            [result for (language, _, _), result in zip(places, results, strict=True) if language == code]
+        )
+        for code in outputs
+    }
+    return Ratings(ratings, failures, tuple(rubrics.criteria), rating.method.name, ledger, rating.noted, samples)
 
 
 def _name_language(row: ModelOutput, language: str) -> ModelOutput:

@@ -141,6 +141,13 @@ def read_score(answers: Sequence[Answer], method: RatingMethod) -> float | None:
     return sum(known) / len(known) if known and len(known) == len(scores) else None
 
 
+def describe_unread(answers: Sequence[Answer], method: RatingMethod) -> str:
+    """Why an answer has no score, by the first of the judge's answers that has none."""
+    answer = next((one for one in answers if read_score([one], method) is None), answers[-1])
+    why = "" if method.name == "logprobs" else f" ({read_level(answer.text, LEVELS).why})"
+    return f"no score in {answer.text[:80]!r}{why}"
+
+
 def weigh_levels(content: Any) -> float | None:
     """The expected level: the sum of the five digits, each times its share of their probability (Liu et al. 2023).
 

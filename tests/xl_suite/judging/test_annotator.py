@@ -108,7 +108,7 @@ def test_a_prompt_that_names_the_language_needs_one(tmp_path: Path) -> None:
         ({"completions_kwargs": {"max_tokens": 5}}, "model_name is missing"),
         ({"completions_kwargs": {"model_name": "m", "top_k": 5}}, "top_k unknown"),
         ({"completions_kwargs": None}, "must be a mapping"),
-        ({"fn_completion_parser": "eval_parser"}, "valid: logprob_parser, regex_parser"),
+        ({"fn_completion_parser": "eval_parser"}, "valid: logprob_parser, ranking_parser, regex_parser"),
         ({"completion_parser_kwargs": {"outputs_to_match": {3: "x"}}}, "3 is no preference"),
         ({"completion_parser_kwargs": {"outputs_to_match": {1: "("}}}, "no regular expression"),
         ({"prompt_template": "gone.txt"}, "there is no file"),

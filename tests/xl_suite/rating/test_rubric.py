@@ -173,7 +173,8 @@ def test_a_judge_without_logprobs_is_read_from_text_and_asked_again(
         assert rate(outputs, out, server, "--languages", "deu", "--json") == 1
         told = capsys.readouterr()
         assert json.loads(told.out)["method"] == "parsed"
-        assert json.loads(told.out)["languages"]["deu"] == {"n_total": 2, "n_failed": 1}
+        counts = {"n_total": 2, "n_failed": 1, "n_asked_again": {"2": 2}, "n_unread": 1}
+        assert json.loads(told.out)["languages"]["deu"] == counts
         assert "gives no log probabilities" in told.err
         assert asked["deu", 2, "precision"] == 3
         assert asked["deu", 1, "objectivity"] == 2
