@@ -86,6 +86,11 @@ class ChatClient:
         self._undurable = 0
         self._blocked: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def replays(self) -> bool:
+        """Whether a journal answers in the model's place, so that nothing can be asked."""
+        return self._answers is not None
+
     async def ask(self, call: Call) -> Answer:
         """The answer to one call. Raises CallFailed when it failed for good, other errors when the run is over."""
         self._state.check()

@@ -102,9 +102,9 @@ async def ask_judge(
     where `way` is kept whatever comes. retry_unread: ask on where a row is unread after all its samples.
     """
     conversation = _Conversation(client, ways, retry_unread)
-    if text is None:
+    why = "" if text is None else await _recall(client, ways.prompts)
+    if text is None or (client.replays and not why and not await conversation.holds(items, text)):
         return Asked(await conversation.ask(items, way), way)
-    why = await _recall(client, ways.prompts)
     results: list[Result[float]] = []
     if not why:
         results, why = await conversation.try_rounds(items, way)
@@ -148,6 +148,11 @@ async def _recall(client: ChatClient, prompts: str) -> str:
 class _Conversation(Generic[Item, Way]):
     def __init__(self, client: ChatClient, ways: Ways[Item, Way], retry_unread: bool):
         self._client, self._ways, self._retry_unread = client, ways, retry_unread
+
+    async def holds(self, items: Sequence[Item], way: Way) -> bool:
+        """Whether what is replayed was asked in this way: journals of earlier versions don't say how they went on."""
+        calls = [call for item in items for call in self._ways.make_calls(item, 0, way)]
+        return any(answer is not None for answer in await self._client.look_up(calls))
 
     async def try_rounds(self, items: Sequence[Item], way: Way) -> tuple[list[Result[float]], str]:
         """One sample of each item, until a round shows that the way cannot be gone: the results, and why not."""
