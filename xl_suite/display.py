@@ -1,4 +1,4 @@
-"""Results that show themselves in a notebook and convert to a table of pandas."""
+"""Results as tables: HTML in a notebook, a data frame of pandas, and text in a terminal."""
 
 from __future__ import annotations
 
@@ -40,6 +40,32 @@ def render_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> str:
     columns = list(rows[0]) if rows else []
     cells = [[_show(row[column]) for column in columns] for row in rows]
     return pages.render("xl_suite", "table.html", title=title, columns=columns, rows=cells)
+
+
+def align_columns(rows: Sequence[Sequence[str]], *, keys: int = 1, width: int = 80) -> list[str]:
+    """The lines of a table of text: a header and rows of as many cells, numbers to the right.
+
+    keys: how many columns name the row; these are text and to the left. A table that is wider than `width` goes on
+    below, with the same keys before the next columns, so that no column is lost.
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    space = sum(widths[:keys]) + 2 * (keys - 1)
+    blocks: list[list[int]] = [[]]
+    used = space
+    for column in range(keys, len(widths)):
+        if blocks[-1] and used + 2 + widths[column] > width:
+            blocks.append([])
+            used = space
+        blocks[-1].append(column)
+        used += 2 + widths[column]
+    lines: list[str] = []
+    for block in blocks:
+        lines += [""] if lines else []
+        for row in rows:
+            cells = [row[column].ljust(widths[column]) for column in range(keys)]
+            cells += [row[column].rjust(widths[column]) for column in block]
+            lines.append("  ".join(cells).rstrip())
+    return lines
 
 
 def _show(value: Any) -> str:

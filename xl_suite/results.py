@@ -167,7 +167,7 @@ class Compared(Shown):
 
     def describe(self) -> str:
         """The comparison as a table of text."""
-        return show_comparison(self.to_dict())
+        return show_comparison(self.comparison)
 
     def to_rows(self) -> list[dict[str, Any]]:
         found = self.comparison

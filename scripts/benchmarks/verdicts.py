@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from xl_suite.display import align_columns
 from xl_suite.judging.reading import read_score, read_verdict
 from xl_suite.scoring.shares import bound_share
-from xl_suite.scoring.tables import align_columns
 
 DATA = Path(__file__).parents[2] / "tests" / "data"
 MOST_UNREAD = 0.1

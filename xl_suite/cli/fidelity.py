@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xl_suite.cli.options import Outcome, add_benchmark, add_json, add_language, add_languages
+from xl_suite.display import align_columns
 
 if TYPE_CHECKING:
     from xl_suite.fidelity import Fidelity
@@ -56,15 +57,13 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _describe(scores: Mapping[tuple[str, str], Fidelity]) -> str:
-    width = max(9, *(len(generator) for generator, _ in scores)) + 2
     counts = ("right", "wrong", "mixed", "empty", "undetermined", "withheld", "failed")
-    heads = (*counts, "pass rate", "truncated", "constant")
-    lines = [f"{'generator':<{width}}{'language':<10}" + "".join(f"{head:>14}" for head in heads) + "  notes"]
+    rows = [["generator", "language", "pass rate", *counts, "truncated", "constant"]]
+    notes = []
     for (generator, language), score in scores.items():
         rate = "–" if score.pass_rate is None else f"{100 * score.pass_rate:.1f} %"
         constant = f"{score.constant} !" if score.is_constant else str(score.constant)
-        numbers = [getattr(score, f"n_{name}") for name in counts]
-        cells = (*numbers, rate, score.n_truncated, constant)
-        notes = ", ".join(f"{note}: {n}" for note, n in score.notes.items())
-        lines.append(f"{generator:<{width}}{language:<10}" + "".join(f"{cell:>14}" for cell in cells) + f"  {notes}")
-    return "\n".join(lines)
+        numbers = [str(getattr(score, f"n_{name}")) for name in (*counts, "truncated")]
+        rows.append([generator, language, rate, *numbers, constant])
+        notes += [f"{generator}, {language}: {note}: {n}" for note, n in score.notes.items()]
+    return "\n".join([*align_columns(rows, keys=2), *([""] if notes else []), *notes])

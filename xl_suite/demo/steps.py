@@ -31,6 +31,7 @@ from xl_suite.records import BenchmarkRow, ModelOutput, read_records
 from xl_suite.responding.plan import plan_responses
 from xl_suite.responding.respond import respond
 from xl_suite.scoring.denominators import list_prompts
+from xl_suite.scoring.score import Score
 from xl_suite.scoring.scores import score_annotations
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 class Demo:
     """What the demo has made so far; `folder` holds all of it.
 
-    rows: of the benchmark, by language. outputs and fidelity: by generator, then by language. scores: what
-    `xl-suite score --json` says of the first generator against the second. generated: the run of XL-Instruct.
+    rows: of the benchmark, by language. outputs and fidelity: by generator, then by language. scores: of
+    the first generator against the second. generated: the run of XL-Instruct.
     ratings: what `xl-suite score --json` says of each generator on rubrics. translation: what became of the prompts.
     """
 
@@ -51,7 +52,7 @@ class Demo:
     rows: Mapping[str, Sequence[BenchmarkRow]] = field(default_factory=dict)
     outputs: Mapping[str, Mapping[str, Sequence[ModelOutput]]] = field(default_factory=dict)
     fidelity: Mapping[str, Mapping[str, Fidelity]] = field(default_factory=dict)
-    scores: Mapping[str, Any] = field(default_factory=dict)
+    scores: Score | None = None
     generated: Generated | None = None
     ratings: Mapping[str, Any] = field(default_factory=dict)
     translation: Mapping[str, Any] = field(default_factory=dict)
@@ -165,7 +166,7 @@ def judge(demo: Demo) -> Demo:
     folder = write_judgement(demo.annotation_folder, judgement)
     expected = {code: list_marks(rows) for code, rows in demo.rows.items()}
     scores = score_annotations(read_annotations(folder), expected=expected, prompts=list_prompts(demo.rows))
-    return replace(demo, scores=scores.to_json())
+    return replace(demo, scores=scores)
 
 
 def rate(demo: Demo) -> Demo:

@@ -89,13 +89,15 @@ def _count_generated(demo: Demo) -> str:
 
 def _judged(demo: Demo) -> list[str]:
     """The languages with the most prompts, and the macro average of all."""
-    languages = sorted(demo.scores["languages"].items(), key=lambda item: -item[1]["n_total"])[:SHOWN]
-    rows = [*((find_language(code).name, row) for code, row in languages), ("all 11", demo.scores["overall"])]
+    if demo.scores is None:
+        return []
+    languages = sorted(demo.scores.languages.items(), key=lambda item: -item[1].counts.n_total)[:SHOWN]
+    rows = [*((find_language(code).name, row) for code, row in languages), ("all 11", demo.scores.whole)]
     lines = [f"{'':<16}{'n':>5}{'win rate':>10}{'95 % interval':>17}{'gated':>8}"]
     for name, row in rows:
-        interval = f"{row['ci_low']:.0f} .. {row['ci_high']:.0f}"
+        interval = f"{row.raw.ci_low:.0f} .. {row.raw.ci_high:.0f}"
         lines.append(
-            f"{name:<16}{row['n_total']:>5}{row['win_rate']:>10.1f}{interval:>17}{row['gated_win_rate']:>8.1f}"
+            f"{name:<16}{row.counts.n_total:>5}{row.raw.win_rate:>10.1f}{interval:>17}{row.gated.win_rate:>8.1f}"
         )
     return lines
 
@@ -136,7 +138,7 @@ def to_json(demo: Demo) -> dict[str, Any]:
             for name, languages in demo.fidelity.items()
         },
         "planted": count_planted(demo),
-        "scores": demo.scores,
+        "scores": demo.scores and demo.scores.to_json(),
         "ratings": demo.ratings,
         "translation": demo.translation,
         "next": [f"xl-suite {command}" for command in NEXT],

@@ -20,11 +20,14 @@ from xl_suite.leaderboard.answer_files import PROMPTS, Judged, dump, write_answe
 from xl_suite.records import atomic_folder
 
 if TYPE_CHECKING:
-    from xl_suite.scoring.answers import Look
+    from xl_suite.scoring.answers import FidelityKey
     from xl_suite.scoring.preferences import Preferences
 
 SUMMARY = "summary.json"
-_RULES = ("judging/annotations.py", "fidelity", "scoring", "leaderboard/scored.py", "leaderboard/answer_files.py")
+_RULES = (
+    *("judging/annotations.py", "dataset/expected.py", "markdown", "fidelity", "scoring"),
+    *("leaderboard/scored.py", "leaderboard/answer_files.py"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def _hash_rules() -> str:
     return digest.hexdigest()
 
 
-def score_job(job: Job, folder: Path, resamples: int, known: dict[Look, Any] | None = None) -> None:
+def score_job(job: Job, folder: Path, resamples: int, known: dict[FidelityKey, Any] | None = None) -> None:
     """Scores a job into `folder`: SUMMARY and the answers as `write_answers` writes them.
 
     known: what was found of references before; this job's is added. Raises BadRecord where a prompt is judged in
@@ -112,8 +115,8 @@ def score_job(job: Job, folder: Path, resamples: int, known: dict[Look, Any] | N
     summary = {
         "provenance": asdict(score.provenance),
         "n_runs": score.n_runs,
-        "languages": {code: keys | {"cost": costs.get(code)} for code, keys in score.languages.items()},
-        "overall": score.overall,
+        "languages": {code: one.to_json() | {"cost": costs.get(code)} for code, one in score.languages.items()},
+        "overall": score.overall and score.overall.to_json(),
         "covariance": _covary(table),
         "references": _digest_references(table),
     }

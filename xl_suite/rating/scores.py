@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from xl_suite.display import align_columns
 from xl_suite.errors import BadInput
 from xl_suite.rating.ratings import Rating
 from xl_suite.scoring.intervals import bound_means, standard_error_of_macro
 from xl_suite.scoring.preferences import Array, average
-from xl_suite.scoring.scores import INTERVAL, NOT_AVERAGED
-from xl_suite.scoring.tables import align_columns
+from xl_suite.scoring.score import INTERVAL
+from xl_suite.scoring.scores import NOT_AVERAGED
 
 AVERAGE = "average"
 

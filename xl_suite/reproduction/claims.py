@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from xl_suite.display import align_columns
 from xl_suite.paper.published import AVERAGE, find_scores, group_by_run, published_scores
 from xl_suite.reproduction.costs import PROMPTS
 from xl_suite.scoring.compare import POWER_FACTOR
-from xl_suite.scoring.tables import align_columns
 
 VERDICTS = ("yes", "depends", "no")
 Run = tuple[str, str, int]
@@ -120,7 +120,7 @@ def show_claims(claims: Sequence[Claim], *, all_languages: bool = False) -> str:
     counts = ", ".join(f"{verdict} {sum(one.detectable == verdict for one in claims)}" for verdict in VERDICTS)
     return "\n".join(
         [
-            *align_columns(rows),
+            *align_columns(rows, keys=4),
             "",
             f"All {len(claims)} comparisons, languages and averages: {counts}.",
             f"A difference can be told from chance when {PROMPTS} prompts show one of its size 4 times in 5 "

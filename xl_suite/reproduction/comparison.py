@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xl_suite.display import align_columns
 from xl_suite.errors import BadInput
 from xl_suite.paper.published import AVERAGE, find_scores
 from xl_suite.reproduction.costs import PROMPTS
 from xl_suite.reproduction.plan import Line, TablePlan
-from xl_suite.scoring.tables import align_columns
 
 # Two-sided 95 % of a normal distribution.
 _Z = 1.959964
@@ -163,4 +163,4 @@ def show_compared(rows: Sequence[ComparedNumber]) -> str:
     agreeing = sum(bool(row.agree) for row in known)
     note = f"{missing} of {len(rows)} numbers have no score of ours yet."
     note = f"{agreeing} of {len(known)} agree; {note}" if known else note
-    return "\n".join([*(align_columns(lines) if known else []), *([""] if known else []), note])
+    return "\n".join([*(align_columns(lines, keys=4) if known else []), *([""] if known else []), note])

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from xl_suite.fidelity import Fidelity
 
 Reasons = Mapping[tuple[str, int | str], str]  # (language, ID or instruction) -> finish_reason
-Look = tuple[tuple[ModelOutput, ...], str, tuple[tuple[int, str], ...]]  # outputs, language, what prompts expect
+FidelityKey = tuple[
+    tuple[ModelOutput, ...], str, tuple[tuple[int, str], ...]
+]  # outputs, language, what prompts expect
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def look_at_languages(
     expected: Expected | None = None,
     *,
     workers: int = 1,
-    known: dict[Look, Fidelity] | None = None,
+    known: dict[FidelityKey, Fidelity] | None = None,
 ) -> dict[str, Answers]:
     """The answers with their fidelity, by language; those whose language is not named stay as they are.
 
@@ -89,7 +91,7 @@ def look_at_languages(
     Raises UnknownLanguage.
     """
     known = {} if known is None else known
-    looks: dict[tuple[str, str], Look] = {}
+    looks: dict[tuple[str, str], FidelityKey] = {}
     for language, one in answers.items():
         if language:
             own = tuple(sorted((expected or {}).get(language, {}).items()))
@@ -114,7 +116,7 @@ def look_at_languages(
     }
 
 
-def _look(look: Look) -> Fidelity:
+def _look(look: FidelityKey) -> Fidelity:
     from xl_suite.fidelity import score_fidelity
 
     outputs, language, expected = look

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,7 +16,8 @@ from xl_suite.scoring.bootstrap import resample_means
 from xl_suite.scoring.gating import Gate
 from xl_suite.scoring.intervals import standard_error_of_macro
 from xl_suite.scoring.preferences import Array, Preferences, average, macro_average, tabulate_preferences
-from xl_suite.scoring.scores import INTERVAL, NOT_AVERAGED, Provenance, find_provenance, stack_gated
+from xl_suite.scoring.score import INTERVAL, OVERALL, Provenance
+from xl_suite.scoring.scores import NOT_AVERAGED, find_provenance, stack_gated
 
 # Standard errors between no difference and one that is found 80 % of the time at the two-sided 5 % level.
 POWER_FACTOR = 1.959964 + 0.841621
@@ -60,7 +61,14 @@ class Comparison:
     n_only_b: int
     gate: Gate = "none"
 
+    def list_rows(self) -> Iterator[tuple[str, Difference]]:
+        """(language, difference) in the order of the languages, and `overall` where there are several."""
+        yield from self.languages.items()
+        if self.overall is not None:
+            yield OVERALL, self.overall
+
     def to_json(self) -> dict[str, Any]:
+        """The object of `compare --json`."""
         head = {
             "model_a": self.model_a,
             "model_b": self.model_b,

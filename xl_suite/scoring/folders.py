@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from xl_suite.scoring.denominators import read_prompts
 from xl_suite.scoring.gating import Gate
 from xl_suite.scoring.judges import describe_judges, group_by_judge
 from xl_suite.scoring.runs import read_runs
+from xl_suite.scoring.score import Score
 from xl_suite.scoring.scores import score_annotations
 from xl_suite.scoring.tables import show_score
 
@@ -36,13 +37,14 @@ class Scores(Shown):
     """The scores of one model: by each judge, or, of ratings, by each judge and criterion.
 
     answer: the object of `xl-suite score --json`. annotations: what was scored, empty for ratings; `compare` takes
-    it from here.
+    it from here. judges: the scores of annotations by judge.
     """
 
     answer: Mapping[str, Any]
     kind: str
     annotations: tuple[Annotation, ...] = ()
     notes: tuple[str, ...] = ()
+    judges: Mapping[str, Score] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return dict(self.answer)
@@ -53,7 +55,7 @@ class Scores(Shown):
             return "\n\n".join(
                 show_ratings(dict(one)) for one in self.answer.get("judges", {"": self.answer}).values()
             )
-        return show_score(self.answer)
+        return show_score(self.judges, self.answer if len(self.judges) > 1 else None)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """A row for each judge and language, and `overall`; nested values are left to `to_dict`."""
@@ -147,19 +149,20 @@ def score_folders(
             seed=seed,
             workers=(os.cpu_count() or 1) if many else 1,
             known=known,
-        ).to_json()
+        )
         for name, rows in group_by_judge(annotations).items()
     }
-    answer: dict[str, Any] = next(iter(scores.values()))
+    answer = next(iter(scores.values())).to_json()
     if len(scores) > 1:
-        answer = {"model": answer["model"], "annotators": scores, **describe_judges(annotations)}
+        by_judge = {name: one.to_json() for name, one in scores.items()}
+        answer = {"model": answer["model"], "annotators": by_judge, **describe_judges(annotations)}
     failed = sum(scale_preference(row.preference) is None for row in annotations)
     notes = []
     if failed:
         notes.append(
             f"{failed} of {len(annotations)} judgements failed; n_failed counts them. `xl-suite judge` retries them."
         )
-    return Scores(answer, "annotations", tuple(annotations), tuple(notes))
+    return Scores(answer, "annotations", tuple(annotations), tuple(notes), scores)
 
 
 def _score_ratings(paths: Sequence[Path], languages: str, resamples: int, seed: int) -> Scores:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from xl_suite.fidelity.repeats import count_repeats, is_constant
 from xl_suite.judging.annotations import Annotation
 from xl_suite.scoring.answers import (
     Answers,
-    Look,
+    FidelityKey,
     Reasons,
     collect_answers,
     control_language,
@@ -26,49 +26,28 @@ from xl_suite.scoring.answers import (
 from xl_suite.scoring.denominators import Prompts, bound_missing, require_prompts
 from xl_suite.scoring.gating import Gate, Gated
 from xl_suite.scoring.intervals import Intervals, bound_means, standard_error_of_macro
+from xl_suite.scoring.length_control import LengthControl
 from xl_suite.scoring.preferences import Array, Preferences, average, macro_average, tabulate_preferences
-from xl_suite.scoring.variance import RunSpread, estimate_run_spread
+from xl_suite.scoring.score import (
+    Controlled,
+    Counts,
+    GateBounds,
+    LanguageScore,
+    OverallScore,
+    Provenance,
+    Rate,
+    Score,
+    Side,
+)
+from xl_suite.scoring.variance import estimate_run_spread
 from xl_suite.scoring.win_rate import summarize_preferences
 
 if TYPE_CHECKING:
     from xl_suite.fidelity import Fidelity
+    from xl_suite.records import ModelOutput
 
-INTERVAL = "95 %, over prompts only: not over the model's randomness, the judge's mistakes or other kinds of prompts"
 NOT_AVERAGED = "eng"
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """What a score depends on beside the model. Scores that differ in any of it are never ranked together.
-
-    order: `both` where each pair was judged in both orders, else `random`. reference_digest: of the reference
-    outputs themselves, 16 hexadecimal digits; two scores over the same prompts can only be compared when equal.
-    """
-
-    annotator: str
-    method: str
-    order: str
-    reference: str
-    reference_digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """The score of `model`: AlpacaEval's keys and ours, by language and over all (None for one language)."""
-
-    model: str
-    provenance: Provenance
-    n_runs: int
-    languages: dict[str, dict[str, Any]]
-    overall: dict[str, Any] | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON answer: a single language's keys stand at the top level."""
-        head = {"model": self.model, **asdict(self.provenance), "n_runs": self.n_runs, "interval": INTERVAL}
-        if self.overall is None:
-            ((language, keys),) = self.languages.items()
-            return head | {"language": language or None} | keys
-        return head | {"languages": self.languages, "overall": self.overall}
+Control = tuple[LengthControl, Array]  # with each prompt's influence
 
 
 def score_annotations(
@@ -82,7 +61,7 @@ def score_annotations(
     resamples: int = 10_000,
     seed: int = 0,
     workers: int = 1,
-    known: dict[Look, Fidelity] | None = None,
+    known: dict[FidelityKey, Fidelity] | None = None,
 ) -> Score:
     """Scores the annotations of one model by one judge against one reference.
 
@@ -119,29 +98,26 @@ def score_annotations(
         language: control_language(table, column, answers[language])
         for column, language in enumerate(table.languages)
     }
-    languages: dict[str, dict[str, Any]] = {}
-    for column, language in enumerate(table.languages):
-        keys = _describe_language(table, column, bounds)
-        keys["n_asked"] = max(len((prompts or {}).get(language, {})), keys["n_asked"])
-        keys["win_rate_worst"], keys["win_rate_best"] = bound_missing(table.by_prompt[:, column], keys["n_asked"])
-        keys |= _describe_answers(answers[language])
-        keys |= _describe_gate(gated[language], gated_bounds, column, answers[language], keys["n_asked"])
-        control = controls[language]
-        keys |= {
-            "length_controlled_winrate": control and control[0].length_controlled_winrate,
-            "lc_standard_error": control and _clustered_error(control[1]),
-            "lc_n_rows": control[0].n_rows if control else 0,
-        }
-        languages[language] = keys
-    first = next(iter(table.rows.values()))
+    languages = {
+        language: _score_language(
+            table,
+            column,
+            answers[language],
+            len((prompts or {}).get(language, {})),
+            bounds,
+            gated[language],
+            gated_bounds,
+            controls[language],
+        )
+        for column, language in enumerate(table.languages)
+    }
+    several = len(table.languages) > 1
     return Score(
-        model=first.generator_2,
+        model=next(iter(table.rows.values())).generator_2,
         provenance=find_provenance(annotations),
         n_runs=len(table.values),
         languages=languages,
-        overall=_describe_overall(table, gated_values, languages, controls, resamples, seed)
-        if len(table.languages) > 1
-        else None,
+        overall=_score_overall(table, gated_values, languages, controls, resamples, seed) if several else None,
     )
 
 
@@ -175,142 +151,165 @@ def stack_gated(table: Preferences, gated: dict[str, Gated | None]) -> Array | N
     return values
 
 
-def _describe_language(table: Preferences, column: int, bounds: Intervals) -> dict[str, Any]:
-    """AlpacaEval's keys, over prompts: several runs are averaged first. And the interval, and the runs' spread."""
+def _score_language(
+    table: Preferences,
+    column: int,
+    answers: Answers,
+    n_prompts: int,
+    bounds: Intervals,
+    gated: Gated | None,
+    gated_bounds: Intervals | None,
+    control: Control | None,
+) -> LanguageScore:
+    """The score over prompts: several runs are averaged first. n_prompts: of the benchmark, 0 where not known."""
     by_prompt = table.by_prompt[:, column]
-    summary = asdict(summarize_preferences(by_prompt[~np.isnan(by_prompt)]))
-    low, high = bounds.low[column] * 100, bounds.high[column] * 100
-    asked = {prompt for _, prompt, language in table.rows if language == table.languages[column]}
-    return {
-        **summary,
-        "n_failed": table.n_failed[column],
-        "n_asked": len(asked),
-        "ci_low": low,
-        "ci_high": high,
-        **_describe_spread(estimate_run_spread(table.values[:, :, column], low, high)),
-    }
-
-
-def _describe_spread(spread: RunSpread | None) -> dict[str, Any]:
-    return {} if spread is None else {"runs": asdict(spread)}
-
-
-def _describe_answers(answers: Answers) -> dict[str, Any]:
-    """Lengths, truncation, fidelity; constant: how many outputs repeat one text, is_constant: whether too many do."""
-    keys: dict[str, Any] = {
-        "avg_length": measure_lengths(answers.model),
-        "avg_length_reference": measure_lengths(answers.reference),
-        "truncation_rate": measure_truncation(answers.model),
-        "truncation_rate_reference": measure_truncation(answers.reference),
-    }
-    if answers.fidelity is None:
-        keys["constant"] = count_repeats([row.output for row in answers.model])
-    else:
-        keys["constant"] = answers.fidelity.constant
-    keys["is_constant"] = is_constant(keys["constant"], len(answers.model))
-    for name, fidelity in (("fidelity", answers.fidelity), ("reference_fidelity", answers.reference_fidelity)):
-        keys[name] = None if fidelity is None else fidelity.to_json()
-    return keys
-
-
-GATED_KEYS = ("win_rate", "standard_error", "ci_low", "ci_high", "win_rate_worst", "win_rate_best")
-GATE_BOUNDS = ("gated_if_undetermined_lost", "gated_if_mixed_judged")
-
-
-def _describe_gate(
-    gated: Gated | None, bounds: Intervals | None, column: int, answers: Answers, n_asked: int
-) -> dict[str, Any]:
-    """The gated rate with its interval, its bounds, and what the gate did to how many rows (all runs together)."""
-    if gated is None or bounds is None:
-        return {f"gated_{name}": None for name in GATED_KEYS} | dict.fromkeys(GATE_BOUNDS)
-    by_prompt = average(gated.values, axis=0)
     summary = summarize_preferences(by_prompt[~np.isnan(by_prompt)])
-    worst, best = bound_missing(by_prompt, n_asked)
-    return {
-        "gated_win_rate": summary.win_rate,
-        "gated_standard_error": summary.standard_error,
-        "gated_ci_low": bounds.low[column] * 100,
-        "gated_ci_high": bounds.high[column] * 100,
-        "gated_win_rate_worst": worst,
-        "gated_win_rate_best": best,
-        "gated_if_undetermined_lost": _mean(average(gated.undetermined_lost, axis=0)),
-        "gated_if_mixed_judged": _mean(average(gated.mixed_judged, axis=0)),
-        "gate": {name: getattr(gated, name) for name in Gated.__slots__ if name.startswith("n_")}
-        | {"n_any_language": sum(answers.any_language)},
-    }
+    rows = {prompt for _, prompt, language in table.rows if language == table.languages[column]}
+    n_asked = max(n_prompts, len(rows))
+    raw = _rate(by_prompt, bounds, column, n_asked)
+    if answers.fidelity is None:
+        constant = count_repeats([row.output for row in answers.model])
+    else:
+        constant = answers.fidelity.constant
+    rate, gate_bounds, gate = Rate(), GateBounds(), None
+    if gated is not None and gated_bounds is not None:
+        rate = _rate(average(gated.values, axis=0), gated_bounds, column, n_asked)
+        gate_bounds = GateBounds(_mean(gated.undetermined_lost), _mean(gated.mixed_judged))
+        gate = {name: getattr(gated, name) for name in Gated.__slots__ if name.startswith("n_")}
+        gate["n_any_language"] = sum(answers.any_language)
+    return LanguageScore(
+        raw=raw,
+        gated=rate,
+        bounds=gate_bounds,
+        gate=gate,
+        controlled=_describe_control(control),
+        counts=Counts(
+            summary.n_wins,
+            summary.n_wins_base,
+            summary.n_draws,
+            summary.n_total,
+            table.n_failed[column],
+            n_asked,
+        ),
+        discrete_win_rate=summary.discrete_win_rate,
+        model=_describe_side(answers.model, answers.fidelity),
+        reference=_describe_side(answers.reference, answers.reference_fidelity),
+        constant=constant,
+        is_constant=is_constant(constant, len(answers.model)),
+        runs=estimate_run_spread(table.values[:, :, column], bounds.low[column] * 100, bounds.high[column] * 100),
+    )
 
 
-def _mean(by_prompt: Array) -> float | None:
+def _rate(by_prompt: Array, bounds: Intervals, column: int, n_asked: int) -> Rate:
+    summary = summarize_preferences(by_prompt[~np.isnan(by_prompt)])
+    return Rate(
+        summary.win_rate,
+        summary.standard_error,
+        bounds.low[column] * 100,
+        bounds.high[column] * 100,
+        *bound_missing(by_prompt, n_asked),
+    )
+
+
+def _mean(values: Array) -> float | None:
+    """The mean in percent over prompts of runs x prompts; None where nothing is known."""
+    by_prompt = average(values, axis=0)
     known = by_prompt[~np.isnan(by_prompt)]
     return float(known.mean() * 100) if len(known) else None
 
 
-def _describe_overall(
+def _describe_control(control: Control | None) -> Controlled:
+    if control is None:
+        return Controlled()
+    return Controlled(control[0].length_controlled_winrate, _clustered_error(control[1]), control[0].n_rows)
+
+
+def _describe_side(outputs: tuple[ModelOutput, ...], fidelity: Fidelity | None) -> Side:
+    return Side(
+        avg_length=measure_lengths(outputs),
+        truncation_rate=measure_truncation(outputs),
+        pass_rate=None if fidelity is None else fidelity.pass_rate,
+        fidelity=fidelity,
+    )
+
+
+def _score_overall(
     table: Preferences,
     gated: Array | None,
-    languages: dict[str, dict[str, Any]],
-    controls: dict[str, Any],
+    languages: Mapping[str, LanguageScore],
+    controls: Mapping[str, Control | None],
     resamples: int,
     seed: int,
-) -> dict[str, Any]:
+) -> OverallScore:
     """The macro averages over the languages but English, with errors and intervals clustered on prompts."""
     columns = [
         column
         for column, language in enumerate(table.languages)
-        if language != NOT_AVERAGED and languages[language]["n_total"]
+        if language != NOT_AVERAGED and languages[language].counts.n_total
     ]
-    names = [table.languages[column] for column in columns]
-    keys: dict[str, Any] = {"languages": names, "n_prompts": 0}
+    names = tuple(table.languages[column] for column in columns)
     if not columns:
-        return keys | {"win_rate": None, "standard_error": None, "ci_low": None, "ci_high": None}
+        return OverallScore(names)
+    own = [languages[language] for language in names]
     values = table.values[:, :, columns]
-    keys["n_prompts"] = int((~np.isnan(average(values, axis=0))).any(axis=1).sum())
-    for name in ("n_wins", "n_wins_base", "n_draws", "n_total", "n_failed", "n_asked"):
-        keys[name] = sum(languages[language][name] for language in names)
-    for name in ("win_rate_worst", "win_rate_best", "gated_win_rate_worst", "gated_win_rate_best", *GATE_BOUNDS):
-        keys[name] = _average_known([languages[language][name] for language in names])
-    keys |= _describe_macro("", values, resamples, seed)
-    keys["discrete_win_rate"] = float(np.mean([languages[language]["discrete_win_rate"] for language in names]))
-    if gated is None:
-        keys |= {f"gated_{name}": None for name in GATED_KEYS}
-    else:
-        keys |= _describe_macro("gated_", gated[:, :, columns], resamples, seed)
-    controlled = [controls[language] for language in names]
-    complete = all(control is not None for control in controlled)
-    keys["length_controlled_winrate"] = (
-        float(np.mean([control[0].length_controlled_winrate for control in controlled])) if complete else None
+    raw = _rate_macro(values, [one.raw for one in own], resamples, seed)
+    controlled = [control for language in names if (control := controls[language]) is not None]
+    return OverallScore(
+        languages=names,
+        n_prompts=int((~np.isnan(average(values, axis=0))).any(axis=1).sum()),
+        raw=raw,
+        gated=Rate()
+        if gated is None
+        else _rate_macro(gated[:, :, columns], [one.gated for one in own], resamples, seed),
+        bounds=GateBounds(
+            _average([one.bounds.if_undetermined_lost for one in own]),
+            _average([one.bounds.if_mixed_judged for one in own]),
+        ),
+        controlled=Controlled(
+            float(np.mean([control[0].length_controlled_winrate for control in controlled])),
+            _clustered_error(np.mean([control[1] for control in controlled], axis=0)),
+            sum(control[0].n_rows for control in controlled),
+        )
+        if len(controlled) == len(names)
+        else Controlled(),
+        counts=Counts(*(sum(getattr(one.counts, field.name) for one in own) for field in fields(Counts))),
+        discrete_win_rate=_average([one.discrete_win_rate for one in own]),
+        model=_average_sides([one.model for one in own]),
+        reference=_average_sides([one.reference for one in own]),
+        # The spread of runs needs prompts that were judged in every run and language.
+        runs=estimate_run_spread(values.mean(axis=2), raw.ci_low or 0.0, raw.ci_high or 0.0),
     )
-    keys["lc_standard_error"] = (
-        _clustered_error(np.mean([control[1] for control in controlled], axis=0)) if complete else None
-    )
-    for name in ("avg_length", "avg_length_reference", "truncation_rate", "truncation_rate_reference"):
-        keys[name] = _average_known([languages[language][name] for language in names])
-    for name in ("fidelity", "reference_fidelity"):
-        rates = [(languages[language][name] or {}).get("pass_rate") for language in names]
-        known_rates = [rate for rate in rates if rate is not None]
-        keys[name] = {"pass_rate": sum(known_rates) / len(rates) if len(known_rates) == len(rates) else None}
-    return keys
 
 
-def _average_known(values: Sequence[float | None]) -> float | None:
+def _average_sides(sides: Sequence[Side]) -> Side:
+    rates = [side.pass_rate for side in sides]
+    known = [rate for rate in rates if rate is not None]
+    return Side(
+        avg_length=_average([side.avg_length for side in sides]),
+        truncation_rate=_average([side.truncation_rate for side in sides]),
+        pass_rate=sum(known) / len(rates) if len(known) == len(rates) else None,
+    )
+
+
+def _average(values: Sequence[float | None]) -> float | None:
     """The mean; None where one of the values is."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
-def _describe_macro(prefix: str, values: Array, resamples: int, seed: int) -> dict[str, Any]:
+def _rate_macro(values: Array, own: Sequence[Rate], resamples: int, seed: int) -> Rate:
+    """own: the languages' rates, whose worst and best cases are averaged."""
     by_prompt = average(values, axis=0)
     bounds = bound_means(by_prompt, resamples=resamples, seed=seed)
     error = standard_error_of_macro(by_prompt)
-    low, high = bounds.macro_low * 100, bounds.macro_high * 100
-    keys: dict[str, Any] = {
-        f"{prefix}win_rate": macro_average(by_prompt) * 100,
-        f"{prefix}standard_error": None if error is None else error * 100,
-        f"{prefix}ci_low": low,
-        f"{prefix}ci_high": high,
-    }
-    # The spread of runs needs prompts that were judged in every run and language.
-    return keys | (_describe_spread(estimate_run_spread(values.mean(axis=2), low, high)) if not prefix else {})
+    return Rate(
+        win_rate=macro_average(by_prompt) * 100,
+        standard_error=None if error is None else error * 100,
+        ci_low=bounds.macro_low * 100,
+        ci_high=bounds.macro_high * 100,
+        worst=_average([one.worst for one in own]),
+        best=_average([one.best for one in own]),
+    )
 
 
 def _clustered_error(influence: Array) -> float:

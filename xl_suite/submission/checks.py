@@ -238,7 +238,7 @@ def check_fidelity(language: str, fidelity: Fidelity, least: float) -> Iterator[
     if unread > n / 2:
         yield (
             f"{language}: of {unread} of {n} outputs no language can be told: they are empty, too "
-            "short or no prose. Look at them with `xl-suite fidelity OUTPUTS --details FILE`."
+            "short or no prose. FidelityKey at them with `xl-suite fidelity OUTPUTS --details FILE`."
         )
     rate = fidelity.pass_rate
     if rate is not None and rate < least:

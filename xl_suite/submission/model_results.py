@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
+from xl_suite.scoring.score import OVERALL, LanguageScore, OverallScore, Score
 
-METRICS = {
-    "win_rate": "win rate (%)",
-    "gated_win_rate": "win rate (%) where an answer in the wrong language loses",
-    "length_controlled_winrate": "length-controlled win rate (%)",
-}
+# Name on the Hub, what it is called for people, and where it is in a score.
+METRICS: tuple[tuple[str, str, Callable[[LanguageScore | OverallScore], float | None]], ...] = (
+    ("win_rate", "win rate (%)", lambda score: score.raw.win_rate),
+    (
+        "gated_win_rate",
+        "win rate (%) where an answer in the wrong language loses",
+        lambda score: score.gated.win_rate,
+    ),
+    ("length_controlled_winrate", "length-controlled win rate (%)", lambda score: score.controlled.win_rate),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
     """What the two files say. dataset: the benchmark's ID on the Hub. date: ISO 8601, empty for that of the commit.
 
-    scores: what `xl-suite score --json` says. title: the benchmark's name for people.
+    title: the benchmark's name for people.
     """
 
     generator: str
     dataset: str
     title: str
-    scores: Mapping[str, Any]
+    score: Score
     revision: str = ""
     date: str = ""
     source_url: str = ""
@@ -34,38 +40,29 @@ class ModelReport:
     @property
     def setting(self) -> str:
         """What the win rates depend on, in a sentence."""
-        scores = self.scores
-        orders = "each pair in both orders" if scores["order"] == "both" else "each pair in one random order"
+        origin = self.score.provenance
+        orders = "each pair in both orders" if origin.order == "both" else "each pair in one random order"
         return (
-            f"percent of answers that the judge {scores['annotator']} ({scores['method'] or 'unknown method'}, "
-            f"{orders}) prefers to those of {scores['reference']} ({scores['reference_digest']})"
+            f"percent of answers that the judge {origin.annotator} ({origin.method or 'unknown method'}, "
+            f"{orders}) prefers to those of {origin.reference} ({origin.reference_digest})"
         )
-
-
-def list_scores(scores: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(language, its keys) of the JSON answer of `score`, and `overall` where several languages stand in it."""
-    if "languages" in scores:
-        yield from scores["languages"].items()
-        yield "overall", scores["overall"]
-    else:
-        yield str(scores["language"]), scores
 
 
 def write_eval_results(report: ModelReport) -> str:
     """The text of `.eval_results/*.yaml`: an entry for each language with its win rate, and one over all."""
     entries = []
-    for name, keys in list_scores(report.scores):
+    for name, one in report.score.list_rows():
         dataset = {"id": report.dataset, "task_id": name}
         if report.revision:
             dataset["revision"] = report.revision
-        entry: dict[str, Any] = {"dataset": dataset, "value": _round(keys["win_rate"])}
+        entry: dict[str, Any] = {"dataset": dataset, "value": _round(one.raw.win_rate)}
         if report.date:
             entry["date"] = report.date
         if report.source_url:
             entry["source"] = {"url": report.source_url, "name": "xl-suite"}
-        others = [f"{METRICS[metric]} {_round(keys[metric])}" for metric in list(METRICS)[1:] if keys.get(metric)]
-        if keys.get("ci_low") is not None:
-            others.insert(0, f"95 % interval {_round(keys['ci_low'])} to {_round(keys['ci_high'])}")
+        others = [f"{name} {_round(value)}" for _, name, find in METRICS[1:] if (value := find(one)) is not None]
+        if one.raw.ci_low is not None:
+            others.insert(0, f"95 % interval {_round(one.raw.ci_low)} to {_round(one.raw.ci_high)}")
         entry["notes"] = "; ".join([report.setting, *others])
         entries.append(entry)
     return _dump(entries)
@@ -83,18 +80,18 @@ def write_model_index(report: ModelReport) -> str:
             task_name=f"Cross-lingual generation, {_name(language)}",
             dataset_type=report.dataset,
             dataset_name=f"{report.title} ({_name(language)})",
-            dataset_config="default" if language == "overall" else language,
+            dataset_config="default" if language == OVERALL else language,
             dataset_split="test",
             dataset_revision=report.revision or None,
             metric_type=metric,
             metric_name=name,
-            metric_value=_round(keys[metric]),
+            metric_value=_round(value),
             metric_args={"setting": report.setting},
             **source,
         )
-        for language, keys in list_scores(report.scores)
-        for metric, name in METRICS.items()
-        if keys.get(metric) is not None
+        for language, one in report.score.list_rows()
+        for metric, name, find in METRICS
+        if (value := find(one)) is not None
     ]
     text = _dump(
         {"model-index": ModelCardData(model_name=report.generator, eval_results=results).to_dict()["model-index"]}
@@ -106,7 +103,7 @@ def write_model_index(report: ModelReport) -> str:
 
 
 def _name(language: str) -> str:
-    return "all languages" if language == "overall" else find_language(language).name
+    return "all languages" if language == OVERALL else find_language(language).name
 
 
 def _round(value: float | None) -> float | None:

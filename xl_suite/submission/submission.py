@@ -19,6 +19,7 @@ from xl_suite.judging.annotations import ANNOTATIONS, Annotation, read_file
 from xl_suite.listing import Kind
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records, to_dict
 from xl_suite.responding.outputs import OUTPUTS, read_outputs
+from xl_suite.scoring.score import Provenance, Score
 from xl_suite.submission.checks import (
     MOST_BYTES,
     Requirements,
@@ -48,8 +49,8 @@ class Submission:
     """Results that were read and checked. problems: why they are refused, a line each; empty where they are not.
 
     outputs, annotations: by language, sorted by ID. prompts: all of the benchmark's, by language and ID. fidelity: by
-    language, with the verdict on each prompt. metrics: what `xl-suite score --json` says. manifest: what the results
-    depend on. These three are empty where the results cannot be scored. notes: what could not be checked.
+    language, with the verdict on each prompt. metrics: `score` as `xl-suite score --json` says it. manifest: what the
+    results depend on. These three are empty where the results cannot be scored. notes: what could not be checked.
     """
 
     benchmark: str
@@ -59,6 +60,7 @@ class Submission:
     annotations: Mapping[str, Sequence[Annotation]]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    score: Score | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     fidelity: Mapping[str, Any] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -118,7 +120,7 @@ def _measure(
     journals: Sequence[Path],
 ) -> Submission:
     """Scores results that are complete; what was told of them is compared with that, and verdicts with answers."""
-    from xl_suite.scoring.answers import Look, collect_answers, look_at_languages
+    from xl_suite.scoring.answers import FidelityKey, collect_answers, look_at_languages
     from xl_suite.scoring.preferences import tabulate_preferences
     from xl_suite.scoring.scores import score_annotations
 
@@ -133,7 +135,7 @@ def _measure(
     }
     size = sum(len(row.output_1) + len(row.output_2) for row in judged)
     workers = (os.cpu_count() or 1) if size > MANY_CHARACTERS else 1
-    known: dict[Look, Any] = {}
+    known: dict[FidelityKey, Any] = {}
     table = tabulate_preferences(judged)
     answers = {
         code: collect_answers(table, code, expected=expected, reasons=reasons, reference_reasons=reference_reasons)
@@ -150,14 +152,15 @@ def _measure(
             problems += check_verdicts(code, found.annotations[code], annotator)
     if not any(one.is_constant for one in looked.values() if one is not None):
         problems += check_repeats(found.outputs)
-    metrics = score_annotations(
+    score = score_annotations(
         judged,
         expected=expected,
         prompts=found.prompts,
         reasons=reasons,
         reference_reasons=reference_reasons,
         known=known,
-    ).to_json()
+    )
+    metrics = score.to_json()
     fidelity_told = {
         code: {
             **one.to_json(),
@@ -170,7 +173,7 @@ def _measure(
         if one is not None
     }
     told = {path.name: path for path in results.told}
-    manifest = _describe(found, base, metrics)
+    manifest = _describe(found, base, score.provenance)
     for file, value in (("metrics.json", metrics), ("fidelity.json", fidelity_told), ("manifest.json", manifest)):
         if file in told:
             try:
@@ -193,15 +196,14 @@ def _measure(
         found,
         problems=tuple(problems),
         notes=tuple(notes),
+        score=score,
         metrics=metrics,
         fidelity=fidelity_told,
         manifest=manifest,
     )
 
 
-def _describe(
-    found: Submission, base: Mapping[str, Sequence[ModelOutput]], metrics: Mapping[str, Any]
-) -> dict[str, Any]:
+def _describe(found: Submission, base: Mapping[str, Sequence[ModelOutput]], origin: Provenance) -> dict[str, Any]:
     """What can be told from the results themselves, and must therefore be told again by whoever checks them."""
     reference = {code: [(row.id, row.instruction, row.output) for row in rows] for code, rows in base.items()}
     return {
@@ -212,8 +214,8 @@ def _describe(
             "sha256": _digest({code: [to_dict(row) for row in rows] for code, rows in found.rows.items()}),
             "n": {code: len(rows) for code, rows in found.rows.items()},
         },
-        "reference": {"generator": metrics["reference"], "sha256": _digest(reference)},
-        "judge": {key: metrics[key] for key in ("annotator", "method", "order")},
+        "reference": {"generator": origin.reference, "sha256": _digest(reference)},
+        "judge": {"annotator": origin.annotator, "method": origin.method, "order": origin.order},
         "results_sha256": _digest(
             [[to_dict(row) for rows in side.values() for row in rows] for side in (found.outputs, found.annotations)]
         ),

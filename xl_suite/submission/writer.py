@@ -63,13 +63,13 @@ def check_and_write(
         results, generator=name, annotator=required.annotator, outputs=outputs, annotations=annotations
     )
     submission = check_submission(found, benchmark, reference, required, judge=judge, journals=journals)
-    if submission.problems or out is None:
+    if submission.problems or submission.score is None or out is None:
         return submission
     report = ModelReport(
         generator=submission.generator,
         dataset=about.get("benchmark_id") or f"xl-suite/{submission.benchmark}",
         title=submission.benchmark,
-        scores=submission.metrics,
+        score=submission.score,
         revision=about.get("benchmark_revision", ""),
         date=about.get("date", ""),
         source_url=about.get("source_url", ""),
