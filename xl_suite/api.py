@@ -367,8 +367,6 @@ def compare(
     gate: Gate = "none",
     benchmark: Benchmark | Place | None = None,
     languages: Languages = "all",
-    resamples: int = 10_000,
-    seed: int = 0,
 ) -> Compared:
     """The paired difference of two models that one judge measured against one reference (A minus B)."""
     from xl_suite.dataset.expected import find_expected, list_benchmarks
@@ -387,7 +385,7 @@ def compare(
     sides = [choose_languages(open_side(side), _join(languages)) for side in (a, b)]
     folder = None if benchmark is None else load_benchmark(benchmark).folder
     expected = find_expected(folder, list_benchmarks([*sides[0], *sides[1]])) if gate != "none" else None
-    return Compared(compare_models(*sides, gate=gate, expected=expected, resamples=resamples, seed=seed))
+    return Compared(compare_models(*sides, gate=gate, expected=expected))
 
 
 def build_xl_alpacaeval(

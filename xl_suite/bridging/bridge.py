@@ -19,7 +19,7 @@ from xl_suite.bridging.rates import Rate, to_logit, to_percent
 from xl_suite.errors import BadInput
 from xl_suite.scoring.preferences import Array
 from xl_suite.scoring.scores import NOT_AVERAGED
-from xl_suite.scoring.variance import T_QUANTILES_90, find_t
+from xl_suite.scoring.student import find_t
 
 LEAST_MODELS, LEAST_FAMILIES = 8, 4
 MARGIN = 3.0
@@ -261,7 +261,7 @@ def judge_language(fitted: Map, left_out: Sequence[LeftOut], language: str, marg
     # The families' spread can be small by chance, so the line's own error is a floor under the difference's. What is
     # left out was predicted from one family less, and the families' spread has that in it already.
     error = max(float(deviations[4]), line_error(fitted, language) * count / (count - 1))
-    reach = find_t(count - 1, T_QUANTILES_90) * error
+    reach = find_t(count - 1, 0.9) * error
     low, high = difference - reach, difference + reach
     verdict, reasons = decide(low, high, margin)
     usable = error_map < error_none

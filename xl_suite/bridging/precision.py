@@ -10,7 +10,7 @@ import numpy as np
 from xl_suite.bridging.linear_map import SPREADS, Map
 from xl_suite.bridging.rates import Rate, to_logit, to_percent
 from xl_suite.errors import BadInput
-from xl_suite.scoring.variance import find_t
+from xl_suite.scoring.student import find_t
 
 # What is assumed of judges that nobody has asked yet, and written beside the widths: the standard deviation of a
 # row's preference, the correlation of the two judges' errors, and the old rates from the lowest model to the highest.

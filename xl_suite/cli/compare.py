@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xl_suite.cli.options import Outcome, add_benchmark, add_gate, add_json, add_languages, add_resampling
+from xl_suite.cli.options import Outcome, add_benchmark, add_gate, add_json, add_languages
 
 SUMMARY = "Compare two models that one judge measured against one reference: paired difference, interval, p-value."
 EXAMPLES = """\
@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(name, type=Path, metavar=name.upper(), help=f"annotations of model {name.upper()}")
     add_gate(parser, "none")
     add_benchmark(parser, "with --gate: it says which prompts expect the target language (default as in `score`)")
-    add_resampling(parser)
+    for name in ("resamples", "seed"):
+        parser.add_argument(f"--{name}", type=int, metavar="N", help="taken for older scripts; nothing is drawn")
     add_languages(parser)
     add_json(parser)
 
@@ -36,7 +37,5 @@ def run(args: argparse.Namespace) -> Outcome:
         gate=args.gate,
         benchmark=args.benchmark,
         languages=args.languages,
-        resamples=args.resamples,
-        seed=args.seed,
     )
     return Outcome(found.to_dict(), found.describe())

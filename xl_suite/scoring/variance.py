@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from xl_suite.scoring.preferences import Array
-
-# Student's t, 97.5 %: degrees of freedom and quantile; between them it is nearly linear in 1 / degrees of freedom.
-T_QUANTILES = (
-    *((1, 12.7062), (2, 4.3027), (3, 3.1824), (4, 2.7764), (5, 2.5706), (6, 2.4469), (7, 2.3646), (8, 2.3060)),
-    *((10, 2.2281), (12, 2.1788), (15, 2.1314), (20, 2.0860), (30, 2.0423), (60, 2.0003), (math.inf, 1.9600)),
-)
-
-# The same for 95 %, which bounds a central interval of 90 %.
-T_QUANTILES_90 = (
-    *((1, 6.3138), (2, 2.9200), (3, 2.3534), (4, 2.1318), (5, 2.0150), (6, 1.9432), (7, 1.8946), (8, 1.8595)),
-    *((10, 1.8125), (12, 1.7823), (15, 1.7531), (20, 1.7247), (30, 1.6973), (60, 1.6706), (math.inf, 1.6449)),
-)
+from xl_suite.scoring.student import find_t
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +61,3 @@ def estimate_run_spread(values: Array, ci_low: float, ci_high: float) -> RunSpre
         ci_low=max(0.0, min(ci_low, mean - (mean - ci_low) * stretch)),
         ci_high=min(100.0, max(ci_high, mean + (ci_high - mean) * stretch)),
     )
-
-
-def find_t(degrees: float, quantiles: Sequence[tuple[float, float]] = T_QUANTILES) -> float:
-    """The 97.5 % quantile of Student's t, to 0.1 % from 2 degrees of freedom on (to 12 % between 1 and 2).
-
-    quantiles: another table, such as that of 95 %.
-    """
-    inverse = [1 / known for known, _ in reversed(quantiles)]
-    return float(np.interp(1 / max(degrees, 1.0), inverse, [quantile for _, quantile in reversed(quantiles)]))

@@ -14,7 +14,8 @@ from xl_suite.cli.main import main
 from xl_suite.judging.annotations import Annotation
 from xl_suite.records import BenchmarkRow, ModelOutput, write_json, write_parquet
 from xl_suite.scoring.scores import score_annotations
-from xl_suite.scoring.variance import estimate_run_spread, find_t
+from xl_suite.scoring.student import beyond, find_t
+from xl_suite.scoring.variance import estimate_run_spread
 
 GERMAN = "Das ist eine ganz gewöhnliche deutsche Antwort auf die Frage, und sie ist lang genug. Nummer"
 ENGLISH = "This is a perfectly ordinary English answer to the question, and it is long enough. Number"
@@ -223,7 +224,11 @@ def test_variance_components_of_a_layout_by_hand() -> None:
 def test_quantiles_of_t() -> None:
     stats = pytest.importorskip("scipy.stats")
     for degrees in (1, 2, 3.5, 7, 11, 50, 400):
-        assert find_t(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=0.01)
+        assert find_t(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=1e-9)
+        assert find_t(degrees, 0.9) == pytest.approx(stats.t.ppf(0.95, degrees), rel=1e-9)
+        for t in (0.0, 0.3, 2.1, -8.0):
+            assert beyond(t, degrees) == pytest.approx(2 * stats.t.sf(abs(t), degrees), rel=1e-9)
+    assert find_t(float("inf")) == pytest.approx(1.959964, abs=1e-6)
 
 
 def test_several_judges(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -315,3 +320,18 @@ def test_constant_outputs_are_flagged(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_several_processes_say_the_same() -> None:
     rows = [*annotate("deu", [1.5] * 6), *annotate("hun", [1.5] * 6)]
     assert score_annotations(rows, resamples=100, workers=2) == score_annotations(rows, resamples=100)
+
+
+def test_runs_are_scored_on_the_prompts_that_all_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second run lacks the prompts that the model wins: it must not look like another model."""
+    wins = [2.0] * 10 + [1.0] * 10
+    write_json(tmp_path / "1" / "deu.json", annotate("deu", wins))
+    write_json(tmp_path / "2" / "deu.json", annotate("deu", wins)[5:])
+    assert main(["score", str(tmp_path / "1"), str(tmp_path / "2"), "--gate", "none", "--json"]) == 0
+    said = capsys.readouterr()
+    answer = json.loads(said.out)
+    assert (answer["n_total"], answer["win_rate"], answer["runs"]["runs"]) == (15, pytest.approx(100 / 3), 0)
+    assert "5 judgements of prompts that not every run has are left out; the runs share 15" in said.err
+    write_json(tmp_path / "3" / "hun.json", annotate("hun", wins))
+    assert main(["score", str(tmp_path / "1"), str(tmp_path / "3"), "--gate", "none"]) == 2
+    assert "no prompts in common" in capsys.readouterr().err
