@@ -14,7 +14,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Watched
 from tests.leaderboard_results import ENGLISH, HOSTILE, SENTENCES, write_annotations
+from xl_suite.judging.annotations import read_annotations
 from xl_suite.leaderboard.site import build_site
+from xl_suite.scoring.compare import compare_models
 
 MAIN = "section.board:not(.paper)"
 
@@ -284,6 +286,77 @@ def test_a_data_file_that_is_missing_is_said(page: Page, watched: Watched, site:
         message for message in watched.messages if "ERR_FILE_NOT_FOUND" not in message and "/deu.js" not in message
     ] == []
     watched.messages.clear()
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models in three languages; one has ten prompts fewer, and answers every fifth in English."""
+    folder = tmp_path_factory.mktemp("pair")
+    texts = [f"{SENTENCES['deu']} {number}!" if number % 5 else ENGLISH for number in range(60)]
+    shares = [number * 7 % 11 / 10 for number in range(60)]
+    write_annotations(folder / "r", "strong", [(1 + share) / 2 for share in shares])
+    write_annotations(folder / "r", "weak", shares[:50], languages=["deu", "por", "zho"], outputs=texts[:50])
+    return build_site([folder / "r"], folder / "site", resamples=50).folder
+
+
+def test_two_models_are_compared_as_the_verb_does(page: Page, pair: Path) -> None:
+    """The page draws its resamples anew, so bounds and p-values agree as far as two runs of the verb do."""
+    page.goto(f"{(pair / 'compare.html').as_uri()}#a=weak&b=strong")
+    expect(page.locator('html[data-compared="weak strong"]')).to_be_attached(timeout=30_000)
+    found = page.evaluate(
+        """async () => {
+            const [one, other] = await Promise.all([view.a, view.b].map((at) => loadValues(rowsOf(0)[at].answers)));
+            return compareModels(one, other, ["raw", "gated"], view.codes);
+        }"""
+    )
+    weak, strong = (
+        read_annotations(pair.parent / "r" / "annotations" / name / "judge") for name in ("weak", "strong")
+    )
+    for kind, gate in (("raw", "none"), ("gated", "both")):
+        told = compare_models(weak, strong, gate=gate)  # type: ignore[arg-type]
+        assert set(found[kind]["languages"]) == set(told.languages)
+        assert told.overall is not None
+        for expected, one in [
+            (told.overall, found[kind]["overall"]),
+            *((told.languages[code], found[kind]["languages"][code]) for code in told.languages),
+        ]:
+            assert one["n"] == expected.n == 50
+            for key in ("win_rate_a", "win_rate_b", "difference", "smallest_detectable"):
+                assert one[key] == pytest.approx(getattr(expected, key), abs=0.02), key
+            assert one["ci_low"] == pytest.approx(expected.ci_low, abs=1)
+            assert one["ci_high"] == pytest.approx(expected.ci_high, abs=1)
+            assert one["p_value"] == pytest.approx(expected.p_value, abs=0.03)
+    average = page.locator("table.scores tr.average")
+    assert [text[:5] for text in average.locator("td.number").all_inner_texts()][::2] == [
+        f"{found[kind]['overall']['difference']:+.1f}" for kind in ("raw", "gated")
+    ]
+
+
+def test_both_answers_stand_beside_each_other_and_can_be_filtered_by_who_won(page: Page, pair: Path) -> None:
+    page.goto(f"{(pair / 'compare.html').as_uri()}#a=weak&b=strong")
+    expect(page.locator('html[data-ready="weak strong deu"]')).to_be_attached()
+    status, detail = page.locator("#status"), page.locator("#detail")
+    better = sum(number * 7 % 11 == 10 for number in range(50))
+    expect(status).to_contain_text(f"50 of 50 prompts that both answered; A is better in 0, B in {50 - better}")
+    page.get_by_role("combobox", name="Who won", exact=True).select_option("B better than A")
+    expect(status).to_contain_text(f"{50 - better} of 50")
+    page.get_by_role("combobox", name="Who won", exact=True).select_option("A better than B")
+    expect(page.get_by_text("No prompt fits the filters.")).to_be_visible()
+    page.get_by_role("combobox", name="Who won", exact=True).select_option("any")
+    page.get_by_label("Search").fill("#2")
+    expect(detail.locator(".pair .answer .name")).to_have_text(["weak", "strong"])
+    texts = detail.locator(".answer .text").all_text_contents()[:2]
+    assert texts == [f"{SENTENCES['deu']} 1!", f"{SENTENCES['deu']}\n{SENTENCES['deu']} {SENTENCES['deu']} 2!"]
+    assert detail.locator(".answer").first.locator("mark.differs").all_inner_texts() == ["1"]
+    page.get_by_label("languages", exact=True).check()
+    expect(detail.locator("mark.differs")).to_have_count(0)
+    expect(detail.locator("mark.own").first).to_be_attached()
+    page.get_by_role("button", name="Swap").click()
+    expect(page.locator("#link-a")).to_have_text("strong")
+    expect(page.locator('html[data-ready="strong weak deu"]')).to_be_attached()
+    page.get_by_label("gated", exact=True).check()
+    assert "a=strong" in page.url
+    assert "rates=gated" in page.url
 
 
 def test_text_from_right_to_left_and_passages_in_another_language(page: Page, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ from xl_suite.records import write_text
 SCORES = ".scores"
 PARALLEL_BYTES = 4_000_000  # of annotations, from which on processes are worth their start
 _OURS = ("index.html", "compare.html", "leaderboard.csv", "models", "answers", PROMPTS, SCORES, MARKER)
+INDEX_SCRIPTS = ("shared.js", "page.js")
+COMPARE_SCRIPTS = ("shared.js", "prompts.js", "statistics.js", "compare.js")
 MODEL_SCRIPTS = ("shared.js", "prompts.js", "model.js")
 
 Report = Callable[[str], None]
@@ -116,7 +118,10 @@ def build_site(
     _write_models(out, boards, places, scores, title)
     write_text(out / "leaderboard.csv", write_csv(shown))
     data = {"title": title, **_describe(shown), "boards": boards_to_json(shown)}
-    write_text(out / "index.html", render_page("page.html", ("shared.js", "page.js"), title=title, data=embed(data)))
+    write_text(out / "index.html", render_page("page.html", INDEX_SCRIPTS, title=title, data=embed(data)))
+    pairs = {"title": title, "root": "", **_describe(boards), "boards": [_tell_compared(board) for board in boards]}
+    page = render_page("compare.html", COMPARE_SCRIPTS, title=f"Two models · {title}", data=embed(pairs))
+    write_text(out / "compare.html", page)
     _forget(scores, set(digests), kept)
     judged = {job.generator for job in jobs} | {job.reference for job in jobs}
     return Site(
@@ -213,14 +218,14 @@ def _write_models(out: Path, boards: Sequence[Board], places: dict[str, str], sc
         runs = []  # a page holds what its model's tables hold
         for board, row in own:
             kept = scores / row.digest
-            folder = out / "answers" / row.place / row.digest[:12]
+            folder = out / "answers" / row.place / row.digest[:12]  # as _locate_answers
             for file in sorted(kept.iterdir()):
                 if file.name != SUMMARY:
                     written.add(_link(file, folder / file.name))
             for shared in sorted(list_shared(kept)):
                 written.add(_link(scores / PROMPTS / shared, out / PROMPTS / shared))
             (said,) = boards_to_json([_alone(board, row)])
-            said["answers"] = f"../answers/{quote(row.place)}/{row.digest[:12]}/"
+            said["answers"] = f"../{_locate_answers(row)}"
             runs.append({"board": said, "codes": list(row.languages)})
         head = {"title": title, "name": name, "place": places[name], "root": "../", "runs": runs}
         data = embed(head | _describe([board for board, _ in own]))
@@ -233,6 +238,21 @@ def _write_models(out: Path, boards: Sequence[Board], places: dict[str, str], sc
                 file.unlink()
             elif file.is_dir() and not any(file.iterdir()):
                 file.rmdir()
+
+
+def _locate_answers(row: Row) -> str:
+    """The URL of the folder of a row's answers, from the folder of the leaderboard."""
+    return f"answers/{quote(row.place)}/{row.digest[:12]}/"
+
+
+def _tell_compared(board: Board) -> dict[str, Any]:
+    """What the page of comparisons needs of a board: where its models' answers are, and no numbers."""
+    (said,) = boards_to_json([replace(board, rows=[])])
+    rows = [
+        {"name": row.name, "place": row.place, "answers": _locate_answers(row), "codes": list(row.languages)}
+        for row in board.rows
+    ]
+    return said | {"languages": board.languages, "rows": rows}
 
 
 def _alone(board: Board, row: Row) -> Board:

@@ -67,12 +67,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pages(site: Path) -> list[Path]:
-    return [site / "index.html", *sorted((site / "models").iterdir())]
+    return [site / "index.html", site / "compare.html", *sorted((site / "models").iterdir())]
 
 
 def test_the_tags_are_those_of_the_template_alone(site: Path) -> None:
     for path in pages(site):
-        template = "page.html" if path.name == "index.html" else "model.html"
+        template = {"index.html": "page.html", "compare.html": "compare.html"}.get(path.name, "model.html")
         expected = [tag for tag, _ in Reader(read_part("head.html") + read_part(template)).tags]
         read = Reader(path.read_text(encoding="utf-8"))
         assert [tag for tag, _ in read.tags] == expected
@@ -109,7 +109,7 @@ def read_delivered(path: Path) -> Any:
 
 
 def test_the_data_comes_back_as_it_was(site: Path) -> None:
-    for path in pages(site)[1:]:
+    for path in pages(site)[2:]:
         data = json.loads(Reader(path.read_text(encoding="utf-8")).texts["data"])
         (run,) = data["runs"]
         folder = (path.parent / unquote(run["board"]["answers"])).resolve()
@@ -164,7 +164,7 @@ def test_the_scripts_never_make_markup_of_data() -> None:
 
 def test_a_title_is_text(site: Path) -> None:
     assert Reader((site / "index.html").read_text(encoding="utf-8")).texts["title"] == "<b>{{data}}"
-    titles = [Reader(path.read_text(encoding="utf-8")).texts["title"] for path in pages(site)[1:]]
+    titles = [Reader(path.read_text(encoding="utf-8")).texts["title"] for path in pages(site)[2:]]
     assert any(title.startswith("evil") for title in titles)  # without the override
     assert any("<script>alert(1)</script>" in html.unescape(title) for title in titles)
 
