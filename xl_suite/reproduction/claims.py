@@ -1,4 +1,9 @@
-"""Could the paper's comparisons be told from chance with 797 prompts? The smallest differences that can."""
+"""Which of the paper's differences differ from chance, given 797 prompts, and which would have been found at all?
+
+Two questions, kept apart: significance is about the difference that was printed (does its interval hold 0?), power
+about differences of a size (how often would such a one be found?). A printed difference below what is found 4 times
+in 5 can well be significant. The paper prints no spread, so each question has a best and a worst case, see Claim.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +18,23 @@ from xl_suite.reproduction.costs import PROMPTS
 from xl_suite.scoring.compare import POWER_FACTOR
 
 VERDICTS = ("yes", "depends", "no")
+Z = 1.959964
+# A judge's preferences lie between 0 and 1, so their variance is below p (1 - p), that of wins and losses: .76 of it
+# in an audit of real judgements. The best case takes this, the worst case all of it.
+GRADED = 0.76
 Run = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A comparison of two printed win rates, and the differences that 797 prompts show 4 times in 5 (two-sided 5 %).
+    """A comparison of two printed win rates over 797 prompts, in the best and in the worst case.
 
-    least: when all that can help does: the languages of an average are independent, and the two models win on
-    the same prompts half of the time. most: the languages say the same, and the models' wins have nothing in common.
-    detectable: `yes` where the difference is above `most`, `no` below `least`, else `depends`.
+    Best: the languages of an average are independent, the two models win on the same prompts half of the time, and
+    preferences vary as `GRADED` says. Worst: the languages say the same, the models' wins have nothing in common, and
+    each prompt is won or lost. narrow, wide: the 95 % intervals of the difference in these cases. significant: `yes`
+    where not even the wide one holds 0, `no` where the narrow one does, else `depends`.
+    least, most: the power, apart from it: the differences that are found 4 times in 5 (two-sided 5 %). detectable:
+    whether a difference of this size is: `yes` above `most`, `no` below `least`, else `depends`.
     """
 
     table: int
@@ -32,6 +44,9 @@ class Claim:
     rate_a: float
     rate_b: float
     difference: float
+    narrow: tuple[float, float]
+    wide: tuple[float, float]
+    significant: str
     least: float
     most: float
     detectable: str
@@ -52,22 +67,46 @@ def list_claims(tables: Sequence[int] | None = None) -> list[Claim]:
 
 
 def find_detectable(rate_a: float, rate_b: float, languages: int = 1, prompts: int = PROMPTS) -> tuple[float, float]:
-    """(least, most) in percentage points, see Claim. rates: percent; each prompt is won or lost."""
+    """(least, most) in percentage points, see Claim. rates: percent."""
+    least, most = find_errors(rate_a, rate_b, languages, prompts)
+    return POWER_FACTOR * least, POWER_FACTOR * most
+
+
+def find_errors(rate_a: float, rate_b: float, languages: int = 1, prompts: int = PROMPTS) -> tuple[float, float]:
+    """The standard errors of the difference in the best and the worst case, in percentage points; see Claim."""
     a, b = (min(max(rate / 100, 0.0), 1.0) for rate in (rate_a, rate_b))
     variance = max(a * (1 - a) + b * (1 - b), 1 / prompts)
     # Half of the lesser model's wins are on prompts that the other wins too: 2 x covariance of two indicators.
     shared = min(a, b) / 2 - a * b
-    least = max(variance - 2 * max(shared, 0.0), variance / 4)
-    scale = 100 * POWER_FACTOR / math.sqrt(prompts)
+    least = GRADED * max(variance - 2 * max(shared, 0.0), variance / 4)
+    scale = 100 / math.sqrt(prompts)
     return scale * math.sqrt(least / max(1, languages)), scale * math.sqrt(variance)
 
 
 def _judge(table: int, a: Run, b: Run, language: str, rate_a: float, rate_b: float, languages: int) -> Claim:
-    least, most = find_detectable(rate_a, rate_b, languages)
-    difference = rate_a - rate_b
-    size = abs(difference)
-    verdict = "yes" if size >= most else "no" if size < least else "depends"
-    return Claim(table, _name(a), _name(b), language, rate_a, rate_b, round(difference, 2), least, most, verdict)
+    errors = find_errors(rate_a, rate_b, languages)
+    difference = round(rate_a - rate_b, 2)
+    narrow, wide = ((difference - Z * error, difference + Z * error) for error in errors)
+    least, most = (POWER_FACTOR * error for error in errors)
+    return Claim(
+        table=table,
+        a=_name(a),
+        b=_name(b),
+        language=language,
+        rate_a=rate_a,
+        rate_b=rate_b,
+        difference=difference,
+        narrow=narrow,
+        wide=wide,
+        significant=_tell(difference, Z * errors[0], Z * errors[1]),
+        least=least,
+        most=most,
+        detectable=_tell(difference, least, most),
+    )
+
+
+def _tell(difference: float, least: float, most: float) -> str:
+    return "yes" if abs(difference) >= most else "no" if abs(difference) < least else "depends"
 
 
 def _pair_lines(table: int) -> Iterator[tuple[tuple[Run, dict[str, float]], tuple[Run, dict[str, float]]]]:
@@ -110,21 +149,26 @@ def _name(run: Run) -> str:
 
 def show_claims(claims: Sequence[Claim], *, all_languages: bool = False) -> str:
     """A table for a person: the averages, or every language."""
-    rows = [["table", "A", "B", "language", "A - B", "detectable from", "to", "told from chance"]]
+    rows = [["table", "A", "B", "language", "A - B", "best case", "worst case", "significant", "found from", "to"]]
     for one in claims:
         if all_languages or one.language == AVERAGE:
-            rows.append(
-                [str(one.table), one.a, one.b, one.language, f"{one.difference:+.2f}", f"{one.least:.2f}",
-                 f"{one.most:.2f}", one.detectable]
-            )  # fmt: skip
-    counts = ", ".join(f"{verdict} {sum(one.detectable == verdict for one in claims)}" for verdict in VERDICTS)
+            cells = [str(one.table), one.a, one.b, one.language, f"{one.difference:+.2f}"]
+            cells += [f"{low:+.2f} .. {high:+.2f}" for low, high in (one.narrow, one.wide)]
+            rows.append([*cells, one.significant, f"{one.least:.2f}", f"{one.most:.2f}"])
+    told = ", ".join(f"{verdict} {sum(one.significant == verdict for one in claims)}" for verdict in VERDICTS)
+    found = ", ".join(f"{verdict} {sum(one.detectable == verdict for one in claims)}" for verdict in VERDICTS)
     return "\n".join(
         [
             *align_columns(rows, keys=4),
             "",
-            f"All {len(claims)} comparisons, languages and averages: {counts}.",
-            f"A difference can be told from chance when {PROMPTS} prompts show one of its size 4 times in 5 "
-            "(two-sided 5 %). From: the models win on the same prompts half of the time, and languages are "
-            "independent. To: neither. Models and judges have a randomness of their own, which comes on top.",
+            f"All {len(claims)} comparisons, languages and averages: significant at 5 %: {told};",
+            f"of a size that {PROMPTS} prompts find 4 times in 5: {found}.",
+            "Best case, worst case: 95 % intervals of A - B. Best: the models win on the same prompts",
+            f"half of the time, languages are independent, and a judge's variance is {GRADED} of that",
+            "of wins and losses. Worst: none of it. significant: whether they hold 0; `depends`",
+            "where the two differ. found from, to: the power, which is another question: the",
+            "differences that are found 4 times in 5. Not corrected for the number of comparisons.",
+            "Models and judges have a randomness of their own, which comes on top, and a claim about",
+            "training from one seed is a claim about that one run.",
         ]
     )

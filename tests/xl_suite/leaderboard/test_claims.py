@@ -49,8 +49,14 @@ def test_the_papers_comparisons() -> None:
     assert {one.table for one in claims.values()} == {1, 2, 3, 6, 7, 9, 10}
     for one in claims.values():
         assert one.least <= one.most
+        assert one.wide[0] <= one.narrow[0] <= one.difference <= one.narrow[1] <= one.wide[1]
+        holds = [low <= 0 <= high for low, high in (one.narrow, one.wide)]
+        assert one.significant == ("no" if holds[0] else "depends" if holds[1] else "yes")
+        assert one.significant == "yes" or one.detectable != "yes"  # what is found 4 times in 5 is significant
         if one.detectable == "yes":
             assert abs(one.difference) >= one.most - 0.005
+    # A difference below what is found 4 times in 5 can be significant all the same: these are two questions.
+    assert any(one.detectable == "no" and one.significant != "no" for one in claims.values())
     assert {one.table for one in list_claims([7])} == {7}
 
 
