@@ -8,7 +8,7 @@ const RATES = [["raw", "raw"], ["gated", "gated"]];
 const MARKED = [["differences", "differences"], ["languages", "languages"]];
 const view = {};
 let browser = null;
-let compared = 0; // counts comparisons, so that an older one stops
+let compared = 0; // counts comparisons, so that an older one is not shown
 
 const rowsOf = (board) => DATA.boards[board].rows;
 
@@ -89,7 +89,7 @@ function drawTable(found) {
   ];
   const table = el("table", { class: "scores", "aria-labelledby": "scores-title", "aria-describedby": "origin" }, el("thead", {}, ...head), body);
   byId("scores").replaceChildren(el("div", { class: "scroller", tabindex: 0, role: "region", "aria-labelledby": "scores-title" }, table),
-    el("p", { class: "scale" }, `Percent points over the prompts that both have. Intervals and tests are over prompts, ${RESAMPLES.toLocaleString("en-US")} resamples, as in “xl-suite compare”; p of a language is corrected for the number of languages (Holm).`));
+    el("p", { class: "scale" }, "Percent points over the prompts that both have. Intervals and tests are over prompts, as in “xl-suite compare”; p of a language is corrected for the number of languages (Holm)."));
 }
 
 async function drawScores() {
@@ -99,9 +99,8 @@ async function drawScores() {
   byId("scores").replaceChildren(el("p", { class: "scale" }, "Comparing …"));
   const [one, other] = await tellLoading(Promise.all([loadValues(rows[view.a].answers), loadValues(rows[view.b].answers)]), "the preferences");
   const gated = view.codes.some((code) => one.languages[code].gated && other.languages[code].gated);
-  const found = await compareModels(one, other, gated ? ["raw", "gated"] : ["raw"], view.codes, () => mine === compared);
-  if (!found) return;
-  drawTable(found);
+  if (mine !== compared) return; // others were chosen meanwhile
+  drawTable(compareModels(one, other, gated ? ["raw", "gated"] : ["raw"], view.codes));
   document.documentElement.dataset.compared = `${rows[view.a].place} ${rows[view.b].place}`;
 }
 

@@ -12,6 +12,8 @@ const present = DATA.metrics.filter((metric) => DATA.boards.some((board) => boar
 const IN_COLUMNS = present.map((metric) => metric.key);
 const ALL_LANGUAGES = Object.keys(DATA.languages);
 const DEFAULT_COLUMNS = ["size", ...present.filter((metric) => !metric.hidden).map((metric) => metric.key)];
+const BY_DEFAULT = "default"; // the order that a table has until another is asked for, see `chooseOrder`
+const RATES = ["win_rate", "gated"];
 const view = {};
 
 function loadView() {
@@ -28,7 +30,7 @@ function loadView() {
   view.show = one("show", VIEWS.map(([value]) => value), "both");
   view.languages = listed("languages", ALL_LANGUAGES, ALL_LANGUAGES);
   view.columns = given.has("columns") ? listed("columns", ["size", ...present.map((metric) => metric.key)], []) : DEFAULT_COLUMNS;
-  const [, key, direction] = /^(.+?)(?:\.(asc|desc))?$/.exec(given.get("sort") || "win_rate.desc");
+  const [, key, direction] = /^(.+?)(?:\.(asc|desc))?$/.exec(given.get("sort") || `${BY_DEFAULT}.desc`);
   view.sort = key;
   view.direction = direction || "desc";
 }
@@ -44,7 +46,7 @@ function saveView() {
     ["show", view.show === "both" ? "" : view.show],
     ["languages", same(view.languages, ALL_LANGUAGES) ? "" : view.languages.join(",")],
     ["columns", same(view.columns, DEFAULT_COLUMNS) ? "" : view.columns.join(",") || "none"],
-    ["sort", sort === "win_rate.desc" ? "" : sort],
+    ["sort", sort === `${BY_DEFAULT}.desc` ? "" : sort],
   ]);
 }
 
@@ -76,8 +78,25 @@ function summarize(board, row, key) {
   return { cell, complete, count: codes.length, of: chosen.length };
 }
 
+// What a table is ordered and ranked by, and why: gated win rates where the error of the language check is published
+// for every language, else raw ones.
+function chooseOrder(board) {
+  if (board.paper) return ["win_rate", "the paper printed no gated rates."];
+  if (!board.rows.some((row) => row.cells.gated)) return ["win_rate", "this table has no gated rates."];
+  const unknown = board.languages.filter((code) => !(DATA.languages[code] || {}).error);
+  if (unknown.length || !board.languages.length) return ["win_rate", `no error of the language check is published for ${unknown.map(languageName).join(", ") || "answers without a language"}.`];
+  if (board.languages.some((code) => !view.languages.includes(code))) return ["win_rate", "the mean gated rate has an interval over all languages only."];
+  const most = Math.max(...board.languages.map((code) => DATA.languages[code].error));
+  return ["gated", `the error of the language check is published for all of these languages (at most ${most.toFixed(1)} % of right answers are called wrong or mixed, by the upper end of a 95 % interval).`];
+}
+
+// Whether nearly all prompts of the languages that are shown were judged.
+const isWhole = (row) => !row.missing.some((code) => view.languages.includes(code) || !DATA.languages[code]);
+
+const sortOf = (board) => (view.sort === BY_DEFAULT ? chooseOrder(board)[0] : view.sort);
+
 function rankRows(board, summaries) {
-  const full = board.rows.filter((row) => summaries.get(row).complete && summaries.get(row).cell);
+  const full = board.rows.filter((row) => isWhole(row) && summaries.get(row).complete && summaries.get(row).cell);
   const bounds = full.map((row) => {
     const cell = summaries.get(row).cell;
     return cell.length > 1 ? [cell[1], cell[2]] : [cell[0], cell[0]];
@@ -102,19 +121,21 @@ function isShown(row) {
   return row.billions > low && (high ? row.billions <= high : true);
 }
 
-function sortValue(board, row, summaries) {
-  if (view.sort === "name") return row.name.toLowerCase();
-  if (view.sort === "size") return row.billions;
-  if (DATA.languages[view.sort]) return ((row.cells[view.metric] || {})[view.sort] || [null])[0];
-  const found = view.sort === "win_rate" ? summaries.get(row) : summarize(board, row, view.sort);
+function sortValue(board, row) {
+  const sort = sortOf(board);
+  if (sort === "name") return row.name.toLowerCase();
+  if (sort === "size") return row.billions;
+  if (DATA.languages[sort]) return ((row.cells[view.metric] || {})[sort] || [null])[0];
+  const found = summarize(board, row, sort);
   if (!found.cell) return null;
   return found.complete ? found.cell[0] : found.cell[0] - 1e9 * (view.direction === "asc" ? -1 : 1); // below complete ones
 }
 
-function compareRows(board, summaries) {
-  const values = new Map(board.rows.map((row) => [row, sortValue(board, row, summaries)]));
+function compareRows(board) {
+  const values = new Map(board.rows.map((row) => [row, sortValue(board, row)]));
   const sign = view.direction === "asc" ? 1 : -1;
   return (one, other) => {
+    if (view.sort === BY_DEFAULT && isWhole(one) !== isWhole(other)) return isWhole(one) ? -1 : 1; // incomplete ones apart
     const [a, b] = [values.get(one), values.get(other)];
     if (a === null || b === null) return (a === null) - (b === null);
     return (a < b ? -sign : a > b ? sign : 0) || one.name.localeCompare(other.name);
@@ -149,10 +170,10 @@ function drawCell(cell, metric, { end, best = false, partial = "", wide = false 
   return node;
 }
 
-function headCell(key, label, { says = "", group = "" } = {}) {
-  const sorted = view.sort === key;
+function headCell(board, key, label, { says = "", group = "" } = {}) {
+  const sorted = sortOf(board) === key;
   const sort = () => {
-    view.direction = view.sort === key ? (view.direction === "desc" ? "asc" : "desc") : key === "name" ? "asc" : "desc";
+    view.direction = sortOf(board) === key ? (view.direction === "desc" ? "asc" : "desc") : key === "name" ? "asc" : "desc";
     view.sort = key;
     reorder();
   };
@@ -167,11 +188,12 @@ class BoardView {
     this.title = el("h2", { id: `board-${number}` }, benchmarkName(board));
     this.table = el("table", { "aria-labelledby": `board-${number}`, "aria-describedby": `origin-${number}` });
     this.caption = el("p", { class: "scale" });
+    this.told = el("p", { class: "origin ordered" });
     this.figure = el("figure", { class: "plots", "aria-label": "The same numbers as dots on their intervals" });
     this.empty = el("p", { class: "note", hidden: true }, "No model in this table fits the filters.");
     this.scroller = el("div", { class: "scroller", tabindex: 0, role: "region", "aria-labelledby": `board-${number}` }, this.table);
     this.node = el("section", { class: board.paper ? "board paper" : "board", "aria-labelledby": `board-${number}` },
-      this.title, el("p", { class: "origin", id: `origin-${number}` }, ...describeOrigin(board)), this.scroller, this.empty, this.caption, this.figure);
+      this.title, el("p", { class: "origin", id: `origin-${number}` }, ...describeOrigin(board)), this.told, this.scroller, this.empty, this.caption, this.figure);
     this.allRows = false;
   }
 
@@ -184,10 +206,13 @@ class BoardView {
     const metric = metricOf(view.metric);
     const codes = this.languages();
     const summaryKeys = present.map((one) => one.key).filter((key) => view.columns.includes(key) && board.rows.some((row) => row.cells[key]));
-    this.summaries = new Map(board.rows.map((row) => [row, summarize(board, row, "win_rate")]));
+    const [ordered, why] = chooseOrder(board);
+    this.told.textContent = `Ranked by ${ordered === "gated" ? "gated" : "raw"} win rate: ${why}`;
+    this.summaries = new Map(board.rows.map((row) => [row, summarize(board, row, ordered)]));
     const ranks = rankRows(board, this.summaries);
     const ends = new Map([...summaryKeys, view.metric].filter(hasStrip).map((key) => [key, findEnd(board, key === "gated" || key === "lc" ? "win_rate" : key)]));
     for (const key of ["gated", "lc"]) if (ends.has(key)) ends.set(key, Math.max(ends.get(key), findEnd(board, key)));
+    if (ends.has("gated") && ends.has("win_rate")) for (const key of RATES) ends.set(key, Math.max(ends.get("gated"), ends.get("win_rate")));
     const best = (values) => Math.max(...values.filter((value) => value !== null && value !== undefined));
     const bestOf = new Map(codes.map((code) => [code, best(board.rows.map((row) => ((row.cells[view.metric] || {})[code] || [null])[0]))]));
     const marksBest = !["n", "cost", "length", "truncated"].includes(view.metric) && board.rows.length > 1;
@@ -204,13 +229,13 @@ class BoardView {
       summaryKeys.length ? el("th", { scope: "colgroup", colspan: summaryKeys.length }, averaged === 1 ? languageName(codes.find((code) => code !== "eng")) : `All ${averaged} languages`) : null,
       ...groups.map(([name, span]) => el("th", { scope: "colgroup", colspan: span, class: "first" }, CLASSES[name] || "Other")));
     let previous = null;
-    const head = el("tr", {}, el("th", { scope: "col", class: "rank" }, el("abbr", { title: "Rank by win rate; a range where intervals overlap" }, "Rank")),
-      headCell("name", "Model", { group: "model" }), sized ? headCell("size", "Size", { says: "Parameters in billions" }) : null,
-      ...summaryKeys.map((key) => headCell(key, metricOf(key).label, { says: metricOf(key).says, group: key === "win_rate" ? "wide" : "" })),
+    const head = el("tr", {}, el("th", { scope: "col", class: "rank" }, el("abbr", { title: `Rank by ${metricOf(ordered).label.toLowerCase()}; a range where intervals overlap` }, "Rank")),
+      headCell(board, "name", "Model", { group: "model" }), sized ? headCell(board, "size", "Size", { says: "Parameters in billions" }) : null,
+      ...summaryKeys.map((key) => headCell(board, key, metricOf(key).label, { says: metricOf(key).says, group: RATES.includes(key) ? "wide" : "" })),
       ...codes.map((code) => {
         const first = DATA.languages[code].class !== previous;
         previous = DATA.languages[code].class;
-        return headCell(code, languageName(code), { says: `${metric.label}, ${languageName(code)}`, group: first ? "first" : "" });
+        return headCell(board, code, languageName(code), { says: `${metric.label}, ${languageName(code)}`, group: first ? "first" : "" });
       }));
     this.rows.clear();
     this.drawRow = (row) => this.makeRow(row, { codes, metric, summaryKeys, ranks, ends, bestOf, marksBest, sized });
@@ -224,6 +249,8 @@ class BoardView {
       if (end > 50 && view.metric !== "fidelity") notes.push("The upright line marks 50 %, as good as the reference.");
     }
     if (marksBest) notes.push("Bold: best of its column.");
+    const apart = board.rows.filter((row) => !isWhole(row)).length;
+    if (apart) notes.push(`${apart === 1 ? "One model was" : `${apart} models were`} judged on a part of the prompts only: not ranked.`);
     const partial = board.rows.some((row) => summaryKeys.some((key) => { const found = summarize(board, row, key); return found.cell && !found.complete; }));
     if (partial) notes.push("* over fewer languages than are shown, and ranked below the others.");
     this.caption.textContent = notes.join(" ");
@@ -237,9 +264,9 @@ class BoardView {
     const line = el("tr", {}, el("td", { class: "rank" }, ranks.get(row) || "–"), header);
     if (sized) line.append(el("td", {}, formatSize(row.billions)));
     for (const key of summaryKeys) {
-      const found = key === "win_rate" ? this.summaries.get(row) : summarize(this.board, row, key);
+      const found = summarize(this.board, row, key);
       const partial = found.cell && !found.complete ? `over ${found.count} of ${found.of} languages` : "";
-      line.append(drawCell(found.cell, metricOf(key), { end: key === "win_rate" ? ends.get(key) : 0, partial, wide: key === "win_rate" }));
+      line.append(drawCell(found.cell, metricOf(key), { end: RATES.includes(key) ? ends.get(key) : 0, partial, wide: RATES.includes(key) }));
     }
     let previous = null;
     for (const code of codes) {
@@ -258,7 +285,7 @@ class BoardView {
   }
 
   order() {
-    const shown = this.board.rows.filter(isShown).sort(compareRows(this.board, this.summaries));
+    const shown = this.board.rows.filter(isShown).sort(compareRows(this.board));
     this.shown = shown;
     this.body.replaceChildren(...shown.slice(0, FIRST_ROWS).map((row) => this.rowOf(row)));
     afterPaint(() => {
@@ -270,7 +297,7 @@ class BoardView {
     this.scroller.hidden = !shown.length;
     this.empty.hidden = shown.length > 0;
     for (const head of this.table.querySelectorAll("thead th[data-key]")) {
-      if (head.dataset.key === view.sort) head.setAttribute("aria-sort", view.direction === "asc" ? "ascending" : "descending");
+      if (head.dataset.key === sortOf(this.board)) head.setAttribute("aria-sort", view.direction === "asc" ? "ascending" : "descending");
       else head.removeAttribute("aria-sort");
     }
     this.drawPlotsWhenSeen();
@@ -323,7 +350,8 @@ let turn = 0;
 
 function announce() {
   const shown = DATA.boards.reduce((sum, board) => sum + board.rows.filter(isShown).length, 0);
-  const label = view.sort === "name" ? "model" : view.sort === "size" ? "size" : DATA.languages[view.sort] ? languageName(view.sort) : (metricOf(view.sort) || metricOf("win_rate")).label;
+  const sort = DATA.boards.length ? sortOf(DATA.boards[0]) : "win_rate";
+  const label = sort === "name" ? "model" : sort === "size" ? "size" : DATA.languages[sort] ? languageName(sort) : (metricOf(sort) || metricOf("win_rate")).label;
   byId("status").textContent = `${shown} rows, sorted by ${label}, ${view.direction === "asc" ? "ascending" : "descending"}.`;
 }
 

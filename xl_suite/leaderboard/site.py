@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from xl_suite.errors import BadInput
+from xl_suite.fidelity.error import find_error
 from xl_suite.languages import find_language
 from xl_suite.leaderboard.answer_files import PROMPTS, list_shared
 from xl_suite.leaderboard.jobs import name_places, plan_jobs
@@ -197,12 +198,14 @@ def _score_all(new: dict[str, Job], scores: Path, resamples: int, workers: int, 
 
 
 def _describe(boards: Sequence[Board]) -> dict[str, Any]:
-    """The languages and metrics that the scripts name."""
+    """The languages and metrics that the scripts name. error: percent, None where none was published."""
     codes = dict.fromkeys(code for board in boards for code in board.languages if code)
-    languages = {}
+    languages: dict[str, dict[str, Any]] = {}
     for code in codes:
         language = find_language(code)
+        error = find_error(code)
         languages[code] = {"name": language.name, "tag": language.code2 or code, "class": language.resource}
+        languages[code]["error"] = None if error is None else error.right_bound * 100
     metrics = list_metrics(key for board in boards for row in board.rows for key in row.cells)
     return {"languages": languages, "metrics": [asdict(metric) for metric in metrics]}
 

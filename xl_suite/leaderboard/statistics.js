@@ -1,24 +1,51 @@
 // The paired difference of two models as xl_suite/scoring/compare.py computes it, which a static page cannot ask:
-// for every language and their mean, with an interval over prompts and the p-value of a sign-flip test.
+// for every language and their mean, with an interval over prompts and the p-value of the same distribution.
 
-const RESAMPLES = 10000;
-const BLOCK = 500; // resamples between two looks at what else the page has to do
-const POWER_FACTOR = 1.959964 + 0.841621;
+const UNSEEN = 2; // prompts that are added to those seen: half a win for each model, the rest draws
+const POWER = 0.841621; // standard errors beyond the edge of significance, to be found in 80 %
 
-// Uniform numbers in [0, 1): the generator sfc32, which starts anew for each comparison.
-function makeRandom() {
-  let [a, b, c, d] = [0x9e3779b9, 0x243f6a88, 0xb7e15162, 1];
-  const next = () => {
-    const t = (((a + b) | 0) + d) | 0;
-    d = (d + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = (c << 21) | (c >>> 11);
-    c = (c + t) | 0;
-    return (t >>> 0) / 4294967296;
-  };
-  for (let warm = 0; warm < 20; warm += 1) next();
-  return next;
+// Lanczos' approximation of the logarithm of the gamma function, for x > 0.
+function logGamma(x) {
+  const terms = [676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7];
+  if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x);
+  const sum = terms.reduce((total, term, at) => total + term / (x + at), 0.99999999999980993);
+  const t = x + 6.5;
+  return 0.5 * Math.log(2 * Math.PI) + (x - 0.5) * Math.log(t) - t + Math.log(sum);
+}
+
+// The regularised incomplete beta function by its continued fraction (DLMF 8.17.22, Lentz's method).
+function incompleteBeta(a, b, x) {
+  if (x <= 0 || x >= 1) return x >= 1 ? 1 : 0;
+  if (x > (a + 1) / (a + b + 2)) return 1 - incompleteBeta(b, a, 1 - x);
+  const away = (value) => (Math.abs(value) > 1e-300 ? value : 1e-300);
+  const front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x));
+  let numerator = 1;
+  let denominator = 1 / away(1 - ((a + b) * x) / (a + 1));
+  let value = denominator;
+  for (let m = 1; m < 1000; m += 1) {
+    const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m));
+    const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1));
+    for (const term of [even, odd]) {
+      denominator = 1 / away(1 + term * denominator);
+      numerator = away(1 + term / numerator);
+      value *= denominator * numerator;
+    }
+    if (Math.abs(denominator * numerator - 1) < 1e-15) break;
+  }
+  return (front * value) / a;
+}
+
+// Student's t: the two-sided p-value of a value, and how many standard errors a 95 % interval reaches to each side.
+const beyond = (t, degrees) => incompleteBeta(degrees / 2, 0.5, degrees / (degrees + t * t));
+function findT(degrees) {
+  let [low, high] = [0, 2];
+  while (beyond(high, degrees) > 0.05) high *= 2;
+  for (let step = 0; step < 80; step += 1) {
+    const middle = (low + high) / 2;
+    if (beyond(middle, degrees) > 0.05) low = middle;
+    else high = middle;
+  }
+  return high;
 }
 
 // The preferences of two models on the prompts and languages that both have; null is missing.
@@ -69,47 +96,6 @@ function standardError(table, chosen) {
   return { n: rows, error: rows < 2 ? null : Math.sqrt((rows / (rows - 1)) * total) };
 }
 
-function quantile(values, share) {
-  const sorted = Float64Array.from(values).sort();
-  const place = (sorted.length - 1) * share;
-  const low = Math.floor(place);
-  return sorted[low] + (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]) * (place - low);
-}
-
-// One number per resample for each column, and for their mean.
-function makeDraws(table) {
-  const make = () => new Float64Array(RESAMPLES);
-  return { low: table.counts.map(make), high: table.counts.map(make), macroLow: make(), macroHigh: make(), extreme: table.counts.map(() => 0), macroExtreme: 0 };
-}
-
-function resample(table, draws, at, weights, unseen, signs, observed) {
-  const { n, width, differences, present } = table;
-  const [sums, masses, flipped] = [new Float64Array(width), new Float64Array(width), new Float64Array(width)];
-  for (let row = 0, cell = 0; row < n; row += 1) {
-    const [weight, sign] = [weights[row], signs[row]];
-    for (let c = 0; c < width; c += 1, cell += 1) {
-      const difference = differences[cell];
-      sums[c] += weight * difference;
-      masses[c] += weight * present[cell];
-      flipped[c] += sign * difference;
-    }
-  }
-  let [low, high, flip] = [0, 0, 0];
-  for (let c = 0; c < width; c += 1) {
-    draws.low[c][at] = (sums[c] - unseen) / (masses[c] + unseen);
-    draws.high[c][at] = (sums[c] + unseen) / (masses[c] + unseen);
-    if (Math.abs(flipped[c]) >= observed[c]) draws.extreme[c] += 1;
-  }
-  for (const c of table.chosen) {
-    low += draws.low[c][at];
-    high += draws.high[c][at];
-    flip += flipped[c] / table.counts[c];
-  }
-  draws.macroLow[at] = low / table.chosen.length;
-  draws.macroHigh[at] = high / table.chosen.length;
-  if (Math.abs(flip / table.chosen.length) >= observed.macro) draws.macroExtreme += 1;
-}
-
 function correctHolm(values) {
   const tested = values.map((p, at) => [p, at]).filter(([p]) => p !== null).sort((a, b) => a[0] - b[0]);
   const corrected = values.map(() => null);
@@ -121,50 +107,35 @@ function correctHolm(values) {
   return corrected;
 }
 
-// Compares two models' values (of values.js) by each kind, raw and gated. codes: the languages of both. Resolves to
-// {raw: {languages: {code: difference}, overall}, gated: ...}; percent points. `busy` is asked whether to go on.
-async function compareModels(one, other, kinds, codes, goOn = () => true) {
+// Compares two models' values (of values.js) by each kind, raw and gated. codes: the languages of both. Gives
+// {raw: {languages: {code: difference}, overall}, gated: ...} in percent points.
+function compareModels(one, other, kinds, codes) {
   const averaged = codes.map((code, at) => [code, at]).filter(([code]) => code !== "eng").map(([, at]) => at);
-  const tables = kinds.map((kind) => prepare(pairValues(one, other, kind, codes), averaged));
-  const observed = tables.map((table) => {
-    const sums = table.counts.map((count, c) => (count ? Math.abs(table.rates[c][0] - table.rates[c][1]) * count - 1e-9 : Infinity));
-    sums.macro = Math.abs(table.chosen.reduce((sum, c) => sum + table.rates[c][0] - table.rates[c][1], 0) / table.chosen.length) - 1e-12;
-    return sums;
-  });
-  const draws = tables.map(makeDraws);
-  const random = makeRandom();
-  const n = tables.length ? tables[0].n : 0;
-  const [weights, signs] = [new Float64Array(n), new Float64Array(n)];
-  for (let start = 0; start < RESAMPLES; start += BLOCK) {
-    for (let at = start; at < Math.min(start + BLOCK, RESAMPLES); at += 1) {
-      for (let row = 0; row < n; row += 1) {
-        weights[row] = -Math.log(1 - random());
-        signs[row] = random() < 0.5 ? -1 : 1;
-      }
-      const unseen = -Math.log(1 - random());
-      tables.forEach((table, place) => resample(table, draws[place], at, weights, unseen, signs, observed[place]));
-    }
-    await new Promise((resolve) => setTimeout(resolve));
-    if (!goOn()) return null;
-  }
-  return Object.fromEntries(kinds.map((kind, place) => [kind, summarizeDraws(tables[place], draws[place], codes)]));
+  return Object.fromEntries(kinds.map((kind) => {
+    const table = prepare(pairValues(one, other, kind, codes), averaged);
+    const found = codes.map((code, at) => tellDifference(table, table.counts[at] ? [at] : []));
+    correctHolm(found.map((difference) => difference.p_value)).forEach((p, at) => { found[at].p_holm = p; });
+    return [kind, { languages: Object.fromEntries(codes.map((code, at) => [code, found[at]])), overall: codes.length > 1 ? tellDifference(table, table.chosen) : null }];
+  }));
 }
 
-function summarizeDraws(table, draws, codes) {
-  const tell = (chosen, low, high, extreme) => {
-    const { n, error } = standardError(table, chosen);
-    if (!chosen.length || n < 2) return { n, win_rate_a: null, win_rate_b: null, difference: null, ci_low: null, ci_high: null, p_value: null, p_holm: null, smallest_detectable: null };
-    const mean = (side) => (100 * chosen.reduce((sum, c) => sum + table.rates[c][side], 0)) / chosen.length;
-    const difference = mean(0) - mean(1);
-    return {
-      n, win_rate_a: mean(0), win_rate_b: mean(1), difference,
-      ci_low: Math.max(-100, Math.min(100 * quantile(low, 0.025), difference)), ci_high: Math.min(100, Math.max(100 * quantile(high, 0.975), difference)),
-      p_value: (extreme + 1) / (RESAMPLES + 1), p_holm: null, smallest_detectable: error === null ? null : 100 * POWER_FACTOR * error,
-    };
+function tellDifference(table, chosen) {
+  const { n, error } = standardError(table, chosen);
+  if (!chosen.length || n < 2) return { n, win_rate_a: null, win_rate_b: null, difference: null, ci_low: null, ci_high: null, p_value: null, p_holm: null, smallest_detectable: null };
+  const rate = (side) => chosen.reduce((sum, c) => sum + table.rates[c][side], 0) / chosen.length;
+  const mean = rate(0) - rate(1);
+  const more = n + UNSEEN;
+  const center = (n * mean) / more;
+  const squares = n * (n - 1) * error ** 2 + n * mean ** 2 + UNSEEN / 2;
+  const spread = Math.sqrt(Math.max(squares - more * center ** 2, 0) / (more * (more - 1)));
+  const t = findT(more - 1);
+  const detectable = (t + POWER) * spread;
+  return {
+    n, win_rate_a: 100 * rate(0), win_rate_b: 100 * rate(1), difference: 100 * mean,
+    ci_low: 100 * Math.max(-1, Math.min(center - t * spread, mean)), ci_high: 100 * Math.min(1, Math.max(center + t * spread, mean)),
+    p_value: spread ? beyond(center / spread, more - 1) : Number(center === 0), p_holm: null,
+    smallest_detectable: detectable <= 1 ? 100 * detectable : null,
   };
-  const found = codes.map((code, c) => tell(table.counts[c] ? [c] : [], draws.low[c], draws.high[c], draws.extreme[c]));
-  correctHolm(found.map((one) => one.p_value)).forEach((p, at) => { found[at].p_holm = p; });
-  return { languages: Object.fromEntries(codes.map((code, at) => [code, found[at]])), overall: codes.length > 1 ? tell(table.chosen, draws.macroLow, draws.macroHigh, draws.macroExtreme) : null };
 }
 
 const MOST_CELLS = 4e6; // of the table that finds what two texts share

@@ -26,7 +26,8 @@ class Row:
 
     covariance: of the win rates of `languages`, in squared points. warnings: what makes the scores doubtful.
     judged, asked: by language, how many prompts were, and how many there are. complete: whether these are nearly all
-    of the table's prompts; a model that is not complete stands below those that are.
+    of the table's prompts; missing: the languages of which they are not. A model that is not complete comes below
+    those that are.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Row:
     judged: Mapping[str, int] = field(default_factory=dict)
     asked: Mapping[str, int] = field(default_factory=dict)
     complete: bool = True
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,9 @@ def _mark_incomplete(board: Board) -> Board:
         missing = [language for language in asked if row.judged.get(language, 0) < LEAST_SHARE * asked[language]]
         total, judged = sum(asked.values()), sum(row.judged.values())
         told = f"Judged on {judged} of {total} prompts: not ranked beside complete ones"
-        rows.append(replace(row, complete=False, warnings=(*row.warnings, told)) if missing else row)
+        rows.append(
+            replace(row, complete=False, missing=tuple(missing), warnings=(*row.warnings, told)) if missing else row
+        )
     return replace(board, rows=rows)
 
 
@@ -251,8 +255,11 @@ def _row_to_json(row: Row) -> dict[str, Any]:
         "tables": row.tables,
         "warnings": row.warnings,
         "complete": row.complete,
+        "missing": row.missing,
         "cells": {
-            metric: {language: _trim(cell) for language, cell in cells.items()} for metric, cells in row.cells.items()
+            # Costs are summed on the page, so they are rounded there, after the sum.
+            metric: {language: cell[:1] if metric == "cost" else _trim(cell) for language, cell in cells.items()}
+            for metric, cells in row.cells.items()
         },
     }
     return said | {"languages": row.languages, "covariance": row.covariance}
