@@ -42,9 +42,16 @@ FAMILIES = {
 }
 
 
+# What `judge.name_annotator` puts before the name of a judge other than the annotator's own.
+_ANNOTATOR = re.compile(r"^xl_[a-z0-9_]+-(?=.)")
+
+
 def find_family(name: str) -> str | None:
-    """The maker of a model, or of the model that a judge's name holds; None where it is not known, or not one."""
-    text = name.lower()
+    """The maker of a model, or of the model that a judge's name holds; None where it is not known, or not one.
+
+    A judge that was run through a shipped annotator is called after both: the model behind the annotator counts.
+    """
+    text = _ANNOTATOR.sub("", name.lower())
     found = {
         family
         for family, beginnings in FAMILIES.items()

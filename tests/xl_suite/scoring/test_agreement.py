@@ -60,6 +60,10 @@ def test_outcomes_keep_only_exact_draws() -> None:
     [
         ("gpt-4o-2024-08-06", "OpenAI"),
         ("xl_gpt4o", "OpenAI"),
+        ("xl_gpt4o-Qwen2.5-72B-Instruct", "Alibaba"),
+        ("xl_gpt4o_crosslingual-gemma-3-27b-it", "Google"),
+        ("xl_local-gpt-oss-20b", "OpenAI"),
+        ("xl_local", None),
         ("weighted_alpaca_eval_gpt4_turbo", "OpenAI"),
         ("CohereForAI/aya-expanse-8b", "Cohere"),
         ("meta-llama/Llama-3.1-8B", "Meta"),
