@@ -62,8 +62,8 @@ class ChatSettings(TypedDict, total=False):
     journal. slots: calls in flight. timeout: seconds for one attempt. attempts: before a call is given up.
     budget: dollars that this run may cost. price: dollars per million prompt and completion tokens.
     extra: further fields of every request's body, such as `{"reasoning_effort": "low"}`; they are part of what is
-    asked. wait_for_server: seconds that a server may take to load or make room. progress: whether a progress bar is
-    shown.
+    asked. wait_for_server: seconds that a server may take to load or make room. same_model: takes another server than
+    the journal's for the same model. progress: whether a progress bar is shown.
     """
 
     journal: Place | None
@@ -75,6 +75,7 @@ class ChatSettings(TypedDict, total=False):
     price: tuple[float, float] | None
     extra: Mapping[str, Any] | None
     wait_for_server: float
+    same_model: bool
     progress: bool
 
 

@@ -201,6 +201,14 @@ def read_raw(path: Path) -> list[Any]:
     return value
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object of a file. Raises BadInput where it is not one."""
+    value = _parse_json(_read_text(path), path, None)
+    if not isinstance(value, dict):
+        raise BadInput(f"{path}: expected a JSON object, found {_shorten(value)}.")
+    return value
+
+
 def _read_text(path: Path) -> str:
     try:
         data = path.read_bytes()

@@ -26,6 +26,7 @@ import yaml
 
 from xl_suite import __version__
 from xl_suite.chat.replay import export_journal
+from xl_suite.provenance import RUN
 
 DATA = (".json", ".jsonl", ".csv", ".parquet")
 TEXTS = (".md", ".html")
@@ -50,7 +51,8 @@ def take_snapshot(work: Path, inputs: Path) -> dict[str, bytes]:
         if path.suffix in TEXTS:
             found[name + NUMBERS] = _encode(extract_numbers(path))
         elif path.suffix in DATA:
-            found[name] = mask_data(path.read_bytes(), printed=place.parts[0] == "stdout")
+            data = drop_versions(path.read_bytes()) if path.name == RUN else path.read_bytes()
+            found[name] = mask_data(data, printed=place.parts[0] == "stdout")
         else:
             raise ValueError(f"{place}: it is not said how files of this kind are compared.")
     return found
@@ -120,6 +122,14 @@ def number_digests(work: Path) -> dict[str, str]:
     folders = [path for path in work.rglob("*") if path.is_dir() and _DIGEST.fullmatch(path.name)]
     folders.sort(key=lambda folder: [folder.parent, *(path.read_bytes() for path in sorted(folder.iterdir()))])
     return {folder.name: f"digest-{number}" for number, folder in enumerate(folders, start=1)}
+
+
+def drop_versions(data: bytes) -> bytes:
+    """A run.json without the versions of the programs, which are all that may differ between two runs."""
+    value = json.loads(data)
+    for entry in value["languages"].values():
+        entry.pop("versions", None)
+    return _encode(value)
 
 
 def mask_data(data: bytes, *, printed: bool) -> bytes:

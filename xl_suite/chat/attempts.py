@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ class _Got:
 
 
 class Sender:
-    """Sends the calls of one model to its URLs."""
+    """Sends the calls of one model to its URLs. confirm: what is to be done when it answers for the first time."""
 
     def __init__(
         self,
@@ -68,8 +68,10 @@ class Sender:
         ledger: Ledger,
         budget: Budget,
         price: Price | None,
+        confirm: Callable[[], Awaitable[None]] | None = None,
     ):
         self.pool = pool
+        self._confirm = confirm
         self._model, self._http, self._options = model, http, options
         self._ledger, self._budget, self._price = ledger, budget, price
         self._deadlines = Deadlines(options.timeout)
@@ -101,6 +103,9 @@ class Sender:
             finally:
                 pool.leave(host)
             if isinstance(result, Answer):
+                if self._confirm is not None:  # before any answer counts as the model's
+                    await self._confirm()
+                    self._confirm = None
                 price = self._price
                 cost = price.of(result.prompt_tokens, result.completion_tokens) if price else None
                 ledger.add_cost(result.prompt_tokens, result.completion_tokens, cost)
@@ -226,7 +231,7 @@ class Sender:
         return kind(tell(fault.line, **values))
 
     async def _list_models(self, host: Host) -> str:
-        listed = await request_json(self._http, join_path(host.url, "/models"), LIST_SECONDS)
+        _, listed = await request_json(self._http, join_path(host.url, "/models"), LIST_SECONDS)
         entries = listed.get("data") if isinstance(listed, dict) else None
         names = [str(one["id"]) for one in entries or () if isinstance(one, dict) and "id" in one]
         more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""

@@ -11,19 +11,24 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from xl_suite.chat.answers import answer_to_json
 from xl_suite.chat.attempts import Sender
 from xl_suite.chat.calls import Answer, AnswerSource, Call, FailedCall, extend_call
+from xl_suite.chat.identity import Guard
 from xl_suite.chat.journal import Fact, StoredAnswer, StoredFailure
 from xl_suite.chat.lines import tell
 from xl_suite.chat.models import Model
 from xl_suite.chat.shapes import PLAIN, SHAPE, Adapted, Shape
 from xl_suite.chat.state import SessionState
+from xl_suite.chat.usage import Usage
 from xl_suite.chat.wire import Request, build_request, dump
 from xl_suite.errors import ReplayMiss, XLSuiteError
+
+if TYPE_CHECKING:
+    import aiohttp
 
 logger = logging.getLogger("xl_suite.chat")
 Deliver = Callable[[Call, Answer | FailedCall], None]
@@ -59,7 +64,7 @@ class ChatClient:
     """Asks one model. Made by `ChatSession.open`; lives as long as the session.
 
     answers: a journal that is replayed, instead of the session's own; then nothing connects to a model.
-    shape: of the requests, which a refusal can change. shapes: all that were used, the last one now.
+    shape: of the requests, which a refusal can change. guard: who answers as the model, now and before.
     """
 
     def __init__(
@@ -69,8 +74,11 @@ class ChatClient:
         connect: Connect,
         answers: AnswerSource | None = None,
         shape: Shape = PLAIN,
+        guard: Guard | None = None,
     ):
         self.model, self.shape = model, shape
+        self.guard = guard or Guard(model, "", [], same_model=False, place="")
+        self._usage: Usage | None = None
         self.notes: list[str] = []
         self._shapes = [shape]
         self._state, self._connect, self._answers = state, connect, answers
@@ -185,6 +193,11 @@ class ChatClient:
         writer = self._state.store.writer
         if writer is not None:
             writer.add_fact(Fact(self.model.key, kind, dump(value).decode("utf-8")))
+
+    def record(self, group: Callable[[Call], Hashable]) -> Usage:
+        """Records from now on who answers; `group` says which calls are told together."""
+        self._usage = Usage(group, lambda: (self.model, self.shape, self.guard.known))
+        return self._usage
 
     def stop(self) -> list[asyncio.Task[Any]]:
         """Cancels what is in flight; returns the tasks that end."""
@@ -312,9 +325,18 @@ class ChatClient:
 
     def keep_shape(self) -> None:
         """Writes the shape to the journal, so that the next run asks in it at once."""
+        if self.shape != PLAIN:
+            self._add_fact(Fact(self.model.key, SHAPE, dump(self.shape.to_dict()).decode("utf-8")))
+
+    async def confirm(self, http: aiohttp.ClientSession) -> None:
+        """At the first answer: keeps in the journal who gives it. Raises OtherServer where it is another model."""
+        await self.guard.settle(http, last=True)
+        self._add_fact(self.guard.take_fact())
+
+    def _add_fact(self, fact: Fact | None) -> None:
         writer = self._state.store.writer
-        if writer is not None and self.shape != PLAIN:
-            writer.add_fact(Fact(self.model.key, SHAPE, dump(self.shape.to_dict()).decode("utf-8")))
+        if writer is not None and fact is not None:
+            writer.add_fact(fact)
 
     def _reshape(self, work: _Work) -> bool:
         """Builds a call anew in the present shape; False where the same request is on its way already."""
@@ -361,6 +383,8 @@ class ChatClient:
             for call, deliver in work.waiters:
                 if isinstance(result, FailedCall) and call is not work.call:
                     result = FailedCall(call.row, result.reason, result.attempts)
+                if self._usage is not None and isinstance(result, Answer):
+                    self._usage.note(call, work.request.key, result)
                 deliver(call, result)
         except Exception as error:
             self._state.fail(error)

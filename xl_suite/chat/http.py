@@ -82,11 +82,15 @@ def _ssl() -> Any:
     return context
 
 
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 def find_proxy(url: str) -> str | None:
     """The proxy that the environment names for a URL, if any; never for a server on this machine's loopback."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(parts.netloc):
+    if is_loopback(url) or proxy_bypass(parts.netloc):
         return None
     proxy = getproxies().get(parts.scheme) or getproxies().get("all")
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
@@ -134,8 +138,8 @@ async def read_bounded(response: aiohttp.ClientResponse, most: int = MOST_BYTES)
     return b"".join(parts)
 
 
-async def request_json(http: aiohttp.ClientSession, url: str, seconds: float, most: int = 1 << 22) -> Any:
-    """The JSON at a URL of the model's server; None where there is none. Raises nothing but cancellation."""
+async def request_json(http: aiohttp.ClientSession, url: str, seconds: float, most: int = 1 << 22) -> tuple[int, Any]:
+    """(HTTP status, JSON) at a URL of the model's server; 0 without an answer, None without JSON. Raises nothing."""
     import asyncio
 
     import aiohttp
@@ -147,12 +151,13 @@ async def request_json(http: aiohttp.ClientSession, url: str, seconds: float, mo
                     if 300 <= response.status < 400:
                         url = find_target(url, response.status, response.headers.get("Location"))
                         continue
-                    if response.status != 200:
-                        return None
-                    return load(await read_bounded(response, most), exact=False)
-    except (aiohttp.ClientError, OSError, ValueError, RecursionError, TimeoutError, zlib.error, XLSuiteError):
-        return None
-    return None
+                    status = response.status
+                    return status, load(await read_bounded(response, most), exact=False) if status == 200 else None
+    except (aiohttp.ClientError, OSError, TimeoutError, zlib.error):
+        return 0, None
+    except (ValueError, RecursionError, XLSuiteError):
+        return 200, None
+    return 310, None
 
 
 def endpoint(url: str) -> yarl.URL:

@@ -19,6 +19,7 @@ from typing import Any
 
 from xl_suite.chat.answers import answer_from_json, answer_to_json
 from xl_suite.chat.calls import Answer, AnswerSource
+from xl_suite.chat.identity import IDENTITY, read_identity
 from xl_suite.chat.journal import Fact, Journal, StoredAnswer
 from xl_suite.chat.journal_file import MAGIC
 from xl_suite.chat.models import Model
@@ -60,8 +61,11 @@ def export_journal(path: Path, out: Path) -> int:
     with Journal(path, read_only=True) as journal, atomic_write(out) as temporary, temporary.open("wb") as file:
         # Of a model's shapes the last one counts, and it alone is written.
         latest = {(fact.model, fact.kind, "" if fact.kind == SHAPE else fact.value): fact for fact in journal.facts()}
-        for fact in sorted(latest.values()):
-            file.write(dump({"model_key": fact.model, "fact": fact.kind, "value": load(fact.value)}) + b"\n")
+        lines = {
+            dump({"model_key": fact.model, "fact": fact.kind, "value": _publish(fact)}) for fact in latest.values()
+        }
+        for line in sorted(lines):
+            file.write(line + b"\n")
         for stored in journal.answers():
             file.write(dump(_to_line(stored)) + b"\n")
             count += 1
@@ -254,6 +258,11 @@ def read_facts(path: Path) -> list[Fact]:
                 raise BadRecord(path, "a fact needs `model_key` and `value`, an object.", row=number)
             facts.append(Fact(value["model_key"], str(value["fact"]), dump(value["value"]).decode()))
     return facts
+
+
+def _publish(fact: Fact) -> Any:
+    value = load(fact.value)
+    return read_identity(value).to_dict(public=True) if fact.kind == IDENTITY else value
 
 
 def _normal(request: dict[str, Any]) -> dict[str, Any]:

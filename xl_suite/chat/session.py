@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,9 @@ from xl_suite.chat.budget import Budget, find_price, require_price
 from xl_suite.chat.calls import AnswerSource
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.http import open_http
+from xl_suite.chat.identity import Guard, recall_identities
 from xl_suite.chat.ledger import Ledger
-from xl_suite.chat.models import Model, require_key
+from xl_suite.chat.models import STARTED, Model, require_key
 from xl_suite.chat.pool import Host, Pool
 from xl_suite.chat.replay import choose_model, open_replay
 from xl_suite.chat.serving.started import StartedServers
@@ -110,7 +112,12 @@ class ChatSession:
             answers, model = await self._open_replay(replay, model)
         source = answers or self._state.store.journal
         shape = await self._state.store.read(recall_shape, source, model.name, model.key)
-        client = ChatClient(self._state, model, lambda: self._connect(client), answers, shape)
+        known = await self._state.store.read(recall_identities, source, model.key)
+        options, place = self.options, str(self.options.journal)
+        guard = Guard(model, options.generator, known, same_model=options.same_model, place=place)
+        if answers is None:
+            await guard.check_early()
+        client = ChatClient(self._state, model, lambda: self._connect(client), answers, shape, guard)
         self._clients.append(client)
         self._state.stops.append(client.stop)
         return client
@@ -140,8 +147,13 @@ class ChatSession:
         hosts = [Host.at(url) for url in served.urls]
         pool = Pool(hosts, served.name, explain_death, self.options.patience, self.options.wait_for_server)
         http = self._open_http(served)
+        if model.kind in STARTED:
+            client.guard.note_folder()
+        else:
+            await client.guard.settle(http, last=False)
+        confirm = partial(client.confirm, http)
         self.ledger.slots = self.options.slots * len(self._https)
-        return Sender(served, pool, http, self.options, self.ledger, self.budget, price)
+        return Sender(served, pool, http, self.options, self.ledger, self.budget, price, confirm)
 
     def _open_http(self, model: Model) -> aiohttp.ClientSession:
         raise_file_limit((len(self._https) + 1) * self.options.slots + 256)

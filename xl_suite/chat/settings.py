@@ -21,6 +21,8 @@ class ChatOptions:
     log: the file for the output of servers that are started; None puts it beside the journal.
     wait_for_server: seconds that a server may take to start, load or make room. tell_seconds: how often that, and a
     run that stops succeeding, is told. extra: (name, JSON value) of further fields in the body of every request.
+    same_model: takes a server that differs from the one in the journal for the same model. generator: its name, which
+    helps to tell models apart whose servers say nothing.
     """
 
     journal: Path | None = None
@@ -36,6 +38,8 @@ class ChatOptions:
     wait_for_server: float = WAIT_FOR_SERVER
     tell_seconds: float = 30.0
     extra: tuple[tuple[str, Any], ...] = ()
+    same_model: bool = False
+    generator: str = ""
 
     def __post_init__(self) -> None:
         taken = [name for name, _ in self.extra if name in ("messages", "model", "stream", "n")]

@@ -157,6 +157,11 @@ def add_chat_options(parser: argparse.ArgumentParser) -> None:
         help="how long a server may take to load or make room (default: 900)",
     )
     group.add_argument(
+        "--same-model",
+        action="store_true",
+        help="the server is another one than the journal's, but serves the same model",
+    )
+    group.add_argument(
         "--extra",
         action="append",
         type=extra_field,
@@ -208,6 +213,7 @@ def read_chat_settings(args: argparse.Namespace) -> ChatSettings:
         "price": args.price,
         "extra": dict(args.extra or ()),
         "wait_for_server": args.wait_for_server,
+        "same_model": args.same_model,
     }
 
 

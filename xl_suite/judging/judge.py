@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from xl_suite.chat.budget import Budget, Price, find_price
 from xl_suite.chat.calls import Answer, Call, FailedCall
@@ -11,9 +13,11 @@ from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
 from xl_suite.chat.reading import Read, Result, Unreadable
+from xl_suite.chat.replay import name_model
 from xl_suite.chat.run import run
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
+from xl_suite.chat.usage import Usage
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
@@ -21,6 +25,7 @@ from xl_suite.judging.asking import Ways, ask_judge, count_samples
 from xl_suite.judging.judgement import Judgement
 from xl_suite.judging.pairwise import (
     METHODS,
+    NO_LANGUAGE,
     ORDERS,
     Method,
     Pair,
@@ -32,6 +37,7 @@ from xl_suite.judging.pairwise import (
     make_calls,
     read_verdict,
 )
+from xl_suite.provenance import describe_sampling, make_entry, note_answered, sum_answered
 
 MANY = 5  # answers from which on it is told that most are the reference's own
 
@@ -93,8 +99,26 @@ def judge_pairs(
                 result = by_question[question]
                 annotations[language].append(_annotate(question, result, name, used, price))
                 failures[language] += _describe_failure(question, result)
-    noted = (*judging.noted, *_note_identical(pairs))
-    return Judgement(annotations, failures, used, ledger, noted, order, counted)
+    asked_model = name_model(model) or annotator.model
+    asked: dict[str, Any] = {
+        "model": asked_model,
+        "annotator": annotator.name,
+        "prompt_sha256": hashlib.sha256(annotator.prompt_path.read_bytes()).hexdigest(),
+        "method": used,
+        "samples": judging.method.samples,
+        "order": order,
+        "sampling": describe_sampling(judging.method.sampling(annotator)),
+        "seed": seed,
+        "extra": dict(options.extra),
+    }
+    runs = {}
+    for language, rows in pairs.items():
+        answered = judging.usage.describe(language or NO_LANGUAGE) if judging.usage else {}
+        reference = {"reference": rows[0].generator_1} if rows else {}
+        runs[language] = make_entry("annotations", {**asked, **reference}, answered)
+    counts = sum_answered({language: run.answered for language, run in runs.items()})
+    noted = (*judging.noted, *_note_identical(pairs), *note_answered(asked_model, counts))
+    return Judgement(annotations, failures, used, ledger, noted, order, counted, runs)
 
 
 def choose_method(annotator: Annotator, method: str, samples: int, max_tokens: int | None) -> Method:
@@ -171,12 +195,14 @@ class _Judging:
         self.noted: list[str] = []
         self.asked: Model | None = None
         self.retry_unread = False
+        self.usage: Usage | None = None
         self._annotator, self._questions = annotator, questions
         self._text: Method | None = None
         if fallback and method.name == "logprobs":
             self._text = Method("sampled" if samples > 1 else "parsed", samples, method.max_tokens)
 
     async def converse(self, client: ChatClient) -> list[Result[float]]:
+        self.usage = client.record(lambda call: call.row.partition("/")[0])
         # A replay costs nothing now; the rows say what their judgements cost when they were made.
         self.asked = replace(client.model, kind="server") if client.model.kind == "replay" else client.model
         ways = Ways(self._make_calls, self._read, self._annotator.digest)

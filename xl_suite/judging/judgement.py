@@ -18,6 +18,7 @@ from xl_suite.judging.order import measure_order
 from xl_suite.judging.pairwise import Pair, name_row
 from xl_suite.judging.verdicts import draw_order
 from xl_suite.listing import FAILED
+from xl_suite.provenance import Entry, sum_answered, write_run
 from xl_suite.records import write_json
 from xl_suite.responding.outputs import name_folder
 
@@ -30,6 +31,7 @@ class Judgement:
     failures: the failed ones with their reasons; the next run makes again those that got no answer.
     method: how the verdicts were read. samples: by language, how often the judge was asked until it was read.
     noted: what a user should know, such as that the judge gave no logprobs.
+    runs: what run.json says of each language.
     """
 
     annotations: Mapping[str, list[Annotation]]
@@ -39,6 +41,7 @@ class Judgement:
     noted: tuple[str, ...] = ()
     order: str = "random"
     samples: Mapping[str, Samples] = field(default_factory=dict)
+    runs: Mapping[str, Entry] = field(default_factory=dict)
 
     def to_dict(self, folder: Path) -> dict[str, Any]:
         """The JSON of the verb's `--json`."""
@@ -54,6 +57,7 @@ class Judgement:
                 }
                 for language, rows in self.annotations.items()
             },
+            "answered_as": sum_answered({language: run.answered for language, run in self.runs.items()}),
             "ledger": self.ledger.to_dict(),
         }
 
@@ -96,6 +100,9 @@ def write_judgement(out: Path, judgement: Judgement, earlier: Mapping[str, Seque
             path = folder / f"{language or 'annotations'}.json"
             kept[language] = _keep_earlier(path, judged[0], judgement, (earlier or {}).get(language, ()))
             write_json(path, [*judged, *kept[language]])
+    written = {language or "annotations": one for language, one in judgement.runs.items() if language in kept}
+    if written:
+        write_run(folder, "annotations", written)
     left = {(language, name_row(language, row.prompt)) for language, rows in kept.items() for row in rows}
     update_failed(
         folder,

@@ -32,6 +32,8 @@ from xl_suite.tags import escape_tags
 
 METHODS = ("logprobs", "sampled", "parsed")
 ORDERS = ("random", "both")
+# What stands for the language in the names of rows that have none.
+NO_LANGUAGE = "row"
 # The samples of a judgement that is repeated on purpose begin this far on, beyond any that is asked for again.
 REPEAT_SAMPLES = 1000
 # Tags around untrusted text in the prompts of this package.
@@ -95,7 +97,7 @@ class Method:
 
 
 def name_row(language: str, prompt: int | str) -> str:
-    return f"{language or 'row'}/{str(prompt)[:40]}"
+    return f"{language or NO_LANGUAGE}/{str(prompt)[:40]}"
 
 
 def join_outputs(

@@ -16,11 +16,13 @@ from xl_suite.chat.reading import Read, Result, Unreadable
 from xl_suite.chat.replay import name_model
 from xl_suite.chat.run import run
 from xl_suite.chat.settings import ChatOptions
+from xl_suite.chat.usage import Usage
 from xl_suite.errors import BadInput
 from xl_suite.failures import list_failed_calls, update_failed
 from xl_suite.judging.asking import Samples, Ways, ask_judge, count_samples, describe_cap
 from xl_suite.languages import parse_languages
 from xl_suite.listing import FAILED
+from xl_suite.provenance import Entry, describe_sampling, make_entry, note_answered, sum_answered, write_run
 from xl_suite.rating.ratings import Rating
 from xl_suite.rating.rubric import (
     METHODS,
@@ -41,6 +43,7 @@ class Ratings:
 
     failures: what has no score, with the reason; the next run asks again for these that got no answer.
     samples: by language, how often the judge was asked until a score could be read.
+    runs: what run.json says of each language.
     """
 
     ratings: Mapping[str, list[Rating]]
@@ -50,6 +53,7 @@ class Ratings:
     ledger: Ledger
     noted: tuple[str, ...] = ()
     samples: Mapping[str, Samples] = field(default_factory=dict)
+    runs: Mapping[str, Entry] = field(default_factory=dict)
 
     def to_dict(self, folder: Path) -> dict[str, Any]:
         """The JSON of the verb's `--json`."""
@@ -65,6 +69,7 @@ class Ratings:
                 }
                 for language, rows in self.ratings.items()
             },
+            "answered_as": sum_answered({language: run.answered for language, run in self.runs.items()}),
             "ledger": self.ledger.to_dict(),
         }
 
@@ -141,7 +146,23 @@ def rate_outputs(
     rating = _Rating(rubrics, questions, chosen, fallback=method == "auto", samples=samples)
     rating.retry_unread = retry_unread
     results, ledger = run(model, rating.converse, options, label="rate", total=len(questions))
-    return _collect(outputs, results, rubrics, name_model(model), rating, ledger)
+    judge = name_model(model)
+    asked = {
+        "model": judge,
+        "criteria": list(rubrics.criteria),
+        "rubrics": rubrics.digest,
+        "method": rating.method.name,
+        "samples": rating.method.samples,
+        "sampling": describe_sampling(make_calls(*questions[0], rubrics, rating.method, 0)[0].sampling),
+        "extra": dict(options.extra),
+    }
+    runs = {
+        language: make_entry("ratings", asked, rating.usage.describe(language) if rating.usage else {})
+        for language in outputs
+    }
+    ratings = _collect(outputs, results, rubrics, judge, rating, ledger)
+    counts = sum_answered({language: run.answered for language, run in runs.items()})
+    return replace(ratings, noted=(*ratings.noted, *note_answered(judge, counts)), runs=runs)
 
 
 def write_ratings(out: Path, ratings: Ratings) -> Path:
@@ -157,6 +178,9 @@ def write_ratings(out: Path, ratings: Ratings) -> Path:
     for language, own in ratings.ratings.items():
         if own:
             write_json(folder / f"ratings-{language}.json", own)
+    write_run(
+        folder, "ratings", {language: one for language, one in ratings.runs.items() if ratings.ratings[language]}
+    )
     update_failed(folder, list_failed_calls(ratings.failures), ratings.ratings)
     return folder
 
@@ -180,10 +204,12 @@ class _Rating:
         self.method = method
         self.noted: tuple[str, ...] = ()
         self.retry_unread = False
+        self.usage: Usage | None = None
         self._rubrics, self._questions = rubrics, questions
         self._text = replace_method(method, samples) if fallback else None
 
     async def converse(self, client: ChatClient) -> list[Result[float]]:
+        self.usage = client.record(lambda call: call.row.partition("/")[0])
         ways = Ways(self._make_calls, self._read, self._rubrics.digest)
         asked = await ask_judge(
             client, self._questions, ways, self.method, self._text, retry_unread=self.retry_unread

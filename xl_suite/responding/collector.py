@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
+from xl_suite.chat.usage import Usage
 from xl_suite.failures import update_failed
+from xl_suite.provenance import make_entry, write_run
 from xl_suite.records import BenchmarkRow
 from xl_suite.responding.outputs import AnsweredRow, FailedRow, write_outputs
 from xl_suite.responding.plan import Plan
@@ -22,10 +25,11 @@ FIRST, SHARE = 50, 0.05
 
 
 class Collector:
-    """Asks a plan's calls and keeps what comes of them. folders: of each sample."""
+    """Asks a plan's calls and keeps what comes of them. folders: of each sample. asked: what run.json says of it."""
 
-    def __init__(self, plan: Plan, folders: Sequence[Path], generator: str):
-        self._plan, self._folders, self._generator = plan, folders, generator
+    def __init__(self, plan: Plan, folders: Sequence[Path], generator: str, asked: Mapping[str, Any]):
+        self._plan, self._folders, self._generator, self._asked = plan, folders, generator, asked
+        self._usage: Usage | None = None
         self._rows = {call.row: row for call, row in zip(plan.calls, plan.rows, strict=True)}
         # Of a file, that is of a sample and a language: the rows that are out, and those that are in.
         self._open = Counter((call.sample, row.language) for call, row in zip(plan.calls, plan.rows, strict=True))
@@ -37,6 +41,7 @@ class Collector:
 
     async def ask(self, client: ChatClient) -> None:
         """Asks all calls, and of a strategy of two calls the second ones after them."""
+        self._usage = client.record(lambda call: (call.sample, self._rows[call.row].language))
         if self._plan.strategy.follow is None:
             await client.ask_all(self._plan.calls, self._take)
             return
@@ -61,6 +66,11 @@ class Collector:
 
     def answered(self, language: str) -> list[AnsweredRow]:
         return [row for (_, own), rows in self._answered.items() if own == language for row in rows]
+
+    def describe_answered(self) -> dict[str, dict[str, Any]]:
+        """Who answered, by file."""
+        assert self._usage is not None
+        return {f"{language} {sample}": self._usage.describe((sample, language)) for sample, language in self._open}
 
     def _take_draft(self, call: Call, result: Answer | FailedCall) -> None:
         if isinstance(result, Answer):
@@ -105,6 +115,10 @@ class Collector:
                 generator=self._generator,
                 benchmark=self._plan.benchmark,
             )
+            assert self._usage is not None
+            asked = {**self._asked, "sample": file[0]}
+            entry = make_entry("outputs", asked, self._usage.describe(file))
+            write_run(self._folders[file[0]], "outputs", {file[1]: entry})
 
 
 def _read_answer(strategy: Strategy, row: BenchmarkRow, answer: Answer, draft: Answer | None) -> AnsweredRow:

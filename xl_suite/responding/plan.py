@@ -46,7 +46,7 @@ PAPER_SAMPLING = Sampling(temperature=0.7, max_tokens=2048)
 class Plan:
     """The rows of a benchmark that are to be answered, and their calls, in the same order; a row for each sample.
 
-    later: the rows beyond the limit, with their calls, which are not to be asked.
+    later: the rows beyond the limit, with their calls, which are not to be asked. seed: that of the rows' own seeds.
     """
 
     benchmark: str
@@ -55,6 +55,8 @@ class Plan:
     strategy: Strategy = PLAIN
     prompting: Prompting = DEFAULT_PROMPTING
     later: tuple[tuple[BenchmarkRow, Call], ...] = ()
+    sampling: Sampling = PAPER_SAMPLING
+    seed: int | None = None
 
     def follow(self, call: Call, row: BenchmarkRow, draft: str) -> Call | None:
         """The second call of a row, from the answer to its first one; None where the strategy has none."""
@@ -100,7 +102,7 @@ def plan_responses(
             planned += made[:limit]
             later += [] if limit is None else made[limit:]
     chosen, calls = zip(*planned, strict=True) if planned else ((), ())
-    return Plan(name_benchmark(benchmark), chosen, calls, strategy, prompting, tuple(later))
+    return Plan(name_benchmark(benchmark), chosen, calls, strategy, prompting, tuple(later), sampling, seed)
 
 
 def _make_calls(

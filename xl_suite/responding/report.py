@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ class LanguageCount:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `respond` did; `folder` holds the files."""
+    """What `respond` did; `folder` holds the files. answered_as: how often the answers name each model."""
 
     generator: str
     benchmark: str
@@ -48,6 +49,8 @@ class Report:
     failed: tuple[FailedRow, ...]
     ledger: Ledger
     samples: int = 1
+    answered_as: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of the verb's `--json`."""
@@ -57,6 +60,7 @@ class Report:
             "folder": str(self.folder),
             "languages": {language: count.to_dict() for language, count in self.languages.items()},
             "failed": [asdict(row) for row in self.failed],
+            "answered_as": dict(self.answered_as),
             "ledger": self.ledger.to_dict(),
         }
 
@@ -83,6 +87,7 @@ class Report:
             place = str(self.folder / "failed.json") + (" and those of the samples" if self.samples > 1 else "")
             lines.append(f"{len(self.failed)} rows failed ({place}); the same command retries them:")
             lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(3)]
+        lines += [f"note: {note}" for note in self.notes]
         lines += [self.ledger.describe(), f"outputs: {self.folder}"]
         lines += [
             f"outputs, sample {sample + 1}: {locate_sample(self.folder.parent, sample) / self.folder.name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from xl_suite.chat.answers import WITHHELD
 from xl_suite.chat.calls import Call
@@ -14,6 +15,7 @@ from xl_suite.chat.replay import name_model
 from xl_suite.chat.run import run
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import XLSuiteError
+from xl_suite.provenance import describe_sampling, note_answered, sum_answered
 from xl_suite.responding.collector import Collector
 from xl_suite.responding.earlier import find_earlier
 from xl_suite.responding.outputs import AnsweredRow, FailedRow, check_outputs, locate_sample
@@ -36,7 +38,8 @@ def respond(plan: Plan, model: Model, out: Path, *, options: ChatOptions, name: 
     earlier = find_earlier(plan, folders, model, options)
     kept = tuple(zip(*earlier.kept, strict=True)) or ((), ())
     plan = replace(plan, rows=plan.rows + kept[0], calls=plan.calls + kept[1], later=())
-    collector = Collector(plan, folders, generator)
+    collector = Collector(plan, folders, generator, _describe_asked(plan, model, options))
+    options = replace(options, generator=name or name_model(model))
     total = len(plan.calls) * (1 if plan.strategy.follow is None else 2)
     try:
         _, ledger = run(model, collector.ask, options, label="respond", total=total)
@@ -55,7 +58,24 @@ def respond(plan: Plan, model: Model, out: Path, *, options: ChatOptions, name: 
         )
         for language in plan.languages
     }
-    return Report(generator, plan.benchmark, folders[0], counts, tuple(failed), ledger, len(folders))
+    answered = sum_answered(collector.describe_answered())
+    notes = tuple(note_answered(name_model(model), answered))
+    return Report(generator, plan.benchmark, folders[0], counts, tuple(failed), ledger, len(folders), answered, notes)
+
+
+def _describe_asked(plan: Plan, model: Model, options: ChatOptions) -> dict[str, Any]:
+    """What run.json says that was asked for: it determines the files. Slots, limit and budget do not."""
+    value = {
+        "model": name_model(model),
+        "benchmark": plan.benchmark,
+        "strategy": plan.strategy.name,
+        "system": plan.prompting.system,
+        "template": plan.prompting.template,
+        "sampling": describe_sampling(plan.sampling),
+        "seed": plan.seed,
+        "extra": dict(options.extra),
+    }
+    return {name: one for name, one in value.items() if one not in (None, "", {})}
 
 
 def guess_calls(plan: Plan, model: Model, options: ChatOptions) -> list[Call]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from xl_suite.chat.answers import answer_from_json, answer_to_json
+from xl_suite.chat import usage
+from xl_suite.chat.answers import answer_from_json
 from xl_suite.chat.budget import prices
 from xl_suite.chat.calls import Answer
 from xl_suite.chat.journal import Journal
@@ -148,10 +149,7 @@ def describe_calls(calls: Sequence[UsedCall], expected: int) -> dict[str, Any]:
 
 def fingerprint(calls: Sequence[UsedCall]) -> str:
     """SHA-256 over the keys and answers of the calls, sorted by key, in whatever order they were made."""
-    digest = hashlib.sha256()
-    for call in sorted(calls, key=lambda call: call.key):
-        digest.update(call.key + hashlib.sha256(dump(answer_to_json(call.answer))).digest())
-    return digest.hexdigest()
+    return usage.fingerprint((call.key, usage.hash_answer(call.answer)) for call in calls)
 
 
 def _describe_prompts(calls: Sequence[UsedCall]) -> dict[str, Any]:

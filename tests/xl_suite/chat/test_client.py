@@ -48,7 +48,7 @@ def ask_all(
         else:
             failed[call.row] = result
 
-    ledger = run_calls(model, calls, keep, ChatOptions(progress=False, **options))
+    ledger = run_calls(model, calls, keep, ChatOptions(progress=False, same_model=True, **options))
     return ledger, answers, failed
 
 

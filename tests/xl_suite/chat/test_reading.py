@@ -35,7 +35,7 @@ def ask(
 
     with serve_loopback(script) as server:
         model = Model("tiny", "tiny", (server.url,), "server")
-        return run(model, converse, ChatOptions(journal, attempts=1, progress=False))
+        return run(model, converse, ChatOptions(journal, attempts=1, progress=False, same_model=True))
 
 
 def answer(request: dict[str, Any]) -> str | Reply:

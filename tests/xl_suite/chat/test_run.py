@@ -46,7 +46,7 @@ def ask(*numbers: int) -> Callable[[ChatClient], object]:
 
 @pytest.fixture
 def options(tmp_path: Path) -> ChatOptions:
-    return ChatOptions(tmp_path / "j.sqlite", progress=False)
+    return ChatOptions(tmp_path / "j.sqlite", progress=False, same_model=True)
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def ask(model: Model, options: ChatOptions) -> dict[str, str]:
 
 def test_a_shape_is_learnt_and_a_run_goes_on_is_estimated_and_replays_with_it(tmp_path: Path) -> None:
     journal = tmp_path / "j.sqlite"
-    options = ChatOptions(journal, slots=2, progress=False)
+    options = ChatOptions(journal, slots=2, progress=False, same_model=True)
     with serve_loopback(picky) as server:
         model = Model("new", "new", (server.url,), "server")
         first = ask(model, options)

@@ -51,7 +51,7 @@ def prefer_good(request: dict[str, Any]) -> Reply:
 def judge(script: Any, pairs: dict[str, list[Pair]], journal: Path | None = None, **options: Any) -> Judgement:
     with serve_loopback(script) as server:
         model = parse_model(f"judge@{server.url}")
-        chat = ChatOptions(journal=journal, progress=False, attempts=2)
+        chat = ChatOptions(journal=journal, progress=False, attempts=2, same_model=True)
         return judge_pairs(pairs, read_annotator("xl_local"), model, chat, **options)
 
 
@@ -106,7 +106,7 @@ def test_what_is_paid_for_needs_neither_key_nor_server(
         Model("judge", "judge", (OPENAI_URL,), "openai"),
         Model("judge", "judge", (), "vllm", source="gone"),
     ):
-        chat = ChatOptions(journal=journal, progress=False)
+        chat = ChatOptions(journal=journal, progress=False, same_model=True)
         again = judge_pairs(pairs, read_annotator("xl_local"), model, chat, samples=samples, order="both")
         assert (again.ledger.paid, again.failures) == (0, first.failures)
         assert [row.preference for row in again.annotations["deu"]] == [

@@ -73,7 +73,9 @@ def run(benchmark: Path, out: Path, server: Loopback, **options: Any) -> Report:
     chat = {"slots": 4, "attempts": 1, "progress": False, **options.pop("chat", {})}
     plan = plan_responses(benchmark, **options)
     model = parse_model(f"tiny@{server.url}")
-    return respond(plan, model, out, options=ChatOptions(journal=out / ".journal.sqlite", **chat), name=name)
+    return respond(
+        plan, model, out, options=ChatOptions(journal=out / ".journal.sqlite", same_model=True, **chat), name=name
+    )
 
 
 def test_outputs_are_what_alpaca_eval_reads(benchmark: Path, tmp_path: Path) -> None:
@@ -357,7 +359,7 @@ def test_long_names_stay_apart() -> None:
 
 def test_what_is_paid_for_needs_neither_key_nor_server(benchmark: Path, tmp_path: Path) -> None:
     plan = plan_responses(benchmark)
-    options = ChatOptions(journal=tmp_path / ".journal.sqlite", progress=False)
+    options = ChatOptions(journal=tmp_path / ".journal.sqlite", progress=False, same_model=True)
     with serve_loopback(answer) as server:
         respond(plan, parse_model(f"gpt-4o@{server.url}"), tmp_path, options=options)
     before = read_tree(tmp_path / "gpt-4o")

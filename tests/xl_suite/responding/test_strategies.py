@@ -34,7 +34,7 @@ def benchmark(tmp_path: Path) -> Path:
 
 def run(benchmark: Path, out: Path, url: str, strategy: str, *options: str) -> int:
     command = ["respond", str(benchmark), "--model", f"tiny@{url}", "--out", str(out), "--strategy", strategy]
-    return main([*command, *options])
+    return main([*command, "--same-model", *options])
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ class Loopback:
     """A server's script and counts. latency: seconds per answer. slots: answers computed at a time, 0 for any number.
 
     models: the names it serves; () for every name. api_key: what it asks for, if anything.
-    keep_requests: keeps every request in `requests`, for tests.
+    keep_requests: keeps every request in `requests`, for tests. paths: what it says under further paths, as JSON.
     """
 
     script: Script = echo_words
@@ -29,6 +29,7 @@ class Loopback:
     models: tuple[str, ...] = ()
     api_key: str | None = None
     keep_requests: bool = False
+    paths: dict[str, Any] = field(default_factory=dict)
     url: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
     calls: int = 0
@@ -167,6 +168,8 @@ class Connection(asyncio.Protocol):
         method, path = head.split(b" ", 2)[:2]
         if method == b"POST" and path.endswith(b"/chat/completions"):
             self._answer(body, head)
+        elif (told := self._server.paths.get(path.decode("latin-1"))) is not None:
+            self._write(200, json.dumps(told).encode(), {})
         elif path.endswith(b"/models"):
             names = [{"id": name, "object": "model"} for name in self._server.models]
             self._write(200, json.dumps({"object": "list", "data": names}).encode(), {})
