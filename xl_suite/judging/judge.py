@@ -100,7 +100,7 @@ def judge_pairs(
                 annotations[language].append(_annotate(question, result, name, used, price))
                 failures[language] += _describe_failure(question, result)
     asked_model = name_model(model) or annotator.model
-    asked: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "model": asked_model,
         "annotator": annotator.name,
         "prompt_sha256": hashlib.sha256(annotator.prompt_path.read_bytes()).hexdigest(),
@@ -115,7 +115,7 @@ def judge_pairs(
     for language, rows in pairs.items():
         answered = judging.usage.describe(language or NO_LANGUAGE) if judging.usage else {}
         reference = {"reference": rows[0].generator_1} if rows else {}
-        runs[language] = make_entry("annotations", {**asked, **reference}, answered)
+        runs[language] = make_entry("annotations", {**settings, **reference}, answered)
     counts = sum_answered({language: run.answered for language, run in runs.items()})
     noted = (*judging.noted, *_note_identical(pairs), *note_answered(asked_model, counts))
     return Judgement(annotations, failures, used, ledger, noted, order, counted, runs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_another_server_of_the_same_name_is_refused_with_the_ways_out(tmp_path: 
 
 @pytest.mark.parametrize("before", [VLLM, LLAMA, TGI], ids=["vllm", "llamacpp", "tgi"])
 def test_a_server_that_was_started_again_with_other_weights_is_refused(
-    tmp_path: Path, before: dict[str, dict]
+    tmp_path: Path, before: dict[str, Any]
 ) -> None:
     journal = tmp_path / "j.sqlite"
     with serve_loopback(lambda request: "A", paths=before) as server:
