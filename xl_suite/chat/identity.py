@@ -71,7 +71,9 @@ class Identity:
             return False
         if SETTLES in both:
             return True
-        if self.urls and other.urls and not {*self.urls, *map(hide_port, self.urls)}.intersection(other.urls):
+        # A port of this machine says nothing: servers that are started again get another one.
+        here, there = set(map(hide_port, self.urls)), set(map(hide_port, other.urls))
+        if here and there and not here & there:
             return False
         # Where the server says nothing, its user's name for it is all there is.
         return bool(both) or self.urls == (OPENAI_URL,) or self.name == other.name or not (self.name and other.name)

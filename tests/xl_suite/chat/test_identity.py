@@ -48,9 +48,9 @@ def read_said(journal: Path) -> list[dict[str, object]]:
 
 def test_another_server_of_the_same_name_is_refused_with_the_ways_out(tmp_path: Path) -> None:
     journal = tmp_path / "j.sqlite"
-    with serve_loopback(lambda request: "A") as first:
+    with serve_loopback(lambda request: "A", paths=VLLM) as first:
         assert set(ask(first, journal).values()) == {"A"}
-    with serve_loopback(lambda request: "B") as second:
+    with serve_loopback(lambda request: "B", paths=OTHER) as second:
         with pytest.raises(OtherServer, match=r"--same-model.*--out.*--journal") as caught:
             ask(second, journal)
         assert isinstance(caught.value, BadInput)
@@ -120,6 +120,10 @@ def test_what_fits() -> None:
     here, there = ("http://a/v1",), ("http://b/v1",)
     assert Identity("x", (OPENAI_URL,)).fits(Identity("y", (OPENAI_URL,)))
     assert not Identity("x", here).fits(Identity("x", there))
+    assert Identity("x", ("http://127.0.0.1:1/v1",)).fits(
+        Identity("x", ("http://localhost:2/v1", "http://127.0.0.1:3/v1"))
+    )
+    assert not Identity("x", ("http://127.0.0.1:1/a/v1",)).fits(Identity("x", ("http://127.0.0.1:1/b/v1",)))
     assert Identity("x", (*here, *there)).fits(Identity("x", there))
     assert Identity("x", here).fits(Identity("", here))
     assert not Identity("", here, {"root": "a"}).fits(Identity("", here, {"root": "b"}))

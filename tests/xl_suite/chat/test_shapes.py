@@ -62,7 +62,7 @@ def test_a_shape_is_learnt_and_a_run_goes_on_is_estimated_and_replays_with_it(tm
         assert server.calls == calls, "the second run needs no call"
     assert estimate(model, CALLS, options).new == 0
     with Journal(journal, read_only=True) as read:
-        assert {fact.kind for fact in read.facts()} == {"shape"}
+        assert {fact.kind for fact in read.facts()} == {"shape", "identity"}
     export_journal(journal, tmp_path / "j.jsonl")
     for replay in (journal, tmp_path / "j.jsonl"):
         assert ask(model, ChatOptions(replay=replay, progress=False)) == first

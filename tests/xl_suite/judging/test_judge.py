@@ -220,7 +220,7 @@ def test_the_verb_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert "no fra in the outputs" in capsys.readouterr().err
     folder = tmp_path / "ann" / "mine" / "xl_local-judge"
     assert told["folder"] == str(folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["deu.json", "zho.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["deu.json", "run.json", "zho.json"]
     before = (folder / "deu.json").read_bytes()
     replay = [*command[:-2], "--out", str(tmp_path / "again"), "--replay", str(tmp_path / "ann/.journal.sqlite")]
     assert main(replay) == 0

@@ -83,7 +83,8 @@ def test_known_scores_give_exact_means(outputs: Path, tmp_path: Path, capsys: py
         assert server.calls == 6 * 4
     folder = out / "tiny" / "judge"
     assert sorted(path.name for path in folder.iterdir()) == [
-        f"ratings-{code}.json" for code in ("deu", "eng", "zho")
+        *(f"ratings-{code}.json" for code in ("deu", "eng", "zho")),
+        "run.json",
     ]
     rows = json.loads((folder / "ratings-deu.json").read_text(encoding="utf-8"))
     assert [row["scores"] for row in rows] == [
@@ -123,7 +124,7 @@ def test_what_is_paid_for_needs_neither_key_nor_server(outputs: Path, tmp_path: 
         return Reply("4" if "Question 1" in last_message(request) else "no idea", logprobs=[])
 
     rows = {"deu": read_outputs(outputs)["deu"]}
-    options = ChatOptions(tmp_path / "j.sqlite", progress=False)
+    options = ChatOptions(tmp_path / "j.sqlite", progress=False, same_model=True)
     with serve_loopback(answer) as server:
         first = rate_outputs(rows, read_rubrics(), parse_model(f"judge@{server.url}"), options)
     assert first.ledger.paid == 1 + 4 + 4 * 3
