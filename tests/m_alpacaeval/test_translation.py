@@ -32,7 +32,7 @@ def fail(request: dict[str, Any]) -> str:
 def build(benchmark: Path, out: Path, server: Loopback | None, *options: str) -> int:
     command = ["build", "m-alpacaeval", "--benchmark", str(benchmark), "--out", str(out)]
     model = f"gpt@{server.url}" if server is not None else "gpt"  # OpenAI's, for which there is no key
-    return main([*command, "--model", model, *options])
+    return main([*command, "--model", model, "--same-model", *options])
 
 
 @pytest.fixture(autouse=True)

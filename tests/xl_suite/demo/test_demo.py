@@ -138,9 +138,10 @@ def test_the_journal_replays_both_generators(demo: Demo) -> None:
 def test_a_second_run_into_the_same_folder_gives_the_same_bytes(demo: Demo) -> None:
     before = fingerprint(demo.folder)
     # For each language a benchmark, 2 outputs and (but for English) annotations; a card, 2 journals; the pipeline's
-    # two inputs; 2 journals, 2 files of ratings, 2 languages of translations with a card and a review file.
+    # two inputs; 2 journals, 2 files of ratings, 2 languages of translations with a card and a review file;
+    # 5 files that say what was run.
     others = [name for name in before if not name.startswith(("xl-instruct/", "leaderboard/"))]
-    assert len(others) == 1 + 4 * (len(table()) - 1) + 3 + 2 + 8
+    assert len(others) == 1 + 4 * (len(table()) - 1) + 3 + 2 + 8 + 5
     run_demo(demo.folder)
     assert fingerprint(demo.folder) == before
 
