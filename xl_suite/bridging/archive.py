@@ -153,7 +153,9 @@ def write_journal(journals: Sequence[Path], path: Path) -> None:
             export_journal(journal, path)
             journal = path
         lines.update(line for line in journal.read_text(encoding="utf-8").split("\n") if line)
-    write_text(path, "".join(f"{line}\n" for line in sorted(lines)))
+    # What it knows of its models comes first, where it is looked for.
+    facts = {line for line in lines if line.startswith('{"fact":')}
+    write_text(path, "".join(f"{line}\n" for line in (*sorted(facts), *sorted(lines - facts))))
 
 
 def count_missing(design: BridgeDesign, verdicts: Sequence[Sequence[Annotation]]) -> int:
