@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -40,6 +44,46 @@ def render_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> str:
     columns = list(rows[0]) if rows else []
     cells = [[_show(row[column]) for column in columns] for row in rows]
     return pages.render("xl_suite", "table.html", title=title, columns=columns, rows=cells)
+
+
+FORMATS = ("markdown", "latex", "csv", "json")
+
+
+def format_rows(rows: Sequence[Mapping[str, Any]], form: str) -> str:
+    """The rows as a table for a paper or a spreadsheet; form: one of FORMATS. Numbers are short in text forms.
+
+    Text is escaped for the form, since it may come from a stranger's file. `csv` and `json` keep full numbers.
+    """
+    columns = list(rows[0]) if rows else []
+    if form == "json":
+        return json.dumps([dict(row) for row in rows], ensure_ascii=False, indent=2)
+    if form == "csv":
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:  # an apostrophe keeps a spreadsheet from taking a name for a formula
+            cells = [row[column] for column in columns]
+            writer.writerow([f"'{c}" if isinstance(c, str) and c[:1] in "=+-@" and c else c for c in cells])
+        return out.getvalue().rstrip("\n")
+    cells = [columns, *([_shorten(row[column]) for column in columns] for row in rows)]
+    if form == "markdown":
+        lines = ["| " + " | ".join(re.sub(r"([\\|`*_<>])", r"\\\1", cell) for cell in row) + " |" for row in cells]
+        return "\n".join([" ".join(lines[0].split("\n")), "|" + " --- |" * len(columns), *lines[1:]])
+    lines = [" & ".join(_escape_latex(cell) for cell in row) + r" \\" for row in cells]
+    body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
+    return "\n".join([rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}", *body, r"\end{tabular}"])
+
+
+def _shorten(value: Any) -> str:
+    """Two decimals, or two digits of a small number: no p-value becomes 0."""
+    return f"{value:.2g}" if isinstance(value, float) and 0 < abs(value) < 0.1 else _show(value)
+
+
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+
+
+def _escape_latex(text: str) -> str:
+    return "".join(_LATEX.get(sign, "\\" + sign if sign in "&%$#_{}" else sign) for sign in text)
 
 
 def align_columns(rows: Sequence[Sequence[str]], *, keys: int = 1, width: int = 80) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from tests.leaderboard_results import SENTENCES, write_annotations, write_ratings
 from xl_suite.cli.main import main
-from xl_suite.display import align_columns
+from xl_suite.display import align_columns, format_rows
 from xl_suite.judging.annotations import read_annotations
 from xl_suite.records import write_json
 
@@ -50,3 +51,18 @@ def test_the_tables_of_the_verbs(
     heads = [re.split(r"\s{2,}", line) for line in lines if line.startswith("language ")]
     assert heads
     assert all(len(set(head)) == len(head) for head in heads)
+
+
+def test_rows_become_tables_for_papers_and_spreadsheets() -> None:
+    rows = [{"model": "a_b|50%", "rate": 12.345, "n": None}, {"model": "=1+1", "rate": 0.00031, "n": 2}]
+    assert format_rows(rows, "markdown").splitlines()[:3] == [
+        "| model | rate | n |",
+        "| --- | --- | --- |",
+        r"| a\_b\|50% | 12.35 | – |",
+    ]
+    assert format_rows(rows, "markdown").splitlines()[3] == "| =1+1 | 0.00031 | 2 |"
+    latex = format_rows(rows, "latex").splitlines()
+    assert latex[0] == r"\begin{tabular}{lrr}"
+    assert latex[4] == r"a\_b|50\% & 12.35 & – \\"
+    assert format_rows(rows, "csv").splitlines() == ["model,rate,n", "a_b|50%,12.345,", "'=1+1,0.00031,2"]
+    assert json.loads(format_rows(rows, "json")) == rows

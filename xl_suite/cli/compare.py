@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xl_suite.cli.options import Outcome, add_benchmark, add_gate, add_json, add_languages
+from xl_suite.cli.options import Outcome, add_benchmark, add_format, add_gate, add_json, add_languages, describe_rows
 
 SUMMARY = "Compare two models that one judge measured against one reference: paired difference, interval, p-value."
 EXAMPLES = """\
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("resamples", "seed"):
         parser.add_argument(f"--{name}", type=int, metavar="N", help="taken for older scripts; nothing is drawn")
     add_languages(parser)
+    add_format(parser)
     add_json(parser)
 
 
@@ -38,4 +39,4 @@ def run(args: argparse.Namespace) -> Outcome:
         benchmark=args.benchmark,
         languages=args.languages,
     )
-    return Outcome(found.to_dict(), found.describe())
+    return Outcome(found.to_dict(), describe_rows(found, args.format) or found.describe())

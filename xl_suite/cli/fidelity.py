@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xl_suite.cli.options import Outcome, add_benchmark, add_json, add_language, add_languages
+from xl_suite.cli.options import (
+    Outcome,
+    add_benchmark,
+    add_format,
+    add_json,
+    add_language,
+    add_languages,
+    describe_rows,
+)
 from xl_suite.display import align_columns
 
 if TYPE_CHECKING:
@@ -43,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--details", type=Path, metavar="FILE", help="write every verdict and its lines to a JSON file"
     )
+    add_format(parser)
     add_json(parser)
 
 
@@ -53,7 +62,7 @@ def run(args: argparse.Namespace) -> Outcome:
     found = fidelity(args.outputs, benchmark=args.benchmark, language=args.language or None, languages=args.languages)
     if args.details:
         write_json(args.details, found.details())
-    return Outcome(found.to_dict(), _describe(found.scores))
+    return Outcome(found.to_dict(), describe_rows(found, args.format) or _describe(found.scores))
 
 
 def _describe(scores: Mapping[tuple[str, str], Fidelity]) -> str:

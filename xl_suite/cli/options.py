@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from xl_suite.display import FORMATS, Shown, format_rows
+
 if TYPE_CHECKING:
     from xl_suite.api import ChatSettings, Job
     from xl_suite.chat.estimates import Estimate
@@ -35,6 +37,14 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     told = parser.add_mutually_exclusive_group()
     told.add_argument("-v", "--verbose", action="store_true", help="tell more on stderr")
     told.add_argument("-q", "--quiet", action="store_true", help="tell only warnings and errors on stderr")
+
+
+def add_format(parser: Parser) -> None:
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="print the rows as a table for a paper or a spreadsheet; latex needs the package booktabs",
+    )
 
 
 def add_languages(parser: Parser) -> None:
@@ -112,6 +122,14 @@ def add_max_tokens(parser: Parser, what: str, default: int | None, shown: int) -
     parser.add_argument(
         "--max-tokens", type=positive_int, default=default, metavar="N", help=f"tokens of {what} (default: {shown})"
     )
+
+
+def describe_rows(found: Shown, form: str | None) -> str:
+    """The rows of a result in the form of `--format`, without nested values; empty where none was asked for."""
+    if form is None:
+        return ""
+    rows = [{key: one for key, one in row.items() if not isinstance(one, dict | list)} for row in found.to_rows()]
+    return format_rows(rows, form)
 
 
 def positive_int(text: str) -> int:

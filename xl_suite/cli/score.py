@@ -8,11 +8,13 @@ from pathlib import Path
 from xl_suite.cli.options import (
     Outcome,
     add_benchmark,
+    add_format,
     add_gate,
     add_json,
     add_languages,
     add_reference,
     add_resampling,
+    describe_rows,
 )
 
 SUMMARY = "Score a model from its annotations: win rates with intervals, raw, gated and length-controlled."
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_gate(parser, "both")
     add_resampling(parser)
     add_languages(parser)
+    add_format(parser)
     add_json(parser)
 
 
@@ -61,4 +64,4 @@ def run(args: argparse.Namespace) -> Outcome:
         resamples=args.resamples,
         seed=args.seed,
     )
-    return Outcome(scores.to_dict(), scores.describe(), scores.notes)
+    return Outcome(scores.to_dict(), describe_rows(scores, args.format) or scores.describe(), scores.notes)

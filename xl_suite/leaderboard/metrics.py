@@ -31,16 +31,16 @@ METRICS = (
         "gated", "Gated", "Win rate in which an answer in the wrong language loses, whatever the judge thought", "%"
     ),
     Metric("fidelity", "Fidelity", "Share of answers in the language that was asked for, line by line", "%"),
-    Metric("lc", "LC", "Length-controlled: the win rate if both answers were equally long", "%"),
+    Metric("lc", "LC", "Length-controlled: the win rate if both answers were equally long", "%", 1, True),
     Metric("rubric_mean", "Rubric", "Mean of the rubric's ratings, 1 to 5", "", 2),
     Metric("rubric_precision", "Precision", "Rubric's rating of precision, 1 to 5", "", 2, True),
     Metric("rubric_informativeness", "Informativeness", "Rubric's rating of informativeness, 1 to 5", "", 2, True),
     Metric("rubric_naturalness", "Naturalness", "Rubric's rating of naturalness, 1 to 5", "", 2, True),
     Metric("rubric_objectivity", "Objectivity", "Rubric's rating of objectivity, 1 to 5", "", 2, True),
-    Metric("n", "n", "Prompts judged", "", 0),
+    Metric("n", "n", "Prompts judged", "", 0, True),
     Metric("length", "Length", "Mean length of the answers in characters", "", 0, True),
     Metric("truncated", "Cut off", "Share of answers that the token limit cut off", "%", 1, True),
-    Metric("cost", "Cost", "What judging cost, in dollars", "$", 2),
+    Metric("cost", "Cost", "What judging cost, in dollars", "$", 2, True),
 )
 
 
