@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 INTERVAL = "95 %, over prompts only: not over the model's randomness, the judge's mistakes or other kinds of prompts"
 OVERALL = "overall"
+# The slope of `length_control` is this judge's. What another judge gives for length is not known, and cannot be seen
+# in the scores: better models also answer at greater length.
+SLOPE_OF = ("weighted_alpaca_eval_gpt4_turbo",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from xl_suite.scoring.intervals import Intervals, bound_means, standard_error_of
 from xl_suite.scoring.length_control import LengthControl
 from xl_suite.scoring.preferences import Array, Preferences, average, macro_average, tabulate_preferences
 from xl_suite.scoring.score import (
+    SLOPE_OF,
     Controlled,
     Counts,
     GateBounds,
@@ -95,7 +96,7 @@ def score_annotations(
         None if gated_values is None else bound_means(average(gated_values, 0), resamples=resamples, seed=seed)
     )
     controls = {
-        language: control_language(table, column, answers[language])
+        language: control_language(table, column, answers[language]) if annotations[0].annotator in SLOPE_OF else None
         for column, language in enumerate(table.languages)
     }
     languages = {

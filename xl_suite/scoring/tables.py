@@ -8,7 +8,7 @@ from typing import Any
 from xl_suite.display import align_columns
 from xl_suite.scoring.compare import Comparison
 from xl_suite.scoring.gating import VERDICTS
-from xl_suite.scoring.score import LanguageScore, OverallScore, Score, Side
+from xl_suite.scoring.score import SLOPE_OF, LanguageScore, OverallScore, Score, Side
 
 MISSING = "-"
 
@@ -86,6 +86,7 @@ def _show_judge(score: Score) -> list[str]:
         ),
         "",
         "Intervals cover prompts only. LC: win rate at equal lengths.",
+        *([] if origin.annotator in SLOPE_OF else ["LC is not identified: this judge has no length slope."]),
         "",
         *align_columns(
             [

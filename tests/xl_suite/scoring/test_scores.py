@@ -145,8 +145,12 @@ def test_macro_average_leaves_english_out_and_clusters(tmp_path: Path, capsys: p
 
 def test_order_of_rows_changes_nothing_and_sides_mirror() -> None:
     generator = np.random.default_rng(1)
-    rows = annotate("deu", list(1 + generator.random(40))) + annotate("hun", list(1 + generator.random(40)))
+    judge = "weighted_alpaca_eval_gpt4_turbo"  # whose length slope is known
+    rows = annotate("deu", list(1 + generator.random(40)), annotator=judge)
+    rows += annotate("hun", list(1 + generator.random(40)), annotator=judge)
     score = score_annotations(rows, resamples=500).to_json()
+    other_judge = score_annotations([replace(row, annotator="judge") for row in rows], resamples=100).to_json()
+    assert other_judge["languages"]["deu"]["length_controlled_winrate"] is None
     shuffled = [rows[place] for place in generator.permutation(len(rows))]
     assert score_annotations(shuffled, resamples=500).to_json() == score
     mirrored = score_annotations(
@@ -157,7 +161,7 @@ def test_order_of_rows_changes_nothing_and_sides_mirror() -> None:
                 generator_1="model",
                 output_2=row.output_1,
                 generator_2="reference",
-                annotator="judge",
+                annotator=judge,
                 preference=3 - (row.preference or 0),
                 id=row.id,
                 language=row.language,
