@@ -137,7 +137,7 @@ class Pipeline:
             for file in files.values():
                 self._end(file)
                 summary = file.summary()
-                self._note_tried(file, summary.quarantined + summary.extra["unsound"])
+                self._note_tried(file, summary.quarantined + summary.extra.get("unsound", 0))
             before = files
         return before
 
