@@ -1,4 +1,4 @@
-"""Guards for translated prompts: reasons why a text is no sound translation of a prompt, to be asked for again.
+"""Guards for translated prompts: reasons why a text is not a sound translation of a prompt, to be asked for again.
 
 They work on the sentence-level signs of `xl_suite.translation`, and on what whole prompts have besides: paragraphs,
 lists, code and placeholders. A sound translation should pass; what is doubtful is for a person to see.

@@ -162,7 +162,7 @@ def _find_files(source: str, find: Callable[[str], HubFiles]) -> tuple[dict[str,
         files = {names[path.name]: path for path in sorted(folder.rglob("*.json*")) if path.name in names}
         revision = ""
     elif folder.exists() or source.count("/") != 1:
-        raise BadInput(f"{source} is no folder. --source takes a folder with german.json and so on, or a Hub ID.")
+        raise BadInput(f"{source} is not a folder. --source takes a folder with german.json and so on, or a Hub ID.")
     else:
         hub = find(source)
         wanted = {names[name]: file for file in hub.files if (name := file.rpartition("/")[2]) in names}

@@ -52,7 +52,7 @@ def read_edits(path: Path, prompts: Sequence[SourcePrompt]) -> Edits:
     for number, row in enumerate(read_reviews(path), start=1):
         key = (row.language, row.id)
         if key in seen:
-            raise BadRecord(path, f"{row.language}/{row.id} stands in an earlier line.", row=number)
+            raise BadRecord(path, f"{row.language}/{row.id} is in an earlier line.", row=number)
         seen.add(key)
         prompt = by_key.get(key)
         if prompt is None or not (row.edited or "").strip():

@@ -107,7 +107,7 @@ def make_call(prompt: SourcePrompt, settings: Settings, attempt: int, refused: T
     if refused is not None:
         told = [REASONS[reason][1] for reason in refused.reasons if REASONS[reason][1]]
         caution = f"\nAn earlier translation could not be used. {' '.join(told)}\n" if told else ""
-    # The tag must not stand in the text, or the text could end itself and go on as an instruction.
+    # The tag must not be in the text, or the text could end itself and go on as an instruction.
     tag = next(tag for tag in _tags() if tag not in prompt.text)
     values = {"language": language, "tag": tag, "text": prompt.text, "caution": caution}
     messages = tuple(Message(role, fill(read_prompt(f"{role}.txt"), values)) for role in ("system", "user"))

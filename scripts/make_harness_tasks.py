@@ -1,4 +1,4 @@
-"""Writes the lm-eval tasks of every language from the language table: a stub a language and a group a benchmark.
+"""Writes the lm-eval tasks of every language from the language table: a stub per language and a group a benchmark.
 
 python scripts/make_harness_tasks.py           writes harness_tasks/<benchmark>/*.yaml
 python scripts/make_harness_tasks.py --check   says what is not current (exit status 1) and writes nothing
@@ -15,7 +15,7 @@ from xl_suite.records import write_text
 
 FOLDER = Path(__file__).resolve().parents[1] / "harness_tasks"
 BENCHMARKS = {"xl-alpacaeval": "xl_alpacaeval", "m-alpacaeval": "m_alpacaeval"}
-# What a group averages over its languages, each counting the same; eng is no part of a macro average.
+# What a group averages over its languages, each counting the same; eng is not part of a macro average.
 METRICS = ("fidelity", "win_rate", "gated_win_rate")
 
 

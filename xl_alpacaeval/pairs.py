@@ -62,7 +62,7 @@ def build_pairs(language: str, targets: Sequence[str] | None, folder: Path, *, s
         )
     prompts = read_benchmark(folder, [language])
     if any(row.template for row in prompts):
-        raise BadInput(f"{folder} has templates in its rows: it is no m-AlpacaEval. `xl-suite build m-alpacaeval`.")
+        raise BadInput(f"{folder} has templates in its rows: it is not m-AlpacaEval. `xl-suite build m-alpacaeval`.")
     asking = {edit.id for edit in edits()}
     kept = [row for row in prompts if row.id not in asking]
     return Pairs(

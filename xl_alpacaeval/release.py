@@ -74,7 +74,7 @@ def read_release(
     found = find_release(source, find)
     if found is None:
         raise BadInput(
-            f"{source} is no release of XL-AlpacaEval: it has no <language>.json such as german.json. "
+            f"{source} is not a release of XL-AlpacaEval: it has no <language>.json such as german.json. "
             f"The official one is {OFFICIAL} on the Hub."
         )
     files, revision = found

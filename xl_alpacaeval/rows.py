@@ -97,7 +97,7 @@ def build_row(prompt: Prompt, language: Language, seed: int, tables: str = TABLE
 def excluded_ids(variant: str, tables: str = TABLES) -> frozenset[int]:
     """The IDs that a variant drops: eight for `release`, ten for `strict`, none for `all`."""
     if variant not in VARIANTS:
-        raise BadInput(f"{variant!r} is no variant of XL-AlpacaEval. There are: {', '.join(VARIANTS)}.")
+        raise BadInput(f"{variant!r} is not a variant of XL-AlpacaEval. There are: {', '.join(VARIANTS)}.")
     return frozenset(row.id for row in exclusions(tables) if variant in row.variants)
 
 

@@ -100,7 +100,7 @@ def find_source(source: str, find: Callable[[str], HubFiles] = find_on_hub) -> t
 
 
 def is_hub_id(source: str) -> bool:
-    """Whether a source that is no file here may be a dataset on the Hub: `ORG/NAME`, and not the name of a file."""
+    """Whether a source that is not a file here may be a dataset on the Hub: `ORG/NAME`, not a file name."""
     return bool(_HUB_ID.fullmatch(source)) and not source.endswith((".json", ".jsonl", ".gz", ".parquet"))
 
 
@@ -163,7 +163,7 @@ def _describe_difference(rows: Sequence[RawPrompt]) -> list[str]:
         places = [place for place, number in enumerate(ids, start=1) if number in new]
         lines.append(f"unknown: record {_list(places)}")
     if len(known) < len(rows):
-        lines.append("some prompts stand there more than once")
+        lines.append("some prompts are there more than once")
     return lines
 
 
@@ -175,11 +175,11 @@ def _check_texts(rows: Sequence[RawPrompt], path: Path) -> None:
             try:
                 text.encode("utf-8")
             except UnicodeEncodeError as error:
-                raise BadRecord(path, "half a surrogate pair is no text.", row=number, field=name) from error
+                raise BadRecord(path, "half a surrogate pair is not text.", row=number, field=name) from error
         if not row.instruction.strip():
             raise BadRecord(path, "the prompt is empty.", row=number, field="instruction")
         if counts[row.instruction] > 1 and row.instruction in seen:
-            raise BadRecord(path, "the same prompt stands in an earlier record.", row=number, field="instruction")
+            raise BadRecord(path, "the same prompt is in an earlier record.", row=number, field="instruction")
         seen.add(row.instruction)
 
 

@@ -13,7 +13,7 @@ from xl_suite.records import BenchmarkRow
 class Difference:
     """One language compared, by prompt ID.
 
-    prompt, template, layout: IDs whose prompt or template differs, or only what stands between and around them.
+    prompt, template, layout: IDs whose prompt or template differs, or only what is between and around them.
     A row whose prompt differs counts there alone. unmatched: places of rows there without a prompt of AlpacaEval.
     """
 

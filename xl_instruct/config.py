@@ -65,7 +65,7 @@ class Passages(Section):
         valid = [field.name for field in fields(PassageLimits)]
         strange = [name for name in value if name not in valid] if isinstance(value, dict) else []
         if strange:
-            raise ValueError(f"{strange[0]!r} is no limit of passages. Valid: {', '.join(valid)}")
+            raise ValueError(f"{strange[0]!r} is not a limit of passages. Valid: {', '.join(valid)}")
         return value
 
 
@@ -150,7 +150,7 @@ class Translation(Section):
         valid = (*REASONS, TRUNCATED)
         for name in value or ():
             if name not in valid:
-                raise ValueError(f"{name!r} is no guard. Valid: {', '.join(valid)}")
+                raise ValueError(f"{name!r} is not a guard. Valid: {', '.join(valid)}")
         return value
 
 
@@ -217,7 +217,7 @@ class Config(Section):
         if value not in hub_values("license"):
             near = difflib.get_close_matches(value.lower(), hub_values("license"), n=3, cutoff=0.4)
             raise ValueError(
-                f"{value!r} is no licence that the Hub knows. Near: {', '.join(near) or 'other, unknown'}"
+                f"{value!r} is not a licence that the Hub knows. Near: {', '.join(near) or 'other, unknown'}"
             )
         return value
 
@@ -226,7 +226,7 @@ class Config(Section):
         names = [translator.model for translator in self.translators]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
-            raise ValueError(f"translators: {doubled[0]!r} stands there twice; each gives one candidate a sentence")
+            raise ValueError(f"translators: {doubled[0]!r} is there twice; each gives one candidate a sentence")
         return self
 
     @property

@@ -64,7 +64,7 @@ def segment(
     Raises BadInput for an unknown unit or splitter, or a splitter that changes the text.
     """
     if unit not in ("sentence", "paragraph", "document"):
-        raise BadInput(f"{unit!r} is no unit of translation. Valid: sentence, paragraph, document.")
+        raise BadInput(f"{unit!r} is not a unit of translation. Valid: sentence, paragraph, document.")
     split = _load(splitter) if isinstance(splitter, str) else splitter
     if unit == "document":
         return _merge(_segment_document(text))
@@ -86,7 +86,7 @@ def segment(
 def reassemble(segments: Sequence[Segment], translations: Iterable[str]) -> str:
     """The text with each translatable segment replaced by its translation, in order.
 
-    A translation's outer whitespace is dropped, since that of the source stands in segments of its own; a line
+    A translation's outer whitespace is dropped, since that of the source is in segments of its own; a line
     break becomes a space where the source had none, and a pipe in a cell is escaped, so that the form holds. Where a
     line begins with an ordinal (`14. März`), a no-break space follows it, or it would begin a list.
     Raises BadInput unless there are as many translations as translatable segments.
@@ -158,7 +158,7 @@ def _segment_document(text: str) -> Iterator[Segment]:
         outside.append(part[position:])
     start, end = _strip(text, 0, len(text))
     yield Segment("space", text[:start])
-    # Whitespace around the document stands outside of it, also where a code block began or ended with it.
+    # Whitespace around the document is outside of it, also where a code block began or ended with it.
     kept = tuple(span.strip() for span in protected)
     yield Segment("text" if any(map(_has_letter, outside)) else "symbols", text[start:end], kept)
     yield Segment("space", text[end:])
@@ -224,7 +224,7 @@ def _cut(
         while place < len(whole) and whole[place][0] < right:
             reach = max(reach, whole[place][1])
             place += 1
-        # After a Latin full stop there is a space: `.NET`, `e.g.this` and the like are no ends.
+        # After a Latin full stop there is a space: `.NET`, `e.g.this` and the like are not ends.
         ends = (
             right == end
             or not masked[right - start - 1].isascii()

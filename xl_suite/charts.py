@@ -46,9 +46,9 @@ def draw_lines(
     x_names: Sequence[tuple[float, str]] = (),
     markers: bool = True,
 ) -> str:
-    """The SVG of lines over a common x axis. x_names: places on the axis with the text that stands there.
+    """The SVG of lines over a common x axis. x_names: places on the axis with the text that is there.
 
-    With `log_x` a point at 0 stands at the left edge, one step before the smallest other.
+    With `log_x` a point at 0 is at the left edge, one step before the smallest other.
     """
     points = [point for one in series for point in one.points]
     if not points:
@@ -87,7 +87,7 @@ def draw_lines(
         parts.append(f'<polyline points="{_join(where)}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>')
         if markers:
             parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in where]
-        end = max(where[-1][1] + 4, ends[-1] + 14 if ends else 0)  # names never stand on one another
+        end = max(where[-1][1] + 4, ends[-1] + 14 if ends else 0)  # names never overlap
         ends.append(end)
         parts.append(_text(where[-1][0] + 8, end, one.name, "start", colour))
     return _close(title, parts)

@@ -29,7 +29,7 @@ class BadRecord(BadInput):
 
 
 class UnknownLanguage(BadInput):
-    """A code that is no ISO 639-3 language."""
+    """A code that is not an ISO 639-3 language."""
 
 
 class MissingExtra(XLSuiteError):

@@ -51,7 +51,7 @@ def find_language(code: str) -> Language:
     near = _nearest(code)
     hint = f" Did you mean {near.code!r} ({near.name})?" if near else ""
     raise UnknownLanguage(
-        f"{code!r} is no ISO 639-3 code of a language.{hint} "
+        f"{code!r} is not an ISO 639-3 code of a language.{hint} "
         "`xl-suite languages` lists the table; any other ISO 639-3 code works too."
     )
 

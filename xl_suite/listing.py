@@ -29,7 +29,7 @@ _KEPT_QUIET = re.compile(r"run\.json|README\.md|\.journal\.sqlite.*|\..*\.\d+-[0
 class Kind:
     """A kind of files.
 
-    is_record: whether a first record is of the kind. prefix: what stands before the language in a file's name.
+    is_record: whether a first record is of the kind. prefix: what is before the language in a file's name.
     copies: names, without their ending, of files that other tools write and that may hold the same rows again; they
     count only in a folder that has nothing else of the kind.
     """

@@ -164,7 +164,7 @@ def read_records(path: Path, kind: type[Record], *, unique: str | None = None) -
         for number, record in enumerate(records, start=1):
             value = getattr(record, unique)
             if value is not None and seen.setdefault(value, number) != number:
-                raise BadRecord(path, f"{value!r} stands in record {seen[value]} already.", row=number, field=unique)
+                raise BadRecord(path, f"{value!r} is in record {seen[value]} already.", row=number, field=unique)
     return records
 
 

@@ -1,4 +1,4 @@
-"""Tab-separated tables that ship with the packages: a header line, one row a thing, no quoting."""
+"""Tab-separated tables that ship with the packages: a header line, one row per thing, no quoting."""
 
 from __future__ import annotations
 

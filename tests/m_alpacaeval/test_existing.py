@@ -110,7 +110,7 @@ def test_other_counts_and_languages_are_explained(xl_alpacaeval: Path, tmp_path:
         read_release(str(write_release(tmp_path / "none", klingon=GERMAN)), sources)
     with pytest.raises(BadInput, match="record 2"):
         read_release(str(write_release(tmp_path / "empty", german=["a", " ", "c", "d", "e"])), sources)
-    with pytest.raises(BadInput, match="no folder"):
+    with pytest.raises(BadInput, match="not a folder"):
         read_release("nowhere", sources)
 
 

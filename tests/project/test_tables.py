@@ -33,14 +33,14 @@ def test_table(path: Path) -> None:
     for number, row in enumerate(rows, start=2):
         assert len(row) == len(header), f"line {number}"
         assert all(cell == cell.strip() for cell in row), f"line {number} has blanks around a cell"
-    assert len({tuple(row) for row in rows}) == len(rows), "a row stands twice"
+    assert len({tuple(row) for row in rows}) == len(rows), "a row is there twice"
 
 
 @pytest.mark.parametrize("path", of_type(".jsonl"))
 def test_json_lines(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     assert all(isinstance(json.loads(line), dict) for line in lines)
-    assert len(set(lines)) == len(lines), "a line stands twice"
+    assert len(set(lines)) == len(lines), "a line is there twice"
 
 
 @pytest.mark.parametrize("path", of_type(".json"))

@@ -88,7 +88,7 @@ def test_the_ten_of_table_4_and_which_variant_drops_them() -> None:
     assert all(set(row.variants) <= set(VARIANTS) and "strict" in row.variants and row.reason for row in exclusions())
     assert excluded_ids("strict") - excluded_ids("release") == {200, 458}
     assert 805 - len(excluded_ids("release")) == 797
-    with pytest.raises(BadInput, match="'both' is no variant"):
+    with pytest.raises(BadInput, match="'both' is not a variant"):
         excluded_ids("both")
 
 
@@ -134,7 +134,7 @@ def test_what_the_paper_and_the_prompts_settle_is_expected_so() -> None:
 
 
 def test_an_unknown_language_is_named() -> None:
-    with pytest.raises(UnknownLanguage, match="'ger' is no ISO"):
+    with pytest.raises(UnknownLanguage, match="'ger' is not an ISO"):
         build_rows([Prompt(1, "own", "Hello")], "ger")
 
 

@@ -37,7 +37,7 @@ def test_the_least_configuration_has_the_papers_languages_and_cut() -> None:
         ({"teacher": {"model": "a", "temprature": 1}}, r"teacher\.temprature: .*'temperature'"),
         ({"translators": [{"model": "a", "modle": "b"}]}, r"translators\.0\.modle: .*Valid keys: model, revision"),
         ({"translation": {"unit": "word"}}, r"translation\.unit: .*'sentence', 'paragraph' or 'document'"),
-        ({"translation": {"guards": ["lenght"]}}, r"'lenght' is no guard\. Valid: empty, .*length"),
+        ({"translation": {"guards": ["lenght"]}}, r"'lenght' is not a guard\. Valid: empty, .*length"),
         (
             {"splitter": {"name": "senx"}},
             r"splitter\.name: 'senx' is not a sentence splitter\. Valid: sat, sentencex",
@@ -53,10 +53,10 @@ def test_the_least_configuration_has_the_papers_languages_and_cut() -> None:
         ({"passages": {}}, r"passages\.source: missing"),
         (
             {"passages": {"source": "a", "limits": {"words": 3}}},
-            r"'words' is no limit of passages\. Valid: least_words",
+            r"'words' is not a limit of passages\. Valid: least_words",
         ),
         ({"passages": {"source": "a", "count": 0}}, r"passages\.count: .*1 \(found 0\)"),
-        ({"translators": [{"model": "a"}, {"model": "a"}]}, "'a' stands there twice"),
+        ({"translators": [{"model": "a"}, {"model": "a"}]}, "'a' is there twice"),
         ({"attempts": "many"}, r"attempts: .*'many'"),
     ],
 )

@@ -80,7 +80,7 @@ def test_sat(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert FakeSat.made == (str(tmp_path), {"tokenizer_name_or_path": str(tmp_path)})
     with pytest.raises(ModelUnavailable, match="'absent' could not be loaded: no such model"):
         load_splitter("sat", model="absent")
-    with pytest.raises(ModelUnavailable, match=r"'\./absent' is no folder"):
+    with pytest.raises(ModelUnavailable, match=r"'\./absent' is not a folder"):
         load_splitter("sat", model="./absent")
 
 

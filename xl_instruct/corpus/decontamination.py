@@ -73,7 +73,7 @@ class Decontaminator:
         return self._find_whole(words) or self._find_changed(words)
 
     def _find_whole(self, words: list[str]) -> Overlap | None:
-        """A prompt as a whole, from the beginning of a word to the end of one, wherever spaces stand between."""
+        """A prompt as a whole, from the beginning of a word to the end of one, wherever spaces are between."""
         letters = "".join(words)
         bounds = [0, *accumulate(map(len, words))]
         ends = set(bounds)

@@ -54,7 +54,7 @@ def find_in_names(names: Sequence[str], listed: Sequence[str] = ()) -> LanguageT
 
     names: without suffixes, the file's own first. listed: ISO 639-3 codes that were asked for; these count wherever
     they are a word. None where no name says a language, or one says several. English counts only where no other
-    language stands beside it (`en-de`).
+    language is beside it (`en-de`).
     """
     for name in names:
         whole = read_tag(name) if name.lower() not in _list_words("file") else None

@@ -89,7 +89,7 @@ def check_language(text: str, limits: PassageLimits) -> str | None:
 
 def _is_prose(text: str, words: list[str], lines: list[str], limits: PassageLimits) -> bool:
     shortest, longest = limits.mean_word_length
-    # A short passage with code in a fence is as good as one without: the fence is no prose to judge.
+    # A short passage with code in a fence is as good as one without: the fence is not prose to judge.
     prose = (text[block.start : block.end] for block in split_blocks(text) if block.kind != "fence")
     outside = "".join(prose).split() or words
     if not shortest <= sum(map(len, outside)) / len(outside) <= longest:

@@ -197,8 +197,8 @@ def _read_hub(
             rows = rows.shuffle(seed=shuffle, buffer_size=1000)
     except (OSError, ValueError, RuntimeError) as error:
         raise BadInput(
-            f"{corpus!r} could not be streamed from the Hub (config {config}, split {split}): {error} It is no local "
-            "file or folder either. A gated dataset needs HF_TOKEN."
+            f"{corpus!r} could not be streamed from the Hub (config {config}, split {split}): {error} It is not a "
+            "local file or folder either. A gated dataset needs HF_TOKEN."
         ) from error
     for number, row in enumerate(rows, start=1):
         yield _make_passage(row, number, text, id, f"{corpus}/{split}", corpus, corpus)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class Candidate:
     """One translator's translation of a segment.
 
-    score: of the run's quality estimator; None where guards refused it and a sound one stood beside it.
+    score: of the run's quality estimator; None where guards refused it and a sound one was beside it.
     refused: the guards that refused it (`xl_suite.translation.guards.REASONS`, or `truncated`); empty: it is sound.
     sample: which of the translator's answers it is, from 0.
     flags: what the guards could not tell (`xl_suite.translation.guards.FLAGS`), for a reader to see.
@@ -27,7 +27,7 @@ class Candidate:
 class RowSegment:
     """A segment of the English response, in order; the texts of all of them join back to it.
 
-    kind, text, protected: as in `xl_instruct.segments.Segment`. translation: what stands in its place; for what is
+    kind, text, protected: as in `xl_instruct.segments.Segment`. translation: what is in its place; for what is
     not translated, its text. model, score: of the candidate that won; None and empty for what is not translated.
     """
 

@@ -52,7 +52,7 @@ class QualityEstimator(Protocol):
         ...
 
     def __call__(self, sources: Sequence[str], translations: Sequence[str], language: str) -> list[float]:
-        """One score a pair, in the order given. language: ISO 639-3 code of the translations."""
+        """One score per pair, in the order given. language: ISO 639-3 code of the translations."""
         ...
 
 

@@ -60,7 +60,7 @@ def find_checkpoint(model: str) -> Path:
     folder = Path(model).expanduser()
     if not folder.is_dir():
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", model):
-            raise BadInput(f"{model!r} is no folder and no Hub ID. Write a folder's path, or ORG/NAME.")
+            raise BadInput(f"{model!r} is neither a folder nor a Hub ID. Write a folder's path, or ORG/NAME.")
         folder = _fetch(model, ["hparams.yaml", "checkpoints/model.ckpt", "README.md", "LICENSE*"])
     for needed in ("hparams.yaml", "checkpoints/model.ckpt"):
         if not (folder / needed).is_file():
@@ -78,7 +78,7 @@ def find_encoder(name: str, checkpoint: Path) -> Path:
         if (folder / "config.json").is_file():
             return folder
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", name):
-        raise BadInput(f"{checkpoint}: its encoder {name!r} is no folder here. Name one with the option encoder=DIR.")
+        raise BadInput(f"{checkpoint}: its encoder {name!r} is not a folder here. Name one: encoder=DIR.")
     return _fetch(name, _ENCODER_FILES)
 
 
@@ -184,7 +184,7 @@ def read_tokenizer(encoder: Path) -> Tokenizer:
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The state dict, memory-mapped, and the hyperparameters that are stored beside it (empty where none are).
 
-    Raises BadInput for a file that is no checkpoint.
+    Raises BadInput for a file that is not a checkpoint.
     """
     torch = load_extra("torch", extra="hf")
     try:
@@ -262,7 +262,7 @@ def _enumerate(names: list[str]) -> str:
 
 
 class _Inert(dict[Any, Any]):
-    """Stands for whatever a checkpoint's pickle names that is no tensor; keeps a mapping's items, does nothing."""
+    """Replaces what a checkpoint's pickle names that is not a tensor; keeps a mapping's items, does nothing."""
 
     def __init__(self, *arguments: Any, **keywords: Any):
         super().__init__()

@@ -109,7 +109,7 @@ class CometKiwi:
             values = torch.cat(scores).tolist()  # the one wait for the device
         if not all(map(math.isfinite, values)):
             raise ModelUnavailable(
-                f"{self.name}: some scores are no finite numbers. In fp16 large values overflow: "
+                f"{self.name}: some scores are not finite numbers. In fp16 large values overflow: "
                 "use precision fp32 or bf16. If it is fp32 already, the checkpoint is damaged."
             )
         by_pair = {unique[index]: value for index, value in zip(order, values, strict=True)}

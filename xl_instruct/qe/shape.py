@@ -63,7 +63,7 @@ class Shape:
                 found[f"layerwise_attention.scalar_parameters.{index}"] = (1,)
         sizes = (h, *self.head, 1)
         for index, (wide_in, wide_out) in enumerate(pairwise(sizes)):
-            add(f"estimator.ff.{3 * index}", wide_out, wide_in)  # an activation and a dropout stand between them
+            add(f"estimator.ff.{3 * index}", wide_out, wide_in)  # an activation and a dropout are between them
         return found
 
     def norms(self) -> tuple[str, str]:

@@ -33,7 +33,7 @@ class ScoreJournal:
     """Scores in a journal, in a table beside the chat calls'.
 
     Write-ahead log, synchronous=FULL, one transaction a `put_many`: a kill loses no score that was put. May be used
-    from several threads. Raises JournalError for a file that is no sound journal or cannot be written.
+    from several threads. Raises JournalError for a file that is not a sound journal or cannot be written.
     """
 
     def __init__(self, path: Path):

@@ -1,4 +1,4 @@
-"""`surface`: what a translation shows of its faults without a model. It is no substitute for quality estimation.
+"""`surface`: what a translation shows of its faults without a model. It is not a substitute for quality estimation.
 
 It sees a wrong language, a copy, a cut, lost numbers and spans, and words out of order where order leaves a mark
 (full stops, capitals, commas, names). It does not see meaning: a fluent sentence about something else scores high.
@@ -46,7 +46,7 @@ class SurfaceEstimator:
     fingerprint = "surface-1"
 
     def __call__(self, sources: Sequence[str], translations: Sequence[str], language: str) -> list[float]:
-        """One score a pair, higher is better. sources: English. Raises UnknownLanguage."""
+        """One score per pair, higher is better. sources: English. Raises UnknownLanguage."""
         signs = find_signs(language)
         spans = [[source[span.start : span.end] for span in find_spans(source)] for source in sources]
         bare = [leave_out(text, own) for text, own in zip(translations, spans, strict=True)]
@@ -102,7 +102,7 @@ def _score_end(source: str, translation: str) -> float:
 
 
 def _score_begin(source: str, translation: str, signs: Signs) -> float:
-    """Begins as a sentence does, and no word stands inside that shows a capital only where one begins."""
+    """Begins as a sentence does, and no word is inside that shows a capital only where one begins."""
     words = find_words(translation)
     if not words or not source:
         return 1.0

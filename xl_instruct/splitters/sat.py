@@ -26,7 +26,7 @@ def make_splitter(
     if tokenizer is not None or Path(model).is_dir():
         options["tokenizer_name_or_path"] = tokenizer or model
     elif Path(model).is_absolute() or model.startswith("."):
-        raise ModelUnavailable(f"SaT: {model!r} is no folder. Give a local folder or a name such as sat-3l-sm.")
+        raise ModelUnavailable(f"SaT: {model!r} is not a folder. Give a local folder or a name such as sat-3l-sm.")
     try:
         sat = wtpsplit.SaT(model, **options)
         if device != "cpu":

@@ -19,7 +19,7 @@ class Malformed(ValueError):
 def parse_parts(answer: Answer, names: tuple[str, ...]) -> tuple[str, ...]:
     """The texts between `<name>` and `</name>` for each of `names`, in their order.
 
-    Each part must be there once, not empty, and nothing may stand outside of the parts but whitespace, a
+    Each part must be there once, not empty, and nothing may be outside of the parts but whitespace, a
     reasoning block at the beginning, and a code fence around everything. Raises Malformed.
     """
     if answer.finish_reason == "length":
@@ -34,7 +34,7 @@ def parse_parts(answer: Answer, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         opened, closed = (len(re.findall(rf"<{slash}{name}>", text)) for slash in ("", "/"))
         if (opened, closed) != (1, 1):
-            raise Malformed(f"<{name}> stands there {opened} times and </{name}> {closed} times, not once each")
+            raise Malformed(f"<{name}> is there {opened} times and </{name}> {closed} times, not once each")
         part = re.search(rf"<{name}>(.*)</{name}>", rest, re.DOTALL)
         if part is None:
             raise Malformed(f"<{name}> is not closed, or within another part")

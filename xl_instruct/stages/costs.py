@@ -25,8 +25,8 @@ STAND_IN = "What does the text tell, and which of its details matter most to som
 def estimate_run(pipeline: Pipeline) -> list[Estimate]:
     """An estimate for each stage and model. Samples the passages if that is not done yet; makes no call.
 
-    Where a stage has not run, the passages stand in for the responses that will be made of them. Retries are not
-    counted. Raises BadInput as the sampling does.
+    Where a stage has not run, the passages are counted instead of the responses that will be made of them. Retries
+    are not counted. Raises BadInput as the sampling does.
     """
     passages = pipeline.passages()
     teacher = pipeline.config.teacher
@@ -74,7 +74,7 @@ def _estimate(
     def scaled(value: int) -> int:
         return round(value * scale)
 
-    basis = own.basis if exact else f"{own.basis}; passages stand in for what is not made yet"
+    basis = own.basis if exact else f"{own.basis}; passages are counted instead of what is not made yet"
     return replace(
         own,
         model=f"{stage}, {own.model}",

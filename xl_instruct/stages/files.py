@@ -1,4 +1,4 @@
-"""The files between the stages: one JSON line a row, there as a whole or not at all, named by what determines them.
+"""The files between the stages: one JSON line per row, there as a whole or not at all, named by what determines them.
 
 A stage that is finished is never done again while nothing before it changes; another configuration writes other
 files beside the old ones. What a stage could not make stays in its place as a row that was left out, with the reason.

@@ -171,7 +171,7 @@ def find_warnings(config: Config) -> list[str]:
     for name, options in names:
         warnings += warn_languages(_declare(name, options), config.languages)
     if config.estimation.model == "surface":
-        warnings.append("`surface` looks at the surface of translations only: it is no substitute for an estimator.")
+        warnings.append("`surface` looks at the surface of translations only: it does not replace an estimator.")
     if config.decontaminate is None:
         warnings.append("decontamination is off: rows may overlap with XL-AlpacaEval's prompts.")
     return warnings

@@ -103,6 +103,6 @@ def _download(source: str) -> Path:
         return Path(snapshot_download(source, repo_type="dataset"))
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
         raise BadInput(
-            f"decontaminate: {source!r} is no file or folder here, and could not be fetched from the Hub: {error} "
+            f"decontaminate: {source!r} is not a file or folder here, and could not be fetched from the Hub: {error} "
             "Build the benchmark (`xl-suite build xl-alpacaeval`), name its folder, or write null to go without."
         ) from error

@@ -20,9 +20,9 @@ PAIRS_AT_ONCE = 4096
 def score_rows(
     rows: Iterable[Row], language: str, estimator: QualityEstimator, store: ScoreStore | None
 ) -> Iterator[dict[str, Any]]:
-    """The rows with `score` in every candidate; None where guards refused it and a sound one stands beside it or
+    """The rows with `score` in every candidate; None where guards refused it and a sound one is beside it or
     the row has none at all. Rows are taken and given in their order, in groups that depend on the rows alone.
-    Where the estimator has a `precise`, that one's scores stand in close contests."""
+    Where the estimator has a `precise`, its scores are used in close contests."""
     break_ties = TieBreak(estimator, store)
     for group in _group(rows):
         wanted = [candidate for row in group for candidate in _candidates(row)]

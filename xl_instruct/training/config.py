@@ -91,13 +91,13 @@ class TrainingConfig(BaseModel):
     def _check(self) -> TrainingConfig:
         strange = [name for name in self.assumed if name not in type(self).model_fields or name == "assumed"]
         if strange:
-            raise ValueError(f"assumed: {', '.join(strange)} is no key of a training configuration")
+            raise ValueError(f"assumed: {', '.join(strange)} is not a key of a training configuration")
         if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
             raise ValueError(
-                f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}"
+                f"batch_size {self.batch_size} is not a multiple of micro_batch_size {self.micro_batch_size}"
             )
         if self.save_steps % self.log_steps:  # else a resumed run would log other means than an unbroken one
-            raise ValueError(f"save_steps {self.save_steps} is no multiple of log_steps {self.log_steps}")
+            raise ValueError(f"save_steps {self.save_steps} is not a multiple of log_steps {self.log_steps}")
         if self.packing and self.method == "dpo":
             raise ValueError("packing: dpo compares pair by pair and cannot pack; set packing: false")
         if self.mixture is not None and self.method == "dpo":
@@ -139,7 +139,7 @@ def read_training_config(name_or_path: str, changes: Mapping[str, Any] | None = 
     try:
         return TrainingConfig(**{**{str(key): value for key, value in values.items()}, **(changes or {})})
     except ValidationError as error:
-        raise BadInput("\n".join([f"{path} is no training configuration:", *_explain(error)])) from error
+        raise BadInput("\n".join([f"{path} is not a training configuration:", *_explain(error)])) from error
 
 
 def _explain(error: ValidationError) -> list[str]:
@@ -150,7 +150,7 @@ def _explain(error: ValidationError) -> list[str]:
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(key, known, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            lines.append(f"- {key!r} is no key.{hint} Keys: {', '.join(known)}.")
+            lines.append(f"- {key!r} is not a key.{hint} Keys: {', '.join(known)}.")
         elif problem["type"] == "value_error":
             lines.append(f"- {problem['msg'].removeprefix('Value error, ')}.")
         else:

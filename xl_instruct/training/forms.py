@@ -14,7 +14,7 @@ from typing import Any
 
 from xl_instruct.corpus.file_languages import LanguageTag, read_tag
 
-# (question, what may stand beside it, answers), the first that a row has.
+# (question, what may be beside it, answers), the first that a row has.
 _TEXTS: Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]] = (
     ("instruction", ("input", "context"), ("output", "response", "answer", "completion")),
     ("prompt", (), ("completion", "response", "output", "answer")),

@@ -31,7 +31,7 @@ _ANCHORS = ("\n", "x", ".")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A tokenizer with its template. chat_format: `plain` or `model`. before, after: what stands around an answer,
+    """A tokenizer with its template. chat_format: `plain` or `model`. before, after: what is around an answer,
     `before` with the end of a reasoning block that the template opened. end: the token that ends a turn.
     controls: the texts of control tokens; spelt in an answer they stay text."""
 

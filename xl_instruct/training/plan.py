@@ -103,7 +103,7 @@ def read_skeleton(config: TrainingConfig) -> Skeleton:
     transformers = extras.load("transformers", extra="train")
     torch = extras.load("torch", extra="train")
     if os.path.exists(config.model) and not os.path.isfile(os.path.join(config.model, "config.json")):
-        raise BadInput(f"{config.model} is no model: config.json is not there.")
+        raise BadInput(f"{config.model} is not a model: config.json is not there.")
     try:
         shape = transformers.AutoConfig.from_pretrained(config.model, revision=config.revision)
         with torch.device("meta"):

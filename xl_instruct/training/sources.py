@@ -93,7 +93,7 @@ def find_config(folder: Path, translations: str) -> str:
 
 
 def read_xl_instruct(folder: Path, translations: str, languages: Sequence[str] | None = None) -> TrainingSource:
-    """The rows of a folder that `xl-suite generate` wrote, or one of its layout from the Hub with a score a row.
+    """The rows of a folder that `xl-suite generate` wrote, or one of its layout from the Hub with a score per row.
 
     languages: ISO 639-3 codes, all by default; English is never among them, since the task is cross-lingual.
     """
@@ -163,7 +163,7 @@ def find_by_split(split: str) -> Language:
             return find_language(IsoLanguage.match(name).part3 or "")
         except (LanguageNotFoundError, UnknownLanguage):
             continue
-    raise BadInput(f"{split!r} is no English name of a language, as a split of XL-Instruct is (german).")
+    raise BadInput(f"{split!r} is not an English name of a language, as a split of XL-Instruct is (german).")
 
 
 def require(entries: Mapping[str, Sequence[Entry]], languages: Sequence[str] | None, place: str) -> None:

@@ -84,7 +84,7 @@ class Trained:
         }
 
     def describe(self) -> str:
-        lines = [f"adapter: {self.adapter}; {METRICS}, {PLOT} and {CARD} stand beside it."]
+        lines = [f"adapter: {self.adapter}; {METRICS}, {PLOT} and {CARD} are beside it."]
         if self.losses:
             lines.append(
                 f"loss: {self.losses[0][1]:.4f} at step {self.losses[0][0]}, {self.losses[-1][1]:.4f} at the end"
@@ -280,7 +280,7 @@ def _check_out(out: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
         state = json.loads((out / STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise BadInput(
-            f"{out} holds something that is no training run of ours. Name a new folder with --out."
+            f"{out} holds something that is not a training run of ours. Name a new folder with --out."
         ) from None
     if state.get("fingerprint") != identity["fingerprint"]:
         old, new = state.get("config") or {}, identity["config"]

@@ -245,7 +245,7 @@ def find_checkpoint(folder: Path) -> Path | None:
 
 def _quieten(trainer: Any) -> Any:
     """Our own callback speaks on stderr, where transformers' would print on stdout, which belongs to the answer; and
-    our own card stands beside the adapter, where trl writes one with every checkpoint."""
+    our own card is beside the adapter, where trl writes one with every checkpoint."""
     transformers = extras.load("transformers", extra="train")
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.create_model_card = lambda *args, **kwargs: None

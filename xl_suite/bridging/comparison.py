@@ -93,7 +93,7 @@ def compare_judges(design: BridgeDesign, old: Judge, new: Judge, rates: Sequence
 
 
 def covers(language: str, code: str) -> bool:
-    """Whether rows in `code` count for a language; English is no part of OVERALL, as everywhere."""
+    """Whether rows in `code` count for a language; English is not part of OVERALL, as everywhere."""
     return language == code or (language == OVERALL and code != NOT_AVERAGED)
 
 

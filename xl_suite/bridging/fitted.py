@@ -152,7 +152,7 @@ def apply_fitted(fitted: Fitted, score: Mapping[str, Any]) -> dict[str, Any]:
     rates = {}
     for language, one in by_language.items():
         values = (one.get("win_rate"), one.get("standard_error"))
-        if language != "eng" or len(by_language) == 1:  # as everywhere, English is no part of the average
+        if language != "eng" or len(by_language) == 1:  # as everywhere, English is not part of the average
             if not all(isinstance(value, int | float) for value in values):
                 raise BadInput(f"{score.get('model')}, {language}: no win_rate with a standard_error.")
             rates[str(language)] = float(values[0]), float(values[1])

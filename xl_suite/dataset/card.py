@@ -64,7 +64,7 @@ def render_card(template: str, metadata: Mapping[str, Any], values: Mapping[str,
 
 
 def read_metadata(text: str) -> dict[str, Any] | None:
-    """The YAML at the top of a card, or None where there is none or it is no mapping."""
+    """The YAML at the top of a card, or None where there is none or it is not a mapping."""
     import yaml
 
     found = _FRONT.match(text.replace("\r\n", "\n"))
@@ -90,8 +90,8 @@ def check_card(text: str, *, with_clients: bool = False) -> list[str]:
         known = hub_values(field)
         for value in _listed(metadata.get(field)):
             if value not in known:
-                problems.append(f"{field}: {value!r} is no value that the Hub knows ({', '.join(known[:6])}, ...).")
-    problems += [f"language: {code!r} is no language's code." for code in _wrong_codes(metadata.get("language"))]
+                problems.append(f"{field}: {value!r} is not known to the Hub ({', '.join(known[:6])}, ...).")
+    problems += [f"language: {code!r} is not a language's code." for code in _wrong_codes(metadata.get("language"))]
     if metadata.get("configs") and metadata.get("dataset_info"):
         problems += _check_layout(metadata["configs"], metadata["dataset_info"])
     body = text.split("\n---\n", 1)[-1]
@@ -113,7 +113,7 @@ def _check_layout(configs: Any, infos: Any) -> Iterator[str]:
         yield f"configs or dataset_info does not have the form of the Hub's cards ({type(error).__name__}: {error})."
         return
     if len(splits) != len(configs):
-        yield "configs: a config_name stands there twice."
+        yield "configs: a config_name is there twice."
     for config, names in splits.items():
         for name in names:
             if not (isinstance(name, str) and _SPLIT.fullmatch(name)):

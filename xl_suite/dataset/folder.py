@@ -1,4 +1,4 @@
-"""A dataset as a folder that is ready for the Hub: a card and Parquet files, loaded by `datasets` as it stands."""
+"""A dataset as a folder that is ready for the Hub: a card and Parquet files, loaded by `datasets` as it is."""
 
 from __future__ import annotations
 

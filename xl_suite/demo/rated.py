@@ -74,7 +74,7 @@ def rate_demo(outputs: Mapping[str, Sequence[ModelOutput]], journal: Path, out: 
 
 
 def show_scores(scores: Mapping[str, Any]) -> list[str]:
-    """A table of the means, a row a generator, in 80 columns."""
+    """A table of the means, a row per generator, in 80 columns."""
     names = ["average", *next(iter(scores.values()))["criteria"]]
     lines = [f"{'':<16}" + "".join(f"{name.replace('informativeness', 'informative'):>12}" for name in names)]
     for generator, score in scores.items():

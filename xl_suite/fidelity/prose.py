@@ -76,7 +76,7 @@ def _is_sentence(text: str) -> bool:
 
 
 def is_english_prose(text: str) -> bool:
-    """Whether text that is taken for English has the function words of sentences, and is no list of titles."""
+    """Whether text that is taken for English has the function words of sentences, and is not a list of titles."""
     words = find_words(text)
     others = [word for word in words if word.lower() not in ENGLISH]
     small = sum(word[0].islower() for word in others)

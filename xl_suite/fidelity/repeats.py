@@ -43,7 +43,7 @@ def count_repeats(outputs: Sequence[str]) -> int:
 
 
 def is_constant(repeats: int, outputs: int) -> bool:
-    """Whether so many repeats among so many outputs are no coincidence: three, and a tenth of the outputs."""
+    """Whether so many repeats among so many outputs are not coincidence: three, and a tenth of the outputs."""
     return repeats >= 3 and repeats >= FLAGGED * outputs
 
 

@@ -22,7 +22,7 @@ COPIED_WORDS = 5  # words of a line from which on it is looked for in the prompt
 SHORT_PIECE = 40  # letters; a shorter piece is joined with the short pieces beside it (a list, a table)
 LONG_PIECE = 120  # letters; a longer sentence is cut where it has a comma, since it may hold two languages
 CLAUSE = 50  # letters that each part of such a sentence has at least
-# Characters from which on a passage in another script is no name or loanword any more but text to judge.
+# Characters from which on a passage in another script is not a name or loanword any more but text to judge.
 LOANED_LETTERS = {"latin": 30, "dense": 12, "other": 30}
 LOANED_WORDS = 6  # words from which on Latin letters in a line of another script may be a sentence
 LEAST_PAIRS = 3  # lines of a term and its explanation that make a glossary

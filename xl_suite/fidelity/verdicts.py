@@ -301,7 +301,7 @@ def _judge_pieces(answer: FidelityAnswer, pieces: list[Piece], scores: Any, lang
     in_right = weigh([i for i in right if margin[i] >= SURE])
     if foreign and in_right >= MAIN_PART * (in_right + weigh(foreign)):
         return Verdict("mixed", (*show(foreign, asked=False), *show(right, asked=True)[:1]), note)
-    # A few titles alone are no text in their language.
+    # A few titles alone are not text in their language.
     named_only = overall <= -FOREIGN and all(
         piece.kind != "plain" or _is_name(piece.text, known[int(rival[i])]) for i, piece in enumerate(pieces)
     )

@@ -101,7 +101,7 @@ def _dedent(line: str, columns: int) -> str:
 
 
 def _find_blocks(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[Block]:
-    """What is no prose, in order; the walk knows lists, whose continued lines are indented too."""
+    """What is not prose, in order; the walk knows lists, whose continued lines are indented too."""
     after_blank, in_list = True, False
     number = 0
     if front_matter := _find_front_matter(text, lines):

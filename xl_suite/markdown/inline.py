@@ -1,4 +1,4 @@
-"""The inline spans of Markdown that are no running text: code, formulas, addresses, tags, comments, link targets.
+"""The inline spans of Markdown that are not running text: code, formulas, addresses, tags, comments, link targets.
 
 Every search is bounded or remembers where it last stopped, so that hostile text of any length takes linear time.
 """
@@ -35,7 +35,7 @@ class Span:
         return self.kind in _BREAKS
 
 
-# Tags that end a run of text; all other tags stand within a sentence.
+# Tags that end a run of text; all other tags are within a sentence.
 _BLOCK_TAGS = re.compile(
     r"address|article|aside|blockquote|body|br|button|caption|center|col|colgroup|dd|details|dialog|div|dl|"
     r"dt|fieldset|figcaption|figure|footer|form|h1|h2|h3|h4|h5|h6|head|header|hr|html|iframe|legend|li|"
@@ -46,7 +46,7 @@ _INLINE_TAGS = re.compile(
     r"a|abbr|acronym|audio|b|bdi|bdo|big|cite|data|del|dfn|em|font|i|img|input|ins|label|mark|q|rp|rt|ruby|"
     r"s|small|source|span|strike|strong|sub|sup|time|tt|u|wbr"
 )
-# Elements whose content is no prose; those of the second group may hold blank lines.
+# Elements whose content is not prose; those of the second group may hold blank lines.
 _OPAQUE_INLINE = frozenset({"code", "kbd", "samp", "var"})
 _OPAQUE_BLOCK = frozenset({"pre", "script", "style", "svg", "math", "textarea"})
 

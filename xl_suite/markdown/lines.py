@@ -197,7 +197,7 @@ def _split_row(text: str, line: Line, spans: Sequence[Span], starts: Sequence[in
 
 
 def _split_run(text: str, start: int, end: int, spans: Sequence[Span], kind: str = "text") -> Iterator[Piece]:
-    """The run, cut at block-level tags and comments, which stand between texts and never in one."""
+    """The run, cut at block-level tags and comments, which are between texts and never in one."""
     inside: list[Span] = []
     for span in spans:
         if not span.breaks:

@@ -87,7 +87,7 @@ def find_scores(
 ) -> tuple[PublishedScore, ...]:
     """The numbers that have all the given values, in the order of the tables; none of them filters nothing out.
 
-    Raises BadInput for a value that no published number has, so that a typing error is no empty answer.
+    Raises BadInput for a value that no published number has, so that a typing error is not an empty answer.
     """
     rows = published_scores()
     wanted = {
@@ -136,7 +136,7 @@ def find_model(name: str) -> PaperModel:
     for model in paper_models():
         if name in (model.name, model.hub_id):
             return model
-    raise BadInput(f"{name!r} is no model of the paper; known: {', '.join(model.name for model in paper_models())}.")
+    raise BadInput(f"{name!r} is not a model of the paper: {', '.join(model.name for model in paper_models())}.")
 
 
 def _parse(cells: list[str], number: int) -> PublishedScore:

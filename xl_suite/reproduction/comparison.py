@@ -138,9 +138,9 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path} is no score (what `xl-suite score --json` prints): {error}") from error
+        raise BadInput(f"{path} is not a score (what `xl-suite score --json` prints): {error}") from error
     if not isinstance(value, dict):
-        raise BadInput(f"{path} is no score (what `xl-suite score --json` prints).")
+        raise BadInput(f"{path} is not a score (what `xl-suite score --json` prints).")
     return value
 
 

@@ -23,7 +23,7 @@ REFERENCE, JUDGE = "gpt-4o-mini-2024-07-18", "gpt-4o-2024-08-06"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What stands behind the names of a plan. The defaults are the paper's; the smoke test puts its own there.
+    """What is behind the names of a plan. The defaults are the paper's; the smoke test gives its own.
 
     out: the folder of everything. resolve: the model name of a model of the paper for `respond`. trained: that of a
     trained one's folder. base: the model that is trained. sizes: other sizes than the paper's. asking, judging:
@@ -53,7 +53,7 @@ class Setting:
 
 
 def plan_tables(tables: Sequence[int], setting: Setting) -> TablePlan:
-    """The plan of some tables. Raises BadInput for a number that is no table of results."""
+    """The plan of some tables. Raises BadInput for a number that is not a table of results."""
     for table in tables:
         if table not in TABLES:
             raise BadInput(f"Table {table} holds no results; those with numbers: {', '.join(map(str, TABLES))}.")

@@ -1,4 +1,4 @@
-"""What a maintainer looks at in results before they stand on a leaderboard: each finding a line with its way out."""
+"""What a maintainer looks at in results before they are on a leaderboard: each finding a line with its way out."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def check_repeats(outputs: Mapping[str, Sequence[ModelOutput]]) -> Iterator[str]
 
 
 def check_verdicts(language: str, annotations: Sequence[Annotation], annotator: Annotator) -> Iterator[str]:
-    """Each preference against what the judge's server sent, which stands beside it."""
+    """Each preference against what the judge's server sent, which is beside it."""
     differing = []
     for row in annotations:
         read_as = annotator if row.annotator == annotator.name else replace(annotator, exact=False)

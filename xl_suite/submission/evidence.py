@@ -51,7 +51,7 @@ def read_journals(paths: Sequence[Path]) -> Iterator[UsedCall]:
                         stored.key, stored.model, load(stored.request), answer_from_json(load(stored.answer))
                     )
         else:
-            open_replay(path)[1]()  # explains a file that is no journal
+            open_replay(path)[1]()  # explains a file that is not a journal
             for (name, _), key, canonical, answer in read_text(path):
                 yield UsedCall(key, name, load(canonical), answer)
 

@@ -25,7 +25,7 @@ JOURNAL = ".journal.sqlite"
 class ResultsFolder:
     """Where one generator's results lie.
 
-    outputs, annotations: folders of `<language>.json`. told: files of TOLD that stand beside them.
+    outputs, annotations: folders of `<language>.json`. told: files of TOLD that are beside them.
     journals: those that `respond` and `judge` keep by default, where they are.
     """
 

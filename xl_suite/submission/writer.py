@@ -121,6 +121,6 @@ def check_out(out: Path) -> None:
     if strange or foreign or (entries and not manifests):
         found = strange[0] if strange else entries[0].name
         raise BadInput(
-            f"{out} holds {found}, which is no submission of xl-suite; nothing was changed. "
+            f"{out} holds {found}, which is not a submission of xl-suite; nothing was changed. "
             "Name a new or an empty folder with --out."
         )

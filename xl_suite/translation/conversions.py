@@ -55,7 +55,7 @@ def _has_unit(text: str, names: Iterable[str]) -> bool:
     """Whether one of the names begins a word of the text; long ones may have another ending."""
     begun = text[found.end() :] if (found := _RANGE.match(text)) else text
     for name in names:
-        if name.isascii() and len(name) < 4:  # a symbol, which stands beside its number
+        if name.isascii() and len(name) < 4:  # a symbol, which is beside its number
             if begun.startswith(name) and not begun[len(name) : len(name) + 1].isalpha() and name != "in":
                 return True
             continue

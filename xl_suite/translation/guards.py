@@ -1,4 +1,4 @@
-"""Guards: reasons why a candidate is no translation of its source sentence, whatever quality estimation says.
+"""Guards: reasons why a candidate is not a translation of its source sentence, whatever quality estimation says.
 
 A guard is made to be sure: a sound translation that it refuses costs more than a poor one that it lets through,
 since quality estimation ranks the rest.
@@ -30,7 +30,7 @@ REASONS = {
     "lost_span": "lacks a protected span: code, URL, formula, tag or address",
     "lost_number": "lacks a number, date or time of the source in any form that its language has",
     "preamble": "talks about the translation, names its language, or adds a paragraph",
-    "answer": "answers or refuses: the question it should translate is no question any more, or it apologises",
+    "answer": "answers or refuses: the question it should translate is not a question any more, or it apologises",
     "length": "far longer or shorter than translations into this language are",
     "repetition": "repeats a phrase over and over",
 }

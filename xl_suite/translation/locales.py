@@ -11,7 +11,7 @@ from typing import Any
 from xl_suite.languages import find_language, table
 from xl_suite.tables import read_table
 
-# No other letter or vowel sign follows; Devanagari's signs are no letters.
+# No other letter or vowel sign follows; Devanagari's signs are not letters.
 _WORD_END = r"(?![^\W\d_]|[\u0900-\u0903\u093a-\u094f])"
 _SPACES = "\u00a0\u202f\u2009 "
 # What units of one system are in those of the other: (unit, unit of the translation, factor).

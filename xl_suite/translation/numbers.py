@@ -164,7 +164,7 @@ class _Matching:
         return False
 
     def _is_excused(self, value: Value, surplus: list[Value], named: Sequence[Value]) -> bool:
-        """Whether a value that was not found is no sign of a wrong translation."""
+        """Whether a value that was not found is not a sign of a wrong translation."""
         reading = value.readings[0]
         if reading[0][0] == "m":
             return not any(reading[0][0] == "m" for other in (*surplus, *named) for reading in other.readings)

@@ -82,7 +82,7 @@ def measure_copy(source: str, translation: str) -> float:
 def measure_spans(protected: Sequence[str], translation: str) -> float:
     """The share of the protected spans that the translation holds verbatim, as often as the source; 1 for none.
 
-    HTML entities are no matter: `&amp;` may become a word, `&nbsp;` go.
+    HTML entities are not matter: `&amp;` may become a word, `&nbsp;` go.
     """
     wanted = [span for span in protected if not re.fullmatch(r"&#?\w+;", span)]
     if not wanted:

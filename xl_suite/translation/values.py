@@ -58,7 +58,7 @@ _AND_HALF = re.compile(r" (?:et demie?|e mei[oa]|u nofs|és fél)\b")  # `1 mill
 _GERMAN = re.compile(r"\b(ein|zwei|drei|vier|fünf|sechs|sieben|acht|neun)und(\w+?zig|dreissig)")
 _JOINED = 5  # characters between the words of one number, as in `hundred and five`
 _TEEN = re.compile(r" (?:\w+ )?dh?éag")
-# `Percent` has a hundred in it, which is no number of its own.
+# `Percent` has a hundred in it, which is not a number of its own.
 _PERCENT = re.compile(r"százalék|fil-mija|(?:por|pour|per) ?cent\w*|(?:faoin|sa) g?ch?éad")
 _ROMAN = re.compile(r"\b(?=[IVXLC])(C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})(?:e|er|ère|ème|º|ª)?\b")
 _LITHUANIAN_DECADE = re.compile(r"-?\w*\.? (?:XX a\. )?deš")

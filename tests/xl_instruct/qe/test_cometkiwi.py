@@ -284,7 +284,7 @@ def test_files_that_are_no_checkpoint_are_named(make_checkpoint: Make, tmp_path:
         load(str(folder), device="cpu")
     with pytest.raises(BadInput, match="yaml is missing"):
         load(str(tmp_path), device="cpu")
-    with pytest.raises(BadInput, match="no folder and no Hub ID"):
+    with pytest.raises(BadInput, match="neither a folder nor a Hub ID"):
         load("./nowhere", device="cpu")
     with pytest.raises(BadInput, match="needs a model"):
         load("", device="cpu")

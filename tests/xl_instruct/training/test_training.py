@@ -84,15 +84,15 @@ def test_a_wrong_key_or_value_names_itself(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as caught:
         read_training_config(str(path))
     text = str(caught.value)
-    assert "'lora_rnk' is no key. Did you mean 'lora_rank'?" in text
+    assert "'lora_rnk' is not a key. Did you mean 'lora_rank'?" in text
     assert "batch_size: Input should be greater than 0; found 0" in text
     assert "'cosine'" in text
     assert "found 'cosin'" in text
     for wrong, problem in (
-        ("batch_size: 8\nmicro_batch_size: 3\n", "no multiple of micro_batch_size 3"),
-        ("log_steps: 3\nsave_steps: 10\n", "save_steps 10 is no multiple of log_steps 3"),
+        ("batch_size: 8\nmicro_batch_size: 3\n", "not a multiple of micro_batch_size 3"),
+        ("log_steps: 3\nsave_steps: 10\n", "save_steps 10 is not a multiple of log_steps 3"),
         ("method: dpo\npacking: true\n", "cannot pack"),
-        ("assumed: [lora_alfa]\n", "lora_alfa is no key"),
+        ("assumed: [lora_alfa]\n", "lora_alfa is not a key"),
         ("- a list\n", "expected keys with values"),
     ):
         path.write_text(wrong)
@@ -479,7 +479,7 @@ def test_wrong_data_and_folders_are_refused(
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("x")
     assert main([*base, "--data", str(subset)]) == 2
-    assert "no training run" in capsys.readouterr().err
+    assert "not a training run" in capsys.readouterr().err
     assert (tmp_path / "out" / "thesis.tex").exists()
     assert main(["train", "train_smoke", "--data", str(subset), "--out", str(tmp_path / "new")]) == 2
     assert "No model is named" in capsys.readouterr().err

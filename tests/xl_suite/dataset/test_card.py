@@ -42,14 +42,14 @@ def test_a_good_card_has_no_problems() -> None:
 
 FAULTS: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda m: m.pop("license"), "license is missing"),
-    (lambda m: m.update(license="cc-by-nc"), "'cc-by-nc' is no value that the Hub knows"),
+    (lambda m: m.update(license="cc-by-nc"), "'cc-by-nc' is not known to the Hub"),
     (lambda m: m.update(task_categories=["chat"]), "task_categories: 'chat'"),
     (lambda m: m.update(size_categories="1000"), "size_categories: '1000'"),
     (lambda m: m.update(language=["de", "ger"]), "language: 'ger'"),
     (lambda m: m.update(language=["zz"]), "language: 'zz'"),
     (lambda m: m.update(language=[False]), "language: False"),
     (lambda m: m.update(language=[]), "language is missing"),
-    (lambda m: m["configs"].append(m["configs"][0]), "stands there twice"),
+    (lambda m: m["configs"].append(m["configs"][0]), "is there twice"),
     (lambda m: m["configs"][0].update(config_name="fra"), "fra has the splits []"),
     (lambda m: m["configs"][0]["data_files"][0].update(split="a-b"), "not 'a-b'"),
     (lambda m: m["configs"][0]["data_files"][0].update(path="../other/*"), "leads out of the dataset"),

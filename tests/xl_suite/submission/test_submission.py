@@ -431,5 +431,5 @@ def test_a_manifest_of_something_else_is_kept(demo: Path, tmp_path: Path) -> Non
 def test_nothing_else_is_overwritten(demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     assert submit(demo, demo, "--out", str(tmp_path)) == 2
-    assert "holds notes.txt, which is no submission" in capsys.readouterr().err
+    assert "holds notes.txt, which is not a submission" in capsys.readouterr().err
     assert (tmp_path / "notes.txt").read_text() == "mine"
