@@ -133,10 +133,14 @@ def _generate(pipeline: Pipeline) -> Generated:
     composer = Composer(config, prepared, scored, reported, measured, common)
     if not any(own.kept for cuts in measured.cuts.values() for own in cuts.values()):
         pipeline.finish()
-        raise NothingLeft(
-            f"No row is left: every one was dropped or quarantined. {out / QUARANTINE} names the reasons of "
-            f"{quarantined:,}; the same command tries those again with new samples."
+        reasons = [
+            f"  {stage}: {left}" for stage, _, left in list_stages(config, summaries, measured) if left != "none"
+        ]
+        again = (
+            f"The same command tries the {quarantined:,} quarantined with new samples; {out / QUARANTINE} lists them."
         )
+        dropped = "What was dropped is dropped again: change the passages or the configuration."
+        raise NothingLeft("\n".join(["No row is left. Left out:", *reasons, again if quarantined else dropped]))
     built = pipeline.folder / "dataset"
     shutil.rmtree(built, ignore_errors=True)
     card = partial(render, config, common, summaries, measured, warnings)

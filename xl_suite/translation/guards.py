@@ -22,6 +22,7 @@ from xl_suite.translation.signs import (
     measure_copy,
     measure_spans,
 )
+from xl_suite.translation.wrapping import has_alternatives, has_closing_remark, has_template_tokens, is_wrapped
 
 REASONS = {
     "empty": "nothing but whitespace",
@@ -29,7 +30,8 @@ REASONS = {
     "copied": "repeats half of the source's wording or more, untranslated",
     "lost_span": "lacks a protected span: code, URL, formula, tag or address",
     "lost_number": "lacks a number, date or time of the source in any form that its language has",
-    "preamble": "talks about the translation, names its language, or adds a paragraph",
+    "preamble": "talks about the translation, names its language, or has more around it: a paragraph, a remark, "
+    "another version, quotes, bold, tokens of a chat template",
     "answer": "answers or refuses: the question it should translate is not a question any more, or it apologises",
     "length": "far longer or shorter than translations into this language are",
     "repetition": "repeats a phrase over and over",
@@ -46,6 +48,7 @@ _FACTOR = 3.0  # of the expected length; translations of single sentences scatte
 _SLACK_LONG, _SLACK_SHORT = 40, 10  # characters; short sentences scatter most
 _COPIED = 0.5
 _LOOP = re.compile(r"(\S.{2,200}?)\1{4,}|(\S)\2{19,}", re.DOTALL)
+_SAID_AGAIN = re.compile(r"(.{8,}?)(?:\s+\1){2,}", re.DOTALL)  # the same sentence three times
 _LOOKED_AT = 6000  # characters at each end of a candidate where loops are looked for
 _QUESTION_MARKS = "?？؟;՞፧"
 _QUESTION_WORDS = ("吗", "呢", "什么", "怎么", "如何", "为何", "哪", "谁", "क्या", "कैसे", "क्यों")
@@ -64,6 +67,15 @@ _REFUSAL = re.compile(
     r"作为(?:一个|一名)?(?:ai|人工智能|语言模型)|\btekoäly(?:nä|mallina)\b|\bmi-?ként\b|\byapay zek[aâ] olarak",
     re.IGNORECASE,
 )
+# A chat model that declines in the target language.
+_APOLOGY = re.compile(
+    r"\A\W*(?:(?:es )?tut mir leid,? (?:aber )?(?:ich kann|dabei|das kann)|desculpe,? mas (?:eu )?não posso|"
+    r"je suis désolée?,? (?:mais )?je ne peux|sajnálom,? de nem|üzgünüm,? (?:ama|ancak)|"
+    r"valitettavasti en voi (?:auttaa|kääntää)|atsiprašau,? bet|tá brón orm,? ach|jiddispjaċini,? imma|"
+    r"(?:很|非常)?抱歉[,，]?我(?:无法|不能)|मुझे (?:खेद|माफ़).{0,20}(?:नहीं कर सकता|नहीं कर सकती|असमर्थ))",
+    re.IGNORECASE,
+)
+_APOLOGY_SOURCE = re.compile(r"\b(?:sorry|apolog|unfortunately|regret|afraid|cannot|can['’]?t|unable)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +130,7 @@ def _check(source: str, translation: str, protected: Sequence[str], signs: Signs
         "copied": is_copied(bare_source, bare, signs.language),
         "lost_span": measure_spans(protected, translation) < 1,
         "lost_number": bool(numbers.lost),
-        "preamble": has_preamble(source, translation, signs),
+        "preamble": has_preamble(source, translation, signs) or has_wrapping(source, translation),
         "answer": is_answer(source, translation),
         "length": not fits_length(bare_source, bare, signs),
         "repetition": is_repetitive(translation) and not is_repetitive(source),
@@ -159,9 +171,19 @@ def has_preamble(source: str, translation: str, signs: Signs) -> bool:
     return bool(re.search(r"\n\s*\n", translation)) and not re.search(r"\n\s*\n", source)
 
 
+def has_wrapping(source: str, translation: str) -> bool:
+    """Whether the translation has something around it that is not part of it (`xl_suite.translation.wrapping`)."""
+    return any(
+        check(source, translation)
+        for check in (has_template_tokens, is_wrapped, has_alternatives, has_closing_remark)
+    )
+
+
 def is_answer(source: str, translation: str) -> bool:
     """Whether a question lost its question mark, or the translator excuses itself where the source does not."""
     if _REFUSAL.search(translation) and not _REFUSAL.search(source):
+        return True
+    if _APOLOGY.search(translation) and not _APOLOGY_SOURCE.search(source):
         return True
     asks = source.rstrip(" \"'”’)*_").endswith("?") and len(find_words(source)) > 2
     return asks and not any(mark in translation for mark in (*_QUESTION_MARKS, *_QUESTION_WORDS))
@@ -175,4 +197,4 @@ def fits_length(source: str, translation: str, signs: Signs) -> bool:
 
 def is_repetitive(text: str) -> bool:
     parts = (text,) if len(text) <= 2 * _LOOKED_AT else (text[:_LOOKED_AT], text[-_LOOKED_AT:])
-    return any(_LOOP.search(part) for part in parts)
+    return any(_LOOP.search(part) for part in parts) or bool(_SAID_AGAIN.fullmatch(parts[0].strip()))

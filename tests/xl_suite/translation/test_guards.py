@@ -65,6 +65,40 @@ def test_legitimate(source: str, translation: str, language: str) -> None:
     assert check_translation(source, translation, language) == []
 
 
+@pytest.mark.parametrize(
+    ("source", "translation", "language", "reasons"),
+    [
+        ("The ferry leaves at dawn.", "A balsa sai ao amanhecer.<|eot_id|>", "por", ["preamble"]),
+        ("The ferry leaves at dawn.", "A balsa sai ao amanhecer.<｜end▁of▁sentence｜>", "por", ["preamble"]),
+        ("The ferry leaves at dawn.", "A balsa sai ao amanhecer.</translation>", "por", ["preamble"]),
+        ("The ferry leaves at dawn.", "« Le ferry part à l'aube. »", "fra", ["preamble"]),
+        ("The ferry leaves at dawn.", "__Le ferry part à l'aube.__", "fra", ["preamble"]),
+        ("The **ferry** leaves at dawn.", "Le **ferry part à l'aube.", "fra", ["preamble"]),
+        ("The ferry leaves at dawn.", "1) Le ferry part à l'aube.\n2) Le bac part à l'aube.", "fra", ["preamble"]),
+        ("The ferry leaves at dawn.", "Le ferry part à l'aube. J'espère que cela vous aide !", "fra", ["preamble"]),
+        ("The ferry leaves at dawn.", "Le ferry part à l'aube. " * 3, "fra", ["repetition"]),
+        ("The ferry leaves at dawn.", "Je suis désolé, mais je ne peux pas traduire cela.", "fra", ["answer"]),
+    ],
+)  # fmt: skip
+def test_what_is_around_a_translation_is_refused(
+    source: str, translation: str, language: str, reasons: list[str]
+) -> None:
+    assert check_translation(source, translation, language) == reasons
+
+
+def test_what_the_source_has_itself_is_not_held_against_its_translation() -> None:
+    for source, translation in (
+        ("**Opening hours of the library**", "**Öffnungszeiten der Bibliothek**"),
+        ('"The library is closed today."', "„Die Bibliothek ist heute geschlossen.“"),
+        ("She said 'wait' and 'go' to the dog.", "„Warte“ sagte sie zum Hund, und „geh“"),
+        ("The tag </s> ends a sentence here.", "Das Zeichen </s> beendet hier einen Satz."),
+        ("I hope this helps you to find the way.", "Ich hoffe, das hilft Ihnen, den Weg zu finden."),
+        ("I'm sorry, but I cannot come today.", "Es tut mir leid, aber ich kann heute nicht kommen."),
+        ("Trains and/or buses stop at the station.", "Züge und / oder Busse halten am Bahnhof."),
+    ):
+        assert check_translation(source, translation, "deu") == []
+
+
 def test_protected_spans_are_counted() -> None:
     source = "Set `n` and `n` again, see https://a.org."
     protected = ("`n`", "`n`", "https://a.org")
