@@ -128,7 +128,7 @@ class Annotations(Shown):
             {
                 "language": code or "all",
                 "judged": sum(row.language == code and row.preference is not None for row in self.rows),
-                "failed": sum(row.language == code and row.preference is None for row in self.rows),
+                "failed": sum(row.language == code and row.has_failed for row in self.rows),
             }
             for code in languages
         ]

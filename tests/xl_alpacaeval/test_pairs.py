@@ -125,7 +125,7 @@ def test_pairs_are_built_loaded_answered_and_scored(
         assert main(["respond", str(out), *model]) == 0
         assert main(["respond", str(out), *model, "--languages", "deu-hin"]) == 0
         assert server.calls == 6
-    assert sorted(p.name for p in (tmp_path / "outputs" / "tiny").iterdir()) == ["hin.json", "por.json"]
+    assert sorted(p.name for p in (tmp_path / "outputs" / "tiny").iterdir()) == ["hin.json", "por.json", "run.json"]
     capsys.readouterr()
     assert main(["fidelity", str(tmp_path / "outputs" / "tiny"), "--benchmark", str(out), "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)["languages"]

@@ -223,7 +223,7 @@ def describe_run(
         rows = [row for one in repeats for row in one]
         judges[name] = {
             "n_verdicts": len(rows),
-            "n_failed": sum(row.preference is None for row in rows),
+            "n_failed": sum(row.has_failed for row in rows),
             "methods": sorted({row.method for row in rows}),
             "order": "both",
             "repeats": REPEATS,

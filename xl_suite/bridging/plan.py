@@ -196,8 +196,8 @@ def read_families(path: Path) -> dict[str, str]:
 
 
 def _count_tokens(pair: Pair, annotator: Annotator, model: Model, method: Method) -> tuple[int, int] | None:
-    """(prompt, completion) tokens of one judgement; None where the answers are the same text, which needs no call."""
-    if pair.output_1 == pair.output_2:
+    """(prompt, completion) tokens of one judgement; None where no call is needed."""
+    if not pair.needs_judge:
         return None
     (call,) = make_calls(Question(pair, False), annotator, method)
     request = build_request(call, model.name, model.key)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from xl_suite.chat.answers import WITHHELD
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.languages import parse_languages
 from xl_suite.listing import Kind, Listing, join_listings, list_folder, list_folders, log_left_alone
@@ -36,6 +37,8 @@ class Annotation:
     order: how the answers were shown, `12`, `21`, or `both` where a row is the mean of two; rows of one prompt that
     differ in order are averaged before any statistics.
     method: how the verdict was read, `logprobs`, `sampled` or `parsed`. sample: counts a model's several answers.
+    status: `judged`; `unread` where the judge gave no verdict; `failed` where it did not answer; `model withheld`,
+    `reference withheld` or `both withheld` where a moderation kept an answer back, so that no judge was asked.
     """
 
     instruction: str
@@ -54,6 +57,17 @@ class Annotation:
     order: str = ""
     method: str = ""
     sample: int = 0
+    status: str = ""
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether no judge was asked, because an answer was withheld."""
+        return self.status.endswith(WITHHELD)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a judge was asked and there is no preference."""
+        return scale_preference(self.preference) is None and not self.is_withheld
 
     @property
     def prompt(self) -> int | str:

@@ -31,8 +31,8 @@ from xl_suite.judging.pairwise import (
     Pair,
     Question,
     ask_questions,
+    decide_without_judge,
     describe_unread,
-    draw_identical,
     make_annotation,
     make_calls,
     read_verdict,
@@ -93,8 +93,8 @@ def judge_pairs(
         counted[language] = count_samples(asked)
         annotations[language] = []
         for pair in rows:
-            if pair.output_1 == pair.output_2:
-                annotations[language] += draw_identical(pair, annotator=name, method=used, order=order)
+            if not pair.needs_judge:
+                annotations[language] += decide_without_judge(pair, annotator=name, method=used, order=order)
             for question in ask_questions([pair], order, seed, repeat):
                 result = by_question[question]
                 annotations[language].append(_annotate(question, result, name, used, price))
@@ -176,7 +176,7 @@ def _note_identical(pairs: Mapping[str, Sequence[Pair]]) -> list[str]:
     """What to say of languages in which most answers are the reference's own, to the letter."""
     notes = []
     for language, rows in pairs.items():
-        same = sum(pair.output_1 == pair.output_2 for pair in rows)
+        same = sum(pair.output_1 == pair.output_2 and not pair.withheld for pair in rows)
         if len(rows) >= MANY and 2 * same > len(rows):
             notes.append(
                 f"{language or 'outputs'}: {same} of {len(rows)} answers are the same text as the reference's; each "
@@ -238,6 +238,7 @@ def _annotate(
         annotator=annotator,
         method=method,
         price=dollars,
+        status="failed" if isinstance(result, FailedCall) else "",
     )
 
 

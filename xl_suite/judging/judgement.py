@@ -50,7 +50,8 @@ class Judgement:
             "method": self.method,
             "languages": {
                 language: {
-                    "n_total": len(rows) - len(self.failures[language]),
+                    "n_total": self._count_judged(language),
+                    "n_withheld": sum(row.is_withheld for row in rows),
                     "n_failed": len(self.failures[language]),
                     **self.samples.get(language, Samples({})).to_dict(),
                     **_describe_orders(rows),
@@ -61,11 +62,17 @@ class Judgement:
             "ledger": self.ledger.to_dict(),
         }
 
+    def _count_judged(self, language: str) -> int:
+        rows = self.annotations[language]
+        return len(rows) - len(self.failures[language]) - sum(row.is_withheld for row in rows)
+
     def describe(self, folder: Path) -> str:
         """A few lines for a person."""
         lines = []
         for language, rows in self.annotations.items():
-            parts = [f"{len(rows) - len(self.failures[language])} judged ({self.method})"]
+            parts = [f"{self._count_judged(language)} judged ({self.method})"]
+            withheld = sum(row.is_withheld for row in rows)
+            parts += [f"{withheld} withheld and not shown to the judge"] if withheld else []
             parts += [f"{len(self.failures[language])} failed"] if self.failures[language] else []
             parts += [told] if (told := self.samples.get(language, Samples({})).describe()) else []
             orders = _describe_orders(rows)

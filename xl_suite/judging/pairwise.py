@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from xl_suite.chat.answers import WITHHELD
 from xl_suite.chat.calls import Answer, Call, Message, Sampling
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
@@ -44,7 +45,10 @@ TEXT_TOKENS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two answers to one instruction: the reference's (1) and the model's (2)."""
+    """Two answers to one instruction: the reference's (1) and the model's (2).
+
+    withheld: whose answer was kept back by a moderation, `model`, `reference` or `both`; or empty.
+    """
 
     id: int | None
     dataset: str
@@ -55,6 +59,12 @@ class Pair:
     output_2: str
     generator_2: str
     benchmark: str = ""
+    withheld: str = ""
+
+    @property
+    def needs_judge(self) -> bool:
+        """Whether a judge must be asked: both answers are there, and differ."""
+        return not self.withheld and self.output_1 != self.output_2
 
     @property
     def prompt(self) -> int | str:
@@ -145,15 +155,17 @@ def join_outputs(
             output_2=row.output,
             generator_2=row.generator,
             benchmark=row.benchmark or base[key].benchmark,
+            withheld=_name_withheld(row, base[key]),
         )
         for key, row in ((key, model[key]) for key in shared)
     ]
 
 
 def ask_questions(pairs: Iterable[Pair], order: str, seed: int = 0, repeat: int = 0) -> Iterator[Question]:
-    """The judgements to make: one a pair in AlpacaEval's random order, or both. Identical answers need none."""
+    """The judgements to make: one per pair in AlpacaEval's random order, or both. Identical answers and
+    withheld ones need none."""
     for pair in pairs:
-        if pair.output_1 == pair.output_2:
+        if not pair.needs_judge:
             continue
         if order == "both":
             yield Question(pair, False, repeat)
@@ -237,8 +249,12 @@ def make_annotation(
     annotator: str,
     method: str,
     price: float | None,
+    status: str = "",
 ) -> Annotation:
-    """The row of one judgement. order: `12` where the reference was shown first, `21` where the model was."""
+    """The row of one judgement. order: `12` where the reference was shown first, `21` where the model was.
+
+    status: as in `Annotation`; by default whether there is a preference.
+    """
     raw = [_raw_completion(answer) for answer in answers]
     pair = question.pair
     return Annotation(
@@ -257,14 +273,19 @@ def make_annotation(
         language=pair.language,
         order="21" if question.switched else "12",
         method=method,
+        status=status or ("unread" if preference is None else "judged"),
     )
 
 
-def draw_identical(pair: Pair, *, annotator: str, method: str, order: str) -> list[Annotation]:
-    """The rows of a pair whose answers are the same text: a draw by AlpacaEval's rule, without a call."""
+def decide_without_judge(pair: Pair, *, annotator: str, method: str, order: str) -> list[Annotation]:
+    """The rows of a pair that needs no judge: the same text is a draw by AlpacaEval's rule, and where an answer was
+    withheld there is no preference."""
     orders = (False, True) if order == "both" else (draw_order(pair.instruction),)
+    preference, status = (None, f"{pair.withheld} {WITHHELD}") if pair.withheld else (1.5, "judged")
     return [
-        make_annotation(Question(pair, switched), 1.5, [], annotator=annotator, method=method, price=0.0)
+        make_annotation(
+            Question(pair, switched), preference, [], annotator=annotator, method=method, price=0.0, status=status
+        )
         for switched in orders
     ]
 
@@ -287,6 +308,11 @@ def _raw_completion(answer: Answer) -> Mapping[str, Any]:
         # Sorted, as the journal keeps it: a replay then writes the same bytes.
         raw["logprobs"] = {"content": json.loads(json.dumps(answer.logprobs, sort_keys=True))}
     return raw | {"text": answer.text, "total_tokens": answer.prompt_tokens + answer.completion_tokens}
+
+
+def _name_withheld(model: ModelOutput, reference: ModelOutput) -> str:
+    sides = [name for name, row in (("model", model), ("reference", reference)) if row.finish_reason == WITHHELD]
+    return "both" if len(sides) > 1 else "".join(sides)
 
 
 def _index(rows: Sequence[ModelOutput], on: str, name: str) -> dict[int | str, ModelOutput]:

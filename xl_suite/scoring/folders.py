@@ -14,7 +14,7 @@ from xl_suite.display import Shown, render_table
 from xl_suite.errors import BadInput
 from xl_suite.fidelity.error import find_error
 from xl_suite.fidelity.support import find_support
-from xl_suite.judging.annotations import Annotation, choose_languages, scale_preference
+from xl_suite.judging.annotations import Annotation, choose_languages
 from xl_suite.languages import parse_languages
 from xl_suite.rating.ratings import list_ratings, read_ratings
 from xl_suite.rating.scores import score_ratings, show_ratings
@@ -156,8 +156,14 @@ def score_folders(
     if len(scores) > 1:
         by_judge = {name: one.to_json() for name, one in scores.items()}
         answer = {"model": answer["model"], "annotators": by_judge, **describe_judges(annotations)}
-    failed = sum(scale_preference(row.preference) is None for row in annotations)
+    withheld = sum(row.is_withheld for row in annotations)
+    failed = sum(row.has_failed for row in annotations)
     notes = []
+    if withheld:
+        notes.append(
+            f"{withheld} of {len(annotations)} rows were not judged, because an answer was withheld: the win rate "
+            "leaves them out, and the gated one counts them as its table says."
+        )
     if failed:
         notes.append(
             f"{failed} of {len(annotations)} judgements failed; n_failed counts them. `xl-suite judge` retries them."

@@ -21,7 +21,8 @@ class Preferences:
 
     values: float64, runs x prompts x languages, from 0 (the reference wins) to 1; NaN where a prompt was not
     judged in that language or its judgement failed. prompts: IDs (or instructions) in the order of the second
-    axis, sorted. n_failed: failed judgements per language, all runs together.
+    axis, sorted. n_failed: failed judgements per language, all runs together,
+    without those of withheld answers.
     rows: for each language the annotation that stands for (run, prompt), the first of its orders.
     """
 
@@ -73,7 +74,7 @@ def tabulate_preferences(annotations: Iterable[Annotation]) -> Preferences:
         known = [value for value in scaled if value is not None]
         if len(known) == len(scaled):
             values[runs[sample], places[prompt], columns[language]] = sum(known) / len(known)
-        else:
+        elif not any(row.is_withheld for row in rows):
             failed[columns[language]] += 1
     first = {(runs[sample], prompt, language): rows[0] for (sample, prompt, language), rows in cells.items()}
     return Preferences(prompts, languages, values, tuple(failed), first)

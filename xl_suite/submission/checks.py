@@ -103,7 +103,7 @@ def check_annotations(
     half = [number for number, rows in judged.items() if both_orders and not _has_both(rows)]
     if half:
         yield f"{language}: {len(half)} prompts are judged in one order only ({_list(half)}). {again}"
-    failed = sorted({row.id or 0 for row in annotations if scale_preference(row.preference) is None})
+    failed = sorted({row.id or 0 for row in annotations if row.has_failed})
     if failed:
         yield f"{language}: {len(failed)} judgements failed ({_list(failed)}). {again}"
     for name, side, text in (

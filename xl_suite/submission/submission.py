@@ -226,7 +226,7 @@ def _find_calls(found: Submission, annotator: Any, journals: Sequence[Path]) -> 
     """The calls behind the results, from the journals; nothing where there is no journal."""
     outputs = [row for rows in found.outputs.values() for row in rows]
     judged = [row for rows in found.annotations.values() for row in rows]
-    asked = sum(row.output_1 != row.output_2 for row in judged)
+    asked = sum(row.output_1 != row.output_2 and not row.is_withheld for row in judged)
     prices = [row.price_per_example for row in judged]
     spent = None if None in prices else round(sum(sorted(price for price in prices if price is not None)), 6)
     responses = find_responses(read_journals(journals), outputs)

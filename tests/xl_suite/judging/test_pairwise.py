@@ -14,7 +14,7 @@ from xl_suite.judging.pairwise import (
     Pair,
     Question,
     ask_questions,
-    draw_identical,
+    decide_without_judge,
     fill_prompt,
     join_outputs,
     make_calls,
@@ -32,9 +32,13 @@ def annotator(tmp_path) -> Annotator:  # type: ignore[no-untyped-def]
 
 
 def make_output(
-    id: int | None, output: str = "o", generator: str = "g", instruction: str | None = None
+    id: int | None,
+    output: str = "o",
+    generator: str = "g",
+    instruction: str | None = None,
+    finish_reason: str = "",
 ) -> ModelOutput:
-    return ModelOutput(instruction or f"Frage {id}", output, generator, id)
+    return ModelOutput(instruction or f"Frage {id}", output, generator, id, finish_reason=finish_reason)
 
 
 def make_pair(**changes: object) -> Pair:
@@ -79,8 +83,28 @@ def test_another_instruction_under_the_same_id_is_refused() -> None:
 def test_identical_answers_are_a_draw_without_a_call() -> None:
     pair = make_pair(output_1="same", output_2="same")
     assert list(ask_questions([pair], "both")) == []
-    rows = draw_identical(pair, annotator="a", method="logprobs", order="both")
+    rows = decide_without_judge(pair, annotator="a", method="logprobs", order="both")
     assert [(row.preference, row.order) for row in rows] == [(1.5, "12"), (1.5, "21")]
+
+
+@pytest.mark.parametrize(
+    ("model", "reference", "status"),
+    [
+        ("withheld", "stop", "model withheld"),
+        ("stop", "withheld", "reference withheld"),
+        ("withheld", "withheld", "both withheld"),
+    ],
+)
+def test_a_withheld_answer_is_not_shown_to_a_judge(model: str, reference: str, status: str) -> None:
+    (pair,) = join_outputs(
+        [make_output(1, output="" if model == "withheld" else "a", finish_reason=model)],
+        [make_output(1, output="" if reference == "withheld" else "b", finish_reason=reference)],
+        "deu",
+    )
+    assert list(ask_questions([pair], "both")) == []
+    rows = decide_without_judge(pair, annotator="a", method="logprobs", order="both")
+    assert [(row.preference, row.order, row.status) for row in rows] == [(None, "12", status), (None, "21", status)]
+    assert all(row.is_withheld and not row.has_failed for row in rows)
 
 
 @given(st.text(), st.integers(0, 10))
