@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what `__getattr__` gives, for type checkers and editors
     from xl_suite.api import apply_bridge as apply_bridge
     from xl_suite.api import archive_bridge as archive_bridge
+    from xl_suite.api import audit as audit
     from xl_suite.api import build_m_alpacaeval as build_m_alpacaeval
     from xl_suite.api import build_xl_alpacaeval as build_xl_alpacaeval
     from xl_suite.api import collect_bridge as collect_bridge
@@ -46,6 +47,7 @@ _PUBLIC = {
     "XLSuiteError": "errors",
     "apply_bridge": "api",
     "archive_bridge": "api",
+    "audit": "api",
     "build_m_alpacaeval": "api",
     "build_xl_alpacaeval": "api",
     "collect_bridge": "api",

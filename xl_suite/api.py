@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from xl_instruct.dataset.subsets import Subset
     from xl_instruct.stages.generate import Generated
     from xl_instruct.training.train import Trained
+    from xl_suite.auditing.card import Card
     from xl_suite.bridging.collection import Collected
     from xl_suite.bridging.fitted import Fitted
     from xl_suite.bridging.folder import BridgeDesign
@@ -211,8 +212,9 @@ def judge(
     `sampled` or `parsed`. retry_unread: ask on where a verdict is unread after three samples.
     Judgements that failed are in the files without a preference and in `.judgement.failures`.
     """
-    from xl_suite.judging.annotator import read_annotator
-    from xl_suite.judging.judge import choose_method, judge_pairs, plan_calls
+    from xl_suite.auditing.card import read_warnings
+    from xl_suite.judging.annotator import find_folder, read_annotator
+    from xl_suite.judging.judge import choose_method, judge_pairs, name_annotator, plan_calls
     from xl_suite.judging.judgement import write_judgement
     from xl_suite.judging.lifetime import find_announced_end
     from xl_suite.judging.pairwise import pair_outputs
@@ -250,6 +252,8 @@ def judge(
             retry_unread=retry_unread,
         )
         folder = write_judgement(Path(out), judgement, earlier)
+        for warning in read_warnings(find_folder(annotator), name_annotator(read, parsed), list(pairs)):
+            logger.warning("%s", warning)
         for note in judgement.noted:
             logger.info("note: %s", note)
         if any(earlier.values()):
@@ -306,6 +310,67 @@ def rate(
 
     def estimate() -> list[Estimate]:
         return _estimate(parsed, plan_calls(chosen, read, choose_method(method, samples, max_tokens)), options)
+
+    return Job(run, estimate)
+
+
+@Paid
+def audit(
+    annotator: str,
+    outputs: Outputs | Place,
+    *,
+    out: Place,
+    reference: Outputs | Place | None = None,
+    model: str | None = None,
+    only: str | None = None,
+    rows: int = 100,
+    method: str = "auto",
+    languages: Languages = "all",
+    language: str = "",
+    seed: int = 0,
+    **chat: Unpack[ChatSettings],
+) -> Job[Card]:
+    """Plants defects in answers and tells which of them a judge finds; writes `out/card.json` and `out/index.html`.
+
+    outputs: good answers, and `eng` among them for the defects that need English. reference: for the noise of asking
+    again. only: `defects` or `length`, which fits `out/length_slope.json`; None asks for the defects. rows: of
+    each language, drawn at random.
+    """
+    from datetime import UTC, datetime
+
+    from xl_suite.auditing.audit import DEFECTS_PART, plan_audit, run_audit
+    from xl_suite.auditing.card import write_card
+    from xl_suite.auditing.probes import Material, choose_answers, name_prompt
+    from xl_suite.judging.annotator import read_annotator
+    from xl_suite.judging.judge import choose_method, plan_calls
+
+    read = read_annotator(annotator)
+    parsed, options = _prepare(model or read.spec, out, chat)
+    answers = _open_outputs(outputs, language)
+    codes = _list(languages) or [code for code in answers if code != "eng"]
+    missing = [code for code in codes if code not in answers]
+    if missing or not codes:
+        raise BadInput(
+            f"no {', '.join(missing) or 'language but eng'} in the outputs, which have: {', '.join(answers)}."
+        )
+    chosen, left_out = choose_answers(answers, codes, rows, seed)
+    base = {} if reference is None else _open_outputs(reference, language)
+    by_prompt = {code: {name_prompt(row): row for row in own} for code, own in base.items()}
+    material = Material(chosen, left_out, by_prompt, {name_prompt(row): row.output for row in answers.get("eng", ())})
+    plan = plan_audit(material, (only or DEFECTS_PART,), seed)
+
+    def estimate() -> list[Estimate]:
+        way = choose_method(read, method, 1, None)
+        asked = [(plan.by_name(), 0), (plan.again, 0), (plan.again, 1)]
+        calls = (plan_calls(pairs, read, order="both", method=way, repeat=repeat) for pairs, repeat in asked)
+        return _estimate(parsed, (call for own in calls for call in own), options)
+
+    def run() -> Card:
+        name = next((row.generator for own in base.values() for row in own), "")
+        date = datetime.now(UTC).strftime("%Y-%m-%d")
+        card = run_audit(plan, material, read, parsed, options, method=method, reference=name, seed=seed, date=date)
+        write_card(Path(out), card)
+        return card
 
     return Job(run, estimate)
 

@@ -19,6 +19,7 @@ NAMES = [
     "__version__",
     "apply_bridge",
     "archive_bridge",
+    "audit",
     "build_m_alpacaeval",
     "build_xl_alpacaeval",
     "collect_bridge",

@@ -1,0 +1,172 @@
+"""Judges with planted weaknesses are found out, and a judge without one is left alone."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xl_suite.auditing.card import read_warnings
+from xl_suite.auditing.defects import DEFECTS, INJECTION
+from xl_suite.auditing.length_slope import Probe, fit_slope
+from xl_suite.auditing.marks import LEAST_FOUND, Places, Trial, mark_judge
+from xl_suite.chat.loopback.server import last_message, serve_loopback
+from xl_suite.cli.main import main
+from xl_suite.records import ModelOutput, write_json
+
+NOUNS = ("Der Bahnhof", "Die Brücke", "Das Museum", "Der Marktplatz", "Die Bibliothek", "Das Rathaus")
+VERBS = ("wurde im Jahr {} gebaut", "hat {} Besucher im Monat", "liegt {} Meter vom Fluss entfernt")
+ROWS = 40
+
+
+def write_outputs(folder: Path) -> None:
+    source = random.Random(7)
+    german, english = [], []
+    for number in range(1, ROWS + 1):
+        sentences = [
+            f"{source.choice(NOUNS)} {source.choice(VERBS).format(source.randint(100, 999))} und ist sehr beliebt."
+            for _ in range(6)
+        ]
+        german.append(ModelOutput(f"Frage {number}", " ".join(sentences), "good", number, "", "deu"))
+        text = f"The station of town {number} was built long ago. It is very popular today with all visitors."
+        english.append(ModelOutput(f"Frage {number}", text, "good", number, "", "eng"))
+    write_json(folder / "deu.json", german)
+    write_json(folder / "eng.json", english)
+
+
+def split_shown(request: dict[str, Any]) -> tuple[str, str]:
+    text = last_message(request)
+    first, second = (text.split(f'<answer name="{name}">\n')[1].split("\n</answer>")[0] for name in "mM")
+    return first, second
+
+
+def run_audit(out: Path, outputs: Path, script: Any, *options: str) -> tuple[dict[str, Any], Any]:
+    with serve_loopback(script) as server:
+        command = ["audit", "xl_local", str(outputs), "--model", f"judge@{server.url}", "--method", "parsed"]
+        assert main([*command, "--reference", str(outputs), "--out", str(out), *options]) == 0
+    return json.loads((out / "card.json").read_text(encoding="utf-8")), server.stats()
+
+
+def test_planted_weaknesses_are_found_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_outputs(tmp_path / "good")
+    rows = json.loads((tmp_path / "good/deu.json").read_text(encoding="utf-8"))
+    clean = {row["instruction"]: row["output"] for row in rows}
+
+    def judge(request: dict[str, Any]) -> str:
+        """Obeys injections, does not see changed numbers, and otherwise finds nine of ten defects."""
+        first, second = split_shown(request)
+        if INJECTION in first or INJECTION in second:
+            return "m" if INJECTION in first else "M"
+        if [len(part) for part in first.split()] == [len(part) for part in second.split()]:
+            return "m"  # numbers alone differ, or nothing: the first place
+        if random.Random("".join(sorted((first, second)))).random() < 0.1:
+            return "m" if first < second else "M"
+        (asked,) = re.findall(r"Frage \d+", last_message(request))
+        return "m" if first == clean[asked] else "M"
+
+    card, _ = run_audit(tmp_path / "card", tmp_path / "good", judge)
+    found = {one["defect"]: one for one in card["defects"]}
+    assert set(found) == {one.name for one in DEFECTS}
+    assert found["injected"]["mark"] == "prefers the defect"
+    assert found["injected"]["worse"] == 1.0
+    assert found["numbers"]["mark"] == "blind"
+    assert {name for name, one in found.items() if one["mark"]} == {"injected", "numbers"}
+    covered = []
+    for name in ("english", "half_translated", "truncated", "shuffled", "another", "padded", "constant"):
+        one = found[name]
+        assert one["n"] >= ROWS - 2, name
+        covered.append(one["low"] <= 0.95 <= one["high"])  # the tenth that is missed falls to chance
+    assert sum(covered) >= 6, "each of these seven 95 % intervals may miss once in twenty"
+    (behaviour,) = card["languages"]
+    assert behaviour["itself"] == 0.5, "both times the first"
+    assert behaviour["noise"] is None or behaviour["noise"] == 0
+    assert behaviour["mark"] == "position"
+    assert card["marked"] == {"deu": ["injected", "numbers"]}
+    page = (tmp_path / "card/index.html").read_text(encoding="utf-8")
+    assert "prefers the defect" in page
+    assert "not identified" in page
+
+    folder = tmp_path / "annotator"
+    folder.mkdir()
+    (folder / "audit.json").write_bytes((tmp_path / "card/card.json").read_bytes())
+    (warning,) = read_warnings(folder, "xl_local-judge", ["deu", "zho"])
+    assert "misses injected, numbers" in warning
+    assert read_warnings(folder, "another", ["deu"]) == []
+
+
+def test_an_estimate_makes_no_call_and_a_second_run_pays_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_outputs(tmp_path / "good")
+    out, calls = tmp_path / "card", []
+
+    def judge(request: dict[str, Any]) -> str:
+        calls.append(1)
+        return "m"
+
+    with serve_loopback(judge) as server:
+        command = ["audit", "xl_local", str(tmp_path / "good"), "--model", f"judge@{server.url}", "--rows", "5"]
+        command += ["--method", "parsed", "--out", str(out), "--json"]
+        assert main([*command, "--estimate"]) == 0
+        estimated = json.loads(capsys.readouterr().out)["new"]
+        assert calls == []
+        assert main(command) == 0
+        assert len(calls) == estimated
+        first = (out / "card.json").read_bytes()
+        assert main(command) == 0
+        assert len(calls) == estimated
+        assert (out / "card.json").read_bytes() == first
+
+
+def test_the_length_slope_of_a_judge_is_recovered(tmp_path: Path) -> None:
+    write_outputs(tmp_path / "good")
+
+    def judge(request: dict[str, Any]) -> str:
+        """Prefers the longer one the more, the longer it is; by chance that both orders share."""
+        first, second = split_shown(request)
+        shorter, longer = sorted((first, second), key=len)
+        chance = 1 / (1 + (len(longer) / len(shorter)) ** -1.0)
+        wins = random.Random(longer).random() < chance
+        return "m" if (first == longer) == wins else "M"
+
+    run_audit(tmp_path / "card", tmp_path / "good", judge, "--only", "length")
+    slope = json.loads((tmp_path / "card/length_slope.json").read_text(encoding="utf-8"))
+    assert set(slope) == {"slope", "standard_error", "n", "languages", "date", "how"}
+    assert abs(slope["slope"] - 1.0) < 2.5 * slope["standard_error"]
+    assert (slope["n"], slope["languages"]) == (ROWS, ["deu"])
+
+
+def test_the_slopes_interval_covers_it() -> None:
+    source = np.random.default_rng(1)
+    covered = 0
+    for _ in range(200):
+        probes = [
+            Probe(str(prompt), "rule", ratio, float(source.random() < 1 / (1 + np.exp(0.4 - 0.7 * np.log(ratio)))))
+            for prompt in range(100)
+            for ratio in (1.25, 1.5, 2.0, 3.0)
+        ]
+        slope = fit_slope(probes, 4, ["deu"], "2026-01-01")
+        assert slope is not None
+        covered += abs(slope.slope - 0.7) < 1.96 * slope.standard_error
+    assert 180 <= covered <= 199
+    assert fit_slope(probes, 2, ["deu"], "2026-01-01") is None, "two ratios identify none"
+
+
+def test_an_unbiased_judge_gets_any_mark_in_at_most_one_of_twenty_audits() -> None:
+    """200 judges that find just what is asked of them, in 12 languages and 9 defects of 100 answers."""
+    source = np.random.default_rng(11)
+    marked = 0
+    for _ in range(200):
+        found = source.binomial(100, LEAST_FOUND, size=108)
+        trials = [Trial(100, int(one), 100 - int(one)) for one in found]
+        firsts = source.binomial(100, 0.5, size=12)
+        marks, positions = mark_judge(trials, [Places(int(one), 100 - int(one)) for one in firsts])
+        marked += any(marks) or any(positions)
+    assert marked <= 10
+    blind, _ = mark_judge([Trial(100, 45, 55), Trial(100, 90, 10)], [Places(50, 50)])
+    assert blind == ["blind", ""]

@@ -1,0 +1,188 @@
+"""A judge's card: what it found of the planted defects in each language, as JSON and as a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from xl_suite import pages
+from xl_suite.auditing.defects import DEFECTS
+from xl_suite.auditing.length_slope import LengthSlope
+from xl_suite.auditing.marks import LEAST_FOUND, LEVEL, Mark
+from xl_suite.display import Shown
+from xl_suite.errors import BadInput
+from xl_suite.languages import find_language
+from xl_suite.records import write_text
+
+FORMAT = 1
+CARD = "card.json"
+# Beside an annotator's configs.yaml, a card is read by `judge`.
+BESIDE = "audit.json"
+SELF_PREFERENCE = "not identified: it needs labels by people"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a judge found of a defect in a language. n: answers that it was planted in and that were judged.
+
+    detected: the share of them in which the answer without the defect was preferred over both orders, a tie being
+    none; low, high: its 95 % interval, None for n = 0. worse: the share in which the defect was preferred. n_failed:
+    answers without a verdict. mark: what the card says of it, after correction for all that it says.
+    """
+
+    language: str
+    defect: str
+    n: int
+    n_failed: int
+    detected: float | None
+    low: float | None
+    high: float | None
+    worse: float | None
+    mark: Mark = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a judge does in a language, whatever the answers are. n: answers; left_out: those of another language.
+
+    position_bias: the mean share of the win of the answer shown first, less one half, over all pairs; low, high: its
+    interval. itself: the same for the reference against itself. noise: the share of pairs with another winner when
+    asked again, of n_again.
+    """
+
+    language: str
+    n: int
+    left_out: int
+    position_bias: float | None
+    low: float | None
+    high: float | None
+    itself: float | None
+    noise: float | None
+    n_again: int
+    mark: Mark = ""
+
+
+@dataclass(frozen=True)
+class Card(Shown):
+    """What an audit found. method: how verdicts were read. reference: its generator."""
+
+    annotator: str
+    model: str
+    method: str
+    generator: str
+    reference: str
+    seed: int
+    found: tuple[Found, ...]
+    behaviour: tuple[Behaviour, ...]
+    slope: LengthSlope | None = None
+    notes: tuple[str, ...] = ()
+
+    def list_blind(self) -> dict[str, list[str]]:
+        """The defects that the judge is marked for, by language."""
+        marked: dict[str, list[str]] = {}
+        for one in self.found:
+            if one.mark:
+                marked.setdefault(one.language, []).append(one.defect)
+        return marked
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        return [asdict(one) for one in self.found]
+
+    def title(self) -> str:
+        return f"{self.annotator} ({self.method})"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "annotator": self.annotator,
+            "model": self.model,
+            "method": self.method,
+            "generator": self.generator,
+            "reference": self.reference,
+            "seed": self.seed,
+            "least_found": LEAST_FOUND,
+            "level": LEVEL,
+            "defects": [asdict(one) for one in self.found],
+            "languages": [asdict(one) for one in self.behaviour],
+            "length_slope": None if self.slope is None else self.slope.to_dict(),
+            "self_preference": SELF_PREFERENCE,
+            "marked": self.list_blind(),
+            "notes": list(self.notes),
+        }
+
+    def describe(self) -> str:
+        """A few lines for a person."""
+        lines = []
+        for one in self.behaviour:
+            own = [found for found in self.found if found.language == one.language and found.detected is not None]
+            told = [f"{found.defect} {found.detected:.0%}{_show_mark(found.mark)}" for found in own]
+            lines.append(f"{one.language}: {', '.join(told)}" if told else f"{one.language}: no defects asked")
+            parts = [] if one.position_bias is None else [f"position bias {one.position_bias:+.1%}"]
+            parts += [] if one.noise is None else [f"{one.noise:.1%} other winners when asked again"]
+            lines += [f"  {', '.join(parts)}{_show_mark(one.mark)}"] if parts else []
+        if self.slope is not None:
+            lines.append(f"length slope {self.slope.slope:.2f} (standard error {self.slope.standard_error:.2f})")
+        return "\n".join([*lines, *self.notes])
+
+
+def write_card(out: Path, card: Card) -> Path:
+    """Writes `card.json` and `index.html`, and `length_slope.json` where a slope was measured."""
+    write_text(out / CARD, json.dumps(card.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    write_text(out / "index.html", render_card(card))
+    if card.slope is not None:
+        write_text(out / "length_slope.json", json.dumps(card.slope.to_dict(), indent=2) + "\n")
+    return out
+
+
+def render_card(card: Card) -> str:
+    """The card as a page of one file, which needs nothing else."""
+    languages = [one.language for one in card.behaviour]
+    cells = {(one.language, one.defect): one for one in card.found}
+    asked = [one for one in DEFECTS if any((language, one.name) in cells for language in languages)]
+    return pages.render(
+        "xl_suite.auditing",
+        "card.html",
+        card=card,
+        names={code: find_language(code).name for code in languages},
+        defects=asked,
+        languages=languages,
+        cells=cells,
+        least=LEAST_FOUND,
+        level=LEVEL,
+        self_preference=SELF_PREFERENCE,
+    )
+
+
+def read_marked(path: Path, annotator: str) -> dict[str, list[str]]:
+    """What a card's file marks an annotator for, by language; empty for the card of another annotator.
+
+    Raises BadInput for a file that is no card.
+    """
+    try:
+        one = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: the card cannot be read: {error}.") from error
+    if not isinstance(one, dict) or not isinstance(one.get("marked"), dict) or "annotator" not in one:
+        raise BadInput(f"{path} is not a judge's card. `xl-suite audit` writes {CARD}.")
+    if one["annotator"] != annotator:
+        return {}
+    return {str(language): [str(name) for name in names] for language, names in one["marked"].items()}
+
+
+def read_warnings(folder: Path, annotator: str, languages: Sequence[str]) -> list[str]:
+    """A warning for each of the languages in which the card in an annotator's folder marks the judge."""
+    if not (folder / BESIDE).is_file():
+        return []
+    marked = read_marked(folder / BESIDE, annotator)
+    return [
+        f"{language}: the card of {annotator} says that it misses {', '.join(marked[language])} there."
+        for language in languages
+        if marked.get(language)
+    ]
+
+
+def _show_mark(mark: Mark) -> str:
+    return f" [{mark}]" if mark else ""

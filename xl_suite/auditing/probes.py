@@ -1,0 +1,148 @@
+"""From outputs to the pairs that an audit asks about: an answer as it was, and what was made of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from xl_suite.auditing.defects import DEFECTS, Case, Defect, repeat_sentences
+from xl_suite.errors import BadInput
+from xl_suite.fidelity.verdicts import FidelityAnswer, judge_answers, knows_language
+from xl_suite.judging.pairwise import Pair
+from xl_suite.records import ModelOutput
+
+CLEAN = "as it was"
+ITSELF = "itself"
+# How much longer the probes of length are, by a rule. One ratio would identify no slope, so there are four.
+RATIOS = (1.25, 1.5, 2.0, 3.0)
+LENGTH = "length"
+
+# The pairs of an audit by language and defect.
+Probes = Mapping[tuple[str, str], Sequence[Pair]]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is audited with. answers: by language, those in the language asked for. left_out: how many are not.
+
+    english: by ID, the same model's answers to the same prompts in English. reference: by language and ID.
+    """
+
+    answers: Mapping[str, Sequence[ModelOutput]]
+    left_out: Mapping[str, int]
+    reference: Mapping[str, Mapping[int | str, ModelOutput]]
+    english: Mapping[int | str, str]
+
+
+def choose_answers(
+    outputs: Mapping[str, Sequence[ModelOutput]], languages: Sequence[str], rows: int, seed: int
+) -> tuple[dict[str, list[ModelOutput]], dict[str, int]]:
+    """At most `rows` answers of each language, drawn at random, and how many were left out as of another language.
+
+    An answer that is not in its language has no defect to be planted in. Raises BadInput for a language without two.
+    """
+    chosen: dict[str, list[ModelOutput]] = {}
+    left_out: dict[str, int] = {}
+    for language in languages:
+        known = knows_language(language)
+        asked = [FidelityAnswer(row.output, row.instruction) for row in outputs[language]]
+        verdicts = judge_answers(asked, language) if known else []
+        right = [
+            row
+            for place, row in enumerate(outputs[language])
+            if row.output.strip() and (not known or verdicts[place].verdict == "right")
+        ]
+        left_out[language] = len(outputs[language]) - len(right)
+        if len(right) < 2:
+            raise BadInput(f"{language}: {len(right)} answers are in the language; an audit needs 2 and more.")
+        drawn = random.Random(f"audit/{seed}/{language}").sample(range(len(right)), min(rows, len(right)))
+        chosen[language] = [right[place] for place in sorted(drawn)]
+    return chosen, left_out
+
+
+def name_prompt(row: ModelOutput) -> int | str:
+    return row.instruction if row.id is None else row.id
+
+
+def plant_defects(
+    material: Material, seed: int = 0, defects: Sequence[Defect] = DEFECTS
+) -> dict[tuple[str, str], list[Pair]]:
+    """The pairs of every language and defect; an answer that has no room for a defect is left out there."""
+    probes: dict[tuple[str, str], list[Pair]] = {}
+    for language, rows in material.answers.items():
+        for defect in defects:
+            probes[language, defect.name] = [
+                pair
+                for place, row in enumerate(rows)
+                if (pair := _plant(material, defect, row, rows[place - 1], language, seed)) is not None
+            ]
+    return probes
+
+
+def probe_itself(material: Material) -> dict[tuple[str, str], list[Pair]]:
+    """The reference's answer against itself, or the answer's where there is none: nothing but the place differs.
+
+    A space at the end keeps the two from being told to be one text, which needs no judge.
+    """
+    return {
+        (language, ITSELF): [
+            _pair(row, language, text, f"{text} ", ITSELF)
+            for row in rows
+            if (text := _find_reference(material, language, row).output.strip())
+        ]
+        for language, rows in material.answers.items()
+    }
+
+
+def probe_length(material: Material) -> dict[tuple[str, str], list[Pair]]:
+    """The same content at several lengths: sentences said again, by a rule."""
+    probes: dict[tuple[str, str], list[Pair]] = {}
+    for language, rows in material.answers.items():
+        for ratio in RATIOS:
+            probes[language, f"{LENGTH} x{ratio:g}"] = [
+                _pair(row, language, row.output, text, f"{LENGTH} x{ratio:g}")
+                for row in rows
+                if (text := repeat_sentences(row.output, language, ratio)) is not None
+            ]
+    return probes
+
+
+def probe_reference(material: Material) -> dict[str, list[Pair]]:
+    """The answers against the reference's, as `judge` would ask, for the noise of asking again."""
+    return {
+        language: [
+            Pair(
+                row.id,
+                row.dataset,
+                language,
+                row.instruction,
+                base.output,
+                base.generator,
+                row.output,
+                row.generator,
+                row.benchmark,
+            )
+            for row in rows
+            if (base := material.reference.get(language, {}).get(name_prompt(row))) is not None
+        ]
+        for language, rows in material.answers.items()
+    }
+
+
+def _find_reference(material: Material, language: str, row: ModelOutput) -> ModelOutput:
+    return material.reference.get(language, {}).get(name_prompt(row), row)
+
+
+def _plant(
+    material: Material, defect: Defect, row: ModelOutput, other: ModelOutput, language: str, seed: int
+) -> Pair | None:
+    prompt = name_prompt(row)
+    english = material.english.get(prompt) if language != "eng" else None
+    source = random.Random(f"audit/{seed}/{defect.name}/{language}/{prompt}")
+    text = defect.plant(Case(row.output, language, other.output, english, source))
+    return None if text is None or text == row.output else _pair(row, language, row.output, text, defect.name)
+
+
+def _pair(row: ModelOutput, language: str, clean: str, changed: str, name: str) -> Pair:
+    return Pair(row.id, row.dataset, language, row.instruction, clean, CLEAN, changed, name, row.benchmark)

@@ -1,0 +1,89 @@
+"""`xl-suite audit`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xl_suite.cli.options import (
+    Outcome,
+    add_chat_options,
+    add_json,
+    add_language,
+    add_languages,
+    add_model,
+    add_out,
+    add_reference,
+    add_seed,
+    positive_int,
+    read_chat_settings,
+    run_job,
+)
+
+if TYPE_CHECKING:
+    from xl_suite.auditing.card import Card
+
+SUMMARY = "Plant defects in answers and tell what a judge finds of them in each language."
+EXAMPLES = """\
+examples:
+  xl-suite audit xl_gpt4o outputs/my-model --reference outputs/gpt-4o-mini --out audit --estimate
+  xl-suite audit xl_local outputs/my-model --model JUDGE@http://localhost:8000/v1 --languages deu,zho --out audit
+  xl-suite audit xl_gpt4o outputs/my-model --only length --out audit-length
+then: open audit/index.html"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("annotator", metavar="ANNOTATOR", help="see `xl-suite annotators`, or a folder")
+    parser.add_argument("outputs", type=Path, metavar="OUTPUTS", help="good answers: a generator's folder or a file")
+    add_reference(parser, "other answers, for the noise of asking again")
+    add_model(parser, "another judge than the annotator's own")
+    parser.add_argument(
+        "--only",
+        choices=["defects", "length"],
+        help="length: the same content at four lengths, which gives length_slope.json (default: defects)",
+    )
+    parser.add_argument(
+        "--rows",
+        type=positive_int,
+        default=100,
+        metavar="N",
+        help="answers of each language, at random (default: 100)",
+    )
+    parser.add_argument(
+        "--method",
+        default="auto",
+        choices=["auto", "logprobs", "parsed"],
+        help="how a verdict is read (default: auto)",
+    )
+    add_seed(parser, "of what is drawn and planted", 0)
+    add_out(parser)
+    add_language(parser)
+    add_languages(parser)
+    add_chat_options(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    from xl_suite.api import audit
+
+    job = audit.plan(
+        args.annotator,
+        args.outputs,
+        reference=args.reference,
+        out=args.out,
+        model=args.model,
+        only=args.only,
+        rows=args.rows,
+        method=args.method,
+        languages=args.languages,
+        language=args.language,
+        seed=args.seed,
+        **read_chat_settings(args),
+    )
+
+    def finish(card: Card) -> Outcome:
+        notes = (f"card: {args.out / 'index.html'}",)
+        return Outcome(card.to_dict(), card.describe(), notes, 1 if any(one.n_failed for one in card.found) else 0)
+
+    return run_job(args, job, finish)
