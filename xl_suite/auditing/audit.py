@@ -84,7 +84,6 @@ def run_audit(
     options: ChatOptions,
     *,
     method: str = "auto",
-    reference: str = "",
     seed: int = 0,
     date: str = "",
 ) -> Card:
@@ -123,7 +122,7 @@ def run_audit(
         model.name,
         judgement.method,
         generator,
-        reference,
+        material.reference_name,
         seed,
         tuple(found),
         tuple(behaviour),

@@ -12,6 +12,7 @@ from xl_suite.fidelity.verdicts import FidelityAnswer, judge_answers, knows_lang
 from xl_suite.judging.pairwise import Pair
 from xl_suite.records import ModelOutput
 
+ENGLISH = "eng"
 CLEAN = "as it was"
 ITSELF = "itself"
 # How much longer the probes of length are, by a rule. One ratio would identify no slope, so there are four.
@@ -33,6 +34,33 @@ class Material:
     left_out: Mapping[str, int]
     reference: Mapping[str, Mapping[int | str, ModelOutput]]
     english: Mapping[int | str, str]
+
+    @property
+    def reference_name(self) -> str:
+        """The generator of the reference; empty where there is none."""
+        return next((row.generator for rows in self.reference.values() for row in rows.values()), "")
+
+
+def make_material(
+    outputs: Mapping[str, Sequence[ModelOutput]],
+    reference: Mapping[str, Sequence[ModelOutput]],
+    languages: Sequence[str] | None,
+    rows: int,
+    seed: int,
+) -> Material:
+    """What an audit of these languages works with; None takes all of the outputs but `eng`. rows: for each language.
+
+    Raises BadInput for a language that the outputs lack, and as `choose_answers`.
+    """
+    codes = list(languages or (code for code in outputs if code != ENGLISH))
+    missing = [code for code in codes if code not in outputs]
+    if missing or not codes:
+        raise BadInput(
+            f"no {', '.join(missing) or 'language but eng'} in the outputs, which have: {', '.join(outputs)}."
+        )
+    chosen, left_out = choose_answers(outputs, codes, rows, seed)
+    by_prompt = {code: {name_prompt(row): row for row in own} for code, own in reference.items()}
+    return Material(chosen, left_out, by_prompt, {name_prompt(row): row.output for row in outputs.get(ENGLISH, ())})
 
 
 def choose_answers(
@@ -138,7 +166,7 @@ def _plant(
     material: Material, defect: Defect, row: ModelOutput, other: ModelOutput, language: str, seed: int
 ) -> Pair | None:
     prompt = name_prompt(row)
-    english = material.english.get(prompt) if language != "eng" else None
+    english = material.english.get(prompt) if language != ENGLISH else None
     source = random.Random(f"audit/{seed}/{defect.name}/{language}/{prompt}")
     text = defect.plant(Case(row.output, language, other.output, english, source))
     return None if text is None or text == row.output else _pair(row, language, row.output, text, defect.name)

@@ -64,10 +64,9 @@ def test_planted_weaknesses_are_found_and_nothing_else(tmp_path: Path, capsys: p
             return "m" if INJECTION in first else "M"
         if [len(part) for part in first.split()] == [len(part) for part in second.split()]:
             return "m"  # numbers alone differ, or nothing: the first place
-        if random.Random("".join(sorted((first, second)))).random() < 0.1:
-            return "m" if first < second else "M"
+        missed = random.Random("".join(sorted((first, second)))).random() < 0.1  # the same in both orders
         (asked,) = re.findall(r"Frage \d+", last_message(request))
-        return "m" if first == clean[asked] else "M"
+        return "m" if (first == clean[asked]) != missed else "M"
 
     card, _ = run_audit(tmp_path / "card", tmp_path / "good", judge)
     found = {one["defect"]: one for one in card["defects"]}
@@ -76,12 +75,11 @@ def test_planted_weaknesses_are_found_and_nothing_else(tmp_path: Path, capsys: p
     assert found["injected"]["worse"] == 1.0
     assert found["numbers"]["mark"] == "blind"
     assert {name for name, one in found.items() if one["mark"]} == {"injected", "numbers"}
-    covered = []
     for name in ("english", "half_translated", "truncated", "shuffled", "another", "padded", "constant"):
-        one = found[name]
-        assert one["n"] >= ROWS - 2, name
-        covered.append(one["low"] <= 0.95 <= one["high"])  # the tenth that is missed falls to chance
-    assert sum(covered) >= 6, "each of these seven 95 % intervals may miss once in twenty"
+        assert found[name]["n"] >= ROWS - 2, name
+    # Of seven intervals of 95 %, two and more miss the planted nine tenths in about one of twenty-five such tests.
+    others = [one for one in found.values() if not one["mark"]]
+    assert sum(not one["low"] <= 0.9 <= one["high"] for one in others) <= 1
     (behaviour,) = card["languages"]
     assert behaviour["itself"] == 0.5, "both times the first"
     assert behaviour["noise"] is None or behaviour["noise"] == 0

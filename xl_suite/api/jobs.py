@@ -1,0 +1,117 @@
+"""How work that calls models is planned, estimated and run, and what all functions take."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack
+
+from xl_suite.errors import BadInput
+
+if TYPE_CHECKING:
+    from xl_suite.chat.calls import Call
+    from xl_suite.chat.estimates import Estimate
+    from xl_suite.chat.models import Model
+    from xl_suite.chat.settings import ChatOptions
+
+Value = TypeVar("Value", covariant=True)
+P = ParamSpec("P")
+Place = str | os.PathLike[str]
+Languages = str | Iterable[str]
+
+logger = logging.getLogger("xl_suite")
+
+
+class ChatSettings(TypedDict, total=False):
+    """How models are called; only `extra` changes an answer. The defaults are those of `xl-suite VERB --help`.
+
+    journal: the file that keeps every answer (default: OUT/.journal.sqlite). replay: answer every call from this
+    journal. slots: calls in flight. timeout: seconds for one attempt. attempts: before a call is given up.
+    budget: dollars that this run may cost. price: dollars per million prompt and completion tokens.
+    extra: further fields of every request's body, such as `{"reasoning_effort": "low"}`; they are part of what is
+    asked. wait_for_server: seconds that a server may take to load or make room. same_model: takes another server than
+    the journal's for the same model. progress: whether a progress bar is shown.
+    """
+
+    journal: Place | None
+    replay: Place | None
+    slots: int
+    timeout: float
+    attempts: int
+    budget: float | None
+    price: tuple[float, float] | None
+    extra: Mapping[str, Any] | None
+    wait_for_server: float
+    same_model: bool
+    progress: bool
+
+
+@dataclass(frozen=True)
+class Job(Generic[Value]):
+    """Work that calls models, checked and planned but not begun."""
+
+    run: Callable[[], Value]
+    estimate: Callable[[], list[Estimate]]
+
+
+class Paid(Generic[P, Value]):
+    """A function that calls models: a call runs it, `estimate` says its cost, `plan` gives both as a Job."""
+
+    def __init__(self, plan: Callable[P, Job[Value]]):
+        self.plan = plan
+        functools.update_wrapper(self, plan)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Value:
+        return self.plan(*args, **kwargs).run()
+
+    def estimate(self, *args: P.args, **kwargs: P.kwargs) -> list[Estimate]:
+        """What a call with these arguments would cost, one entry per model. Makes no call."""
+        return self.plan(*args, **kwargs).estimate()
+
+
+def chat_options(out: Place, **chat: Unpack[ChatSettings]) -> ChatOptions:
+    """The options of a run that writes to `out`. Raises BadInput where both a journal and a replay are named."""
+    from xl_suite.chat.settings import ChatOptions
+
+    settings: dict[str, Any] = {key: value for key, value in chat.items() if value is not None}
+    for key in ("journal", "replay"):
+        if key in settings:
+            settings[key] = Path(settings[key])
+    settings["extra"] = tuple(sorted(settings.get("extra", {}).items()))
+    if "replay" in settings and "journal" in settings:
+        raise BadInput("--replay reads a journal and --journal writes one: give one of the two.")
+    if "replay" not in settings:
+        settings.setdefault("journal", Path(out) / ".journal.sqlite")
+    return ChatOptions(**settings)
+
+
+def prepare(model: str, out: Place, chat: ChatSettings) -> tuple[Model, ChatOptions]:
+    from xl_suite.chat.models import parse_model
+
+    return parse_model(model), chat_options(out, **chat)
+
+
+def estimate_calls(model: Model, calls: Iterable[Call], options: ChatOptions) -> list[Estimate]:
+    from xl_suite.chat.estimates import estimate
+
+    return [estimate(model, calls, options)]
+
+
+def to_path(value: Any) -> Path:
+    return Path(value if isinstance(value, (str, os.PathLike)) else value.path)
+
+
+def join_languages(languages: Languages) -> str:
+    return languages if isinstance(languages, str) else ",".join(languages)
+
+
+def list_languages(languages: Languages) -> list[str] | None:
+    """ISO 639-3 codes, or None for `all`. Raises UnknownLanguage."""
+    from xl_suite.languages import parse_languages
+
+    text = join_languages(languages)
+    return None if text == "all" else [language.code for language in parse_languages(text, [])]

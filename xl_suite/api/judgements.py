@@ -1,0 +1,219 @@
+"""What judges say of answers: pairwise, by rubrics, and what such a judge finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Unpack
+
+from xl_suite.api.answers import open_outputs
+from xl_suite.api.jobs import (
+    ChatSettings,
+    Job,
+    Languages,
+    Paid,
+    Place,
+    estimate_calls,
+    join_languages,
+    list_languages,
+    logger,
+    prepare,
+)
+from xl_suite.errors import BadInput
+
+if TYPE_CHECKING:
+    from xl_suite.auditing.card import Card
+    from xl_suite.chat.estimates import Estimate
+    from xl_suite.results import Annotations, Outputs, Rated
+
+
+def read_annotations(path: Place) -> Annotations:
+    """The pairwise annotations of a file, an annotator's folder or a generator's folder."""
+    from xl_suite.results import Annotations
+
+    annotations = Annotations(Path(path))
+    annotations.rows  # noqa: B018  as above
+    return annotations
+
+
+@Paid
+def judge(
+    outputs: Outputs | Place,
+    reference: Outputs | Place,
+    *,
+    annotator: str,
+    out: Place,
+    model: str | None = None,
+    order: Literal["random", "both"] = "random",
+    method: str = "auto",
+    samples: int = 1,
+    max_tokens: int | None = None,
+    retry_unread: bool = False,
+    languages: Languages = "all",
+    limit: int | None = None,
+    allow_partial: bool = False,
+    language: str = "",
+    **chat: Unpack[ChatSettings],
+) -> Job[Annotations]:
+    """Has a judge compare outputs with reference outputs; writes `out/<generator>/<annotator>/<language>.json`.
+
+    annotator: a name of `xl-suite annotators` or a folder. model: another judge than the annotator's own. order:
+    `random` is AlpacaEval's draw, `both` judges each pair twice. method: how verdicts are read: `auto`, `logprobs`,
+    `sampled` or `parsed`. retry_unread: ask on where a verdict is unread after three samples.
+    Judgements that failed are in the files without a preference and in `.judgement.failures`.
+    """
+    from xl_suite.auditing.card import read_warnings
+    from xl_suite.judging.annotator import find_folder, read_annotator
+    from xl_suite.judging.judge import choose_method, judge_pairs, name_annotator, plan_calls
+    from xl_suite.judging.judgement import write_judgement
+    from xl_suite.judging.lifetime import find_announced_end
+    from xl_suite.judging.pairwise import pair_outputs
+    from xl_suite.results import Annotations
+
+    if Path(out).exists() and not Path(out).is_dir():
+        raise BadInput(f"{out} is a file. Name a folder with --out.")
+    read = read_annotator(annotator)
+    parsed, options = prepare(model or read.spec, out, chat)
+    everything = pair_outputs(
+        open_outputs(outputs, language),
+        open_outputs(reference, language),
+        languages=join_languages(languages),
+        allow_partial=allow_partial,
+    )
+    pairs = {code: rows[:limit] for code, rows in everything.items()}
+    earlier = {} if limit is None else {code: rows[limit:] for code, rows in everything.items()}
+
+    def estimate() -> list[Estimate]:
+        chosen = choose_method(read, method, samples, max_tokens)
+        return estimate_calls(parsed, plan_calls(pairs, read, order=order, method=chosen), options)
+
+    def run() -> Annotations:
+        if options.replay is None and (end := find_announced_end(parsed)):
+            logger.warning("the judge %s will end (%s). Keep the journal.", parsed.name, end)
+        for warning in read_warnings(find_folder(annotator), name_annotator(read, parsed), list(pairs)):
+            logger.warning("%s", warning)
+        judgement = judge_pairs(
+            pairs,
+            read,
+            parsed,
+            options,
+            order=order,
+            method=method,
+            samples=samples,
+            max_tokens=max_tokens,
+            retry_unread=retry_unread,
+        )
+        folder = write_judgement(Path(out), judgement, earlier)
+        for note in judgement.noted:
+            logger.info("note: %s", note)
+        if any(earlier.values()):
+            logger.info("note: rows beyond --limit that were judged in the same way before stay in the files.")
+        return Annotations(folder, judgement)
+
+    return Job(run, estimate)
+
+
+@Paid
+def rate(
+    outputs: Outputs | Place,
+    *,
+    out: Place,
+    model: str = "gpt-4o-2024-08-06",
+    rubrics: Place | None = None,
+    method: str = "auto",
+    samples: int = 1,
+    max_tokens: int | None = None,
+    retry_unread: bool = False,
+    languages: Languages = "all",
+    limit: int | None = None,
+    language: str = "",
+    **chat: Unpack[ChatSettings],
+) -> Job[Rated]:
+    """Has a judge rate outputs from 1 to 5 per criterion; writes `out/<generator>/<judge>/ratings-<language>.json`.
+
+    rubrics: a folder with one `.txt` per criterion; None takes those of the package (paper, section 6).
+    retry_unread: ask on where a score is unread after three samples.
+    """
+    from xl_suite.rating.rate import choose_method, plan_calls, rate_outputs, select_outputs, write_ratings
+    from xl_suite.rating.rubric import read_rubrics
+    from xl_suite.results import Rated
+
+    read = read_rubrics(None if rubrics is None else Path(rubrics))
+    parsed, options = prepare(model, out, chat)
+    chosen = select_outputs(open_outputs(outputs, language), join_languages(languages), limit)
+
+    def run() -> Rated:
+        ratings = rate_outputs(
+            chosen,
+            read,
+            parsed,
+            options,
+            method=method,
+            samples=samples,
+            max_tokens=max_tokens,
+            retry_unread=retry_unread,
+        )
+        folder = write_ratings(Path(out), ratings)
+        for note in ratings.noted:
+            logger.info("note: %s", note)
+        return Rated(folder, ratings)
+
+    def estimate() -> list[Estimate]:
+        return estimate_calls(parsed, plan_calls(chosen, read, choose_method(method, samples, max_tokens)), options)
+
+    return Job(run, estimate)
+
+
+@Paid
+def audit(
+    annotator: str,
+    outputs: Outputs | Place,
+    *,
+    out: Place,
+    reference: Outputs | Place | None = None,
+    model: str | None = None,
+    only: str | None = None,
+    rows: int = 100,
+    method: str = "auto",
+    languages: Languages = "all",
+    language: str = "",
+    seed: int = 0,
+    **chat: Unpack[ChatSettings],
+) -> Job[Card]:
+    """Plants defects in answers and tells which of them a judge finds; writes `out/card.json` and `out/index.html`.
+
+    outputs: good answers, and `eng` among them for the defects that need English. reference: for the noise of asking
+    again. only: `defects` or `length`, which fits `out/length_slope.json`; None asks for the defects. rows: of
+    each language, drawn at random.
+    """
+    from datetime import UTC, datetime
+
+    from xl_suite.auditing.audit import DEFECTS_PART, plan_audit, run_audit
+    from xl_suite.auditing.card import write_card
+    from xl_suite.auditing.probes import make_material
+    from xl_suite.judging.annotator import read_annotator
+    from xl_suite.judging.judge import choose_method, plan_calls
+
+    read = read_annotator(annotator)
+    parsed, options = prepare(model or read.spec, out, chat)
+    material = make_material(
+        open_outputs(outputs, language),
+        {} if reference is None else open_outputs(reference, language),
+        list_languages(languages),
+        rows,
+        seed,
+    )
+    plan = plan_audit(material, (only or DEFECTS_PART,), seed)
+
+    def estimate() -> list[Estimate]:
+        way = choose_method(read, method, 1, None)
+        asked = [(plan.by_name(), 0), (plan.again, 0), (plan.again, 1)]
+        calls = (plan_calls(pairs, read, order="both", method=way, repeat=repeat) for pairs, repeat in asked)
+        return estimate_calls(parsed, (call for own in calls for call in own), options)
+
+    def run() -> Card:
+        date = datetime.now(UTC).strftime("%Y-%m-%d")
+        card = run_audit(plan, material, read, parsed, options, method=method, seed=seed, date=date)
+        write_card(Path(out), card)
+        return card
+
+    return Job(run, estimate)

@@ -1,0 +1,104 @@
+"""Scores of judged answers: one model's, two compared, all on a page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xl_suite.api.benchmarks import load_benchmark
+from xl_suite.api.jobs import Languages, Place, join_languages, logger, to_path
+from xl_suite.api.judgements import read_annotations
+from xl_suite.errors import BadInput
+
+if TYPE_CHECKING:
+    from xl_suite.leaderboard.site import Site
+    from xl_suite.results import Annotations, Benchmark, Compared, Outputs
+    from xl_suite.scoring.folders import Scores
+    from xl_suite.scoring.gating import Gate
+
+
+def score(
+    annotations: Annotations | Place | Sequence[Annotations | Place],
+    *,
+    benchmark: Benchmark | Place | None = None,
+    outputs: Outputs | Place | None = None,
+    reference: Outputs | Place | None = None,
+    gate: Gate = "both",
+    languages: Languages = "all",
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Scores:
+    """Win rates with intervals, raw, gated and length-controlled; of ratings, means from 1 to 5 per criterion.
+
+    annotations: of one model; several are runs of it. outputs, reference: for the truncation rates. gate: whose
+    answers must be in the language asked for, for the gated rate: `both`, `both-wrong-half`, `model` or `none`.
+    """
+    from xl_suite.scoring.folders import score_folders
+
+    several = annotations if isinstance(annotations, (list, tuple)) else [annotations]
+    return score_folders(
+        [to_path(one) for one in several],
+        benchmark=None if benchmark is None else load_benchmark(benchmark).folder,
+        outputs=None if outputs is None else to_path(outputs),
+        reference=None if reference is None else to_path(reference),
+        gate=gate,
+        languages=join_languages(languages),
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def compare(
+    a: Scores | Annotations | Place,
+    b: Scores | Annotations | Place,
+    *,
+    gate: Gate = "none",
+    benchmark: Benchmark | Place | None = None,
+    languages: Languages = "all",
+) -> Compared:
+    """The paired difference of two models that one judge measured against one reference (A minus B)."""
+    from xl_suite.dataset.expected import find_expected, list_benchmarks
+    from xl_suite.judging.annotations import choose_languages
+    from xl_suite.results import Annotations, Compared
+    from xl_suite.scoring.compare import compare_models
+    from xl_suite.scoring.folders import Scores
+
+    def open_side(side: Scores | Annotations | Place) -> Sequence[Any]:
+        if isinstance(side, Scores):
+            if not side.annotations:
+                raise BadInput("ratings cannot be compared; `compare` takes pairwise annotations.")
+            return side.annotations
+        return (side if isinstance(side, Annotations) else read_annotations(side)).rows
+
+    sides = [choose_languages(open_side(side), join_languages(languages)) for side in (a, b)]
+    folder = None if benchmark is None else load_benchmark(benchmark).folder
+    expected = find_expected(folder, list_benchmarks([*sides[0], *sides[1]])) if gate != "none" else None
+    return Compared(compare_models(*sides, gate=gate, expected=expected))
+
+
+def leaderboard(
+    results: Place | Sequence[Place],
+    *,
+    out: Place,
+    benchmarks: Sequence[Place] = (),
+    paper: bool = True,
+    title: str = "Cross-lingual generation",
+    resamples: int = 10_000,
+    workers: int | None = None,
+) -> Site:
+    """Builds the leaderboard's static pages and CSV from folders of outputs, annotations and ratings."""
+    from xl_suite.leaderboard.site import build_site
+
+    several = [results] if isinstance(results, (str, os.PathLike)) else results
+    return build_site(
+        [Path(one) for one in several],
+        Path(out),
+        benchmarks=[Path(one) for one in benchmarks],
+        paper=paper,
+        title=title,
+        resamples=resamples,
+        workers=workers or os.cpu_count() or 1,
+        report=logger.info,
+    )
