@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--order",
         default="random",
         choices=["random", "both"],
-        help="random: one order a prompt, AlpacaEval's draw (default); both: twice the calls, shows position bias",
+        help="random: one order per prompt, AlpacaEval's draw (default); both: twice the calls, shows position bias",
     )
     parser.add_argument("--allow-partial", action="store_true", help="judge the rows that both sides have")
     add_judging_options(parser, read="verdict", auto="by logprobs where the judge gives them")

@@ -195,7 +195,8 @@ function draw() {
   drawChoices();
   byId("origin").replaceChildren(el("span", {}, `${benchmarkName(DATA.boards[view.board])}. `), ...describeOrigin(DATA.boards[view.board]));
   drawSegments(byId("rates"), "rates", RATES, view.rates, (value) => { view.rates = value; saveView(); browser.apply(); });
-  if (view.b < 0 || !view.codes.length) {
+  byId("prompts").hidden = view.b < 0 || !view.codes.length;
+  if (byId("prompts").hidden) {
     byId("scores").replaceChildren(el("p", { class: "note" }, view.b < 0 ? "This table has one model only: there is none to compare it with." : "The two have no language in common."));
     return;
   }

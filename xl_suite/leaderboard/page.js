@@ -440,6 +440,7 @@ function setUp() {
   document.addEventListener("pointerover", mark);
   window.addEventListener("beforeprint", () => { for (const one of boards) one.drawPlots(); });
   window.addEventListener("hashchange", () => { loadView(); drawControls(); redraw(); });
+  byId("compare").hidden = !DATA.boards.some((board) => !board.paper && board.rows.length > 1);
   byId("glossary").replaceChildren(...present.flatMap((metric) => [el("dt", {}, metric.label), el("dd", {}, `${metric.says}.`)]));
 }
 

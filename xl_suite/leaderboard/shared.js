@@ -99,7 +99,7 @@ function describeOrigin(board) {
   }
   const parts = ["Judge ", el("bdi", { class: "name" }, board.judge), ", reference ", el("bdi", { class: "name" }, board.reference)];
   if (board.reference_fidelity !== null) parts.push(` (${board.reference_fidelity.toFixed(1)} % in the right language)`);
-  parts.push(board.order === "both" ? ", both orders" : ", one order a prompt", board.method ? `, verdicts by ${board.method}.` : ".");
+  parts.push(board.order === "both" ? ", both orders" : ", one order per prompt", board.method ? `, verdicts by ${board.method}.` : ".");
   if (board.rater) parts.push(" Rubric rated by ", el("bdi", { class: "name" }, board.rater), ".");
   return parts;
 }
