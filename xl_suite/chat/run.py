@@ -89,7 +89,7 @@ def run(
 
     with ExitStack() as stack:
         own = stack.enter_context(StartedServers(options)) if servers is None else servers
-        return _complete(converse(own))
+        return complete(converse(own))
 
 
 def run_calls(
@@ -107,7 +107,7 @@ def run_calls(
     return run(model, lambda client: client.ask_all(calls, on_result), options, label=label, total=total)[1]
 
 
-def _complete(work: Coroutine[Any, Any, Value]) -> Value:
+def complete(work: Coroutine[Any, Any, Value]) -> Value:
     """Runs `work` to its end: in this thread, or in another one where this one's event loop is running already."""
     try:
         asyncio.get_running_loop()

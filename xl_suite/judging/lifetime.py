@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-import urllib.request
 from typing import Any
 
+from xl_suite.chat.http import join_path, open_http, request_json
 from xl_suite.chat.models import Model
+from xl_suite.chat.run import complete
 
 _ENDING = re.compile(r"deprecat|shut_?down|sunset|retire|end_of_life|expir", re.IGNORECASE)
 _SECONDS = 5.0
@@ -18,19 +18,19 @@ def find_announced_end(model: Model) -> str | None:
 
     Servers name this differently, or not at all; a server that does not answer says nothing either.
     """
-    for url in model.urls[:1] if model.kind in ("openai", "server") else ():
-        headers = {"Authorization": f"Bearer {model.api_key}"} if model.api_key else {}
-        try:
-            request = urllib.request.Request(f"{url}/models", headers=headers)
-            with urllib.request.urlopen(request, timeout=_SECONDS) as response:
-                listed = json.load(response)
-        except (OSError, ValueError):
-            return None
-        entries = listed.get("data") if isinstance(listed, dict) else None
-        for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, dict) and entry.get("id") == model.name:
-                return describe_end(entry)
+    if model.kind not in ("openai", "server"):
+        return None
+    listed = complete(_list_models(model))
+    entries = listed.get("data") if isinstance(listed, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and entry.get("id") == model.name:
+            return describe_end(entry)
     return None
+
+
+async def _list_models(model: Model) -> Any:
+    async with open_http(model) as http:
+        return (await request_json(http, join_path(model.urls[0], "/models"), _SECONDS))[1]
 
 
 def describe_end(entry: dict[str, Any]) -> str | None:
