@@ -55,6 +55,7 @@ def test_sound_sentences_in_all_languages_pass() -> None:
         (LIST, GERMAN_LIST),
         (FRENCH, "Was bedeutet die französische Wendung « comme ci, comme ça »?"),
         ("Hi", "Hallo"),
+        ("Complete: [INST] {{ x }} [/INST]", "Vervollständige: [INST] {{ x }} [/INST]"),
         ("Explain HTTP/2 to Ada Lovelace.", "Erkläre Ada Lovelace HTTP/2."),
         ("It costs 1,500.75 dollars in 12 steps.", "Es kostet 1.500,75 Dollar in zwölf Schritten."),
     ],
@@ -80,6 +81,8 @@ def test_what_a_translator_may_do(source: str, translation: str) -> None:
         (LIST, "Ordne diese Tiere nach Gewicht: die Maus, das Pferd, der Blauwal", ["lost_format"]),
         ("Name 37 rivers in Europe.", "Nenne 73 Flüsse in Europa.", ["lost_number"]),
         (POEM, "Schreibe. " + "Der Herbstregen im Dorf ist grau und kalt und nass und schwer. " * 4, ["length"]),
+        (POEM, "Schreibe ein Gedicht über den Herbstregen in meinem Dorf.<|im_end|>", ["preamble"]),
+        (POEM, "„Schreibe ein Gedicht über den Herbstregen in meinem Dorf.“", ["preamble"]),
         (POEM, "Schreibe ein Gedicht" + " über den Regen" * 6, ["repetition"]),
     ],
 )  # fmt: skip

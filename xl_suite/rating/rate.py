@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from xl_suite.chat.answers import WITHHELD
 from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
@@ -35,6 +37,8 @@ from xl_suite.rating.rubric import (
 )
 from xl_suite.records import ModelOutput, write_json
 from xl_suite.responding.outputs import name_folder
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +99,22 @@ class Ratings:
 def select_outputs(
     outputs: Mapping[str, Sequence[ModelOutput]], languages: str = "all", limit: int | None = None
 ) -> dict[str, list[ModelOutput]]:
-    """The outputs to rate. Raises BadInput for a language that they do not have."""
+    """The outputs to rate, without withheld ones, which are counted in the log.
+
+    Raises BadInput for a language that they do not have.
+    """
     known = list(outputs)
     wanted = known if languages == "all" else [language.code for language in parse_languages(languages, known)]
     missing = [code for code in wanted if code not in outputs]
     if missing:
         raise BadInput(f"the outputs have no {', '.join(missing)}. They have: {', '.join(known)}.")
-    return {code: [_name_language(row, code) for row in outputs[code]][:limit] for code in wanted}
+    chosen = {}
+    for code in wanted:
+        rows = [_name_language(row, code) for row in outputs[code]][:limit]
+        chosen[code] = [row for row in rows if row.finish_reason != WITHHELD]
+        if withheld := len(rows) - len(chosen[code]):
+            logger.info("note: %s: %s of %s answers were withheld and are not rated.", code, withheld, len(rows))
+    return chosen
 
 
 def plan_calls(outputs: Mapping[str, Sequence[ModelOutput]], rubrics: Rubrics, method: RatingMethod) -> list[Call]:

@@ -130,7 +130,7 @@ def _check(source: str, translation: str, protected: Sequence[str], signs: Signs
         "copied": is_copied(bare_source, bare, signs.language),
         "lost_span": measure_spans(protected, translation) < 1,
         "lost_number": bool(numbers.lost),
-        "preamble": has_preamble(source, translation, signs) or has_wrapping(source, translation),
+        "preamble": has_preamble(source, translation, signs),
         "answer": is_answer(source, translation),
         "length": not fits_length(bare_source, bare, signs),
         "repetition": is_repetitive(translation) and not is_repetitive(source),
@@ -154,7 +154,9 @@ def is_copied(source: str, translation: str, language: str) -> bool:
 
 
 def has_preamble(source: str, translation: str, signs: Signs) -> bool:
-    """Whether the translation begins with talk about itself, or goes on after its end."""
+    """Whether the translation begins with talk about itself, has something around it, or goes on after its end."""
+    if has_wrapping(source, translation):
+        return True
     stems = ("translat", *signs.translation)
     begin = re.split(r"[:：\n]", translation, maxsplit=1)
     if len(begin) > 1 and len(begin[0]) < 120:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 from pathlib import Path
@@ -18,7 +19,7 @@ from xl_suite.chat.models import OPENAI_URL, Model, parse_model
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
-from xl_suite.rating.rate import rate_outputs
+from xl_suite.rating.rate import rate_outputs, select_outputs
 from xl_suite.rating.ratings import read_ratings
 from xl_suite.rating.rubric import CRITERIA, RatingMethod, make_calls, read_rubrics, read_score, weigh_levels
 from xl_suite.rating.scores import score_ratings
@@ -134,6 +135,17 @@ def test_what_is_paid_for_needs_neither_key_nor_server(outputs: Path, tmp_path: 
     ):
         again = rate_outputs(rows, read_rubrics(), model, options)
         assert (again.ratings, again.failures, again.ledger.paid) == (first.ratings, first.failures, 0)
+
+
+def test_a_withheld_answer_is_not_rated(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [
+        ModelOutput("Frage 1", "", "mine", 1, "", "deu", finish_reason="withheld"),
+        ModelOutput("Frage 2", "", "mine", 2, "", "deu", finish_reason="stop"),
+        ModelOutput("Frage 3", "Ja.", "mine", 3, "", "deu"),
+    ]
+    with caplog.at_level(logging.INFO, "xl_suite"):
+        assert [row.id for row in select_outputs({"deu": rows})["deu"]] == [2, 3]
+    assert "deu: 1 of 3 answers were withheld and are not rated" in caplog.text
 
 
 def test_the_expected_level_is_weighed_by_probability(outputs: Path, tmp_path: Path) -> None:
