@@ -48,7 +48,7 @@ def watched() -> Watched:
 
 @pytest.fixture
 def page(browser: Browser, watched: Watched) -> Iterator[Page]:
-    """A page of 1400 x 1000; afterwards nothing may stand on its console, and it may have asked for files alone."""
+    """A page of 1400 x 1000; afterwards nothing may be on its console, and it may have asked for files alone."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     context.set_default_timeout(10_000)
     opened = context.new_page()

@@ -67,7 +67,7 @@ def test_english_texts_beside_it_tell_the_ids(xl_alpacaeval: Path, tmp_path: Pat
     """PLUG's layout: all of AlpacaEval's prompts, of which XL-AlpacaEval drops some, in an order of its own."""
     order = [300, 1, 249, 2, 7]
     english = [
-        "A prompt that is no part of the benchmark",
+        "A prompt that is not part of the benchmark",
         *(PROMPTS[n][0].replace("{language}", "English") for n in order),
     ]
     english[2] = english[2].replace("upright", "up right")

@@ -146,7 +146,7 @@ def test_the_form_of_a_prompt(text: str, form: tuple[int, int, int]) -> None:
 
 
 def test_real_answers_are_not_taken_for_translations(shared_data: Path) -> None:
-    """English stands in for the language, so that nothing but the answering shows."""
+    """English takes the place of the language, so that nothing but the answering shows."""
     folder = shared_data / "alpaca_eval"
     raw = json.loads((folder / "alpaca_eval.json").read_text(encoding="utf-8"))
     prompts = [

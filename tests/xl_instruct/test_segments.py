@@ -1,4 +1,4 @@
-"""Segmentation keeps every byte and protects what is no prose."""
+"""Segmentation keeps every byte and protects what is not prose."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def test_a_misspelt_option_is_told_its_spelling(
     said = capsys.readouterr().err
     assert f"Did you mean {meant}?" in said
     assert f"usage: xl-suite {arguments[0]}" in said
-    assert "--model is no option" not in said
+    assert "--model is not an option" not in said
 
 
 @pytest.mark.parametrize("verb", find_verbs())

@@ -1,4 +1,4 @@
-"""Templates take values as text, and charts that stand in them hold no markup of theirs."""
+"""Templates take values as text, and charts that are in them hold no markup of theirs."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def render_card(card: Card) -> str:
 def read_marked(path: Path, annotator: str) -> dict[str, list[str]]:
     """What a card's file marks an annotator for, by language; empty for the card of another annotator.
 
-    Raises BadInput for a file that is no card.
+    Raises BadInput for a file that is not a card.
     """
     try:
         one = json.loads(path.read_text(encoding="utf-8"))

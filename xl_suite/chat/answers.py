@@ -104,7 +104,7 @@ def parse_answer(data: bytes) -> tuple[Answer | Fault, bool]:
 
 
 def _read_finish(told: Any) -> str:
-    """`stop`, `length`, `withheld`, or `error` for what is no answer."""
+    """`stop`, `length`, `withheld`, or `error` for what is not an answer."""
     if told == "stop" or not isinstance(told, str):
         return "stop"
     value = told.lower()
@@ -208,7 +208,7 @@ def answer_from_json(value: dict[str, Any]) -> Answer:
     """
     text = value["text"]
     if not isinstance(text, str):
-        raise TypeError("`text` is no text")
+        raise TypeError("`text` is not text")
     reasoning = value.get("reasoning")
     finish = str(value.get("finish_reason", "stop"))
     if finish.lower() in _LENGTH:

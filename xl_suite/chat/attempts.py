@@ -267,7 +267,7 @@ class Sender:
 
 
 def explain_exception(error: Exception, timeout: float, url: str) -> Fault:
-    """The fault of an attempt that ended without a response. Raises what is no fault of connection or server."""
+    """The fault of an attempt that ended without a response. Raises what is not a fault of connection or server."""
     import aiohttp
 
     if isinstance(error, WrongRedirect):

@@ -37,7 +37,7 @@ class Sampling:
 class Call:
     """One call of a model.
 
-    row: how messages and lists of failures name it, for example `deu/17`; it is no part of the journal's key.
+    row: how messages and lists of failures name it, for example `deu/17`; it is not part of the journal's key.
     sample: tells apart several answers to the same messages and parameters.
     """
 

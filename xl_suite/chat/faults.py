@@ -64,7 +64,7 @@ class ModelLost(ModelUnavailable):
 def choose_wait(failures: int, fault: Fault) -> float:
     """Seconds before the next attempt, after `failures` of them: what the server asks for, or a jittered power of 2.
 
-    The jitter keeps calls that failed together from coming back together; it is no part of any result.
+    The jitter keeps calls that failed together from coming back together; it is not part of any result.
     """
     if fault.retry_after is not None:
         return fault.retry_after * (1 + 0.1 * random.random())

@@ -1,6 +1,6 @@
 """The journal: every answer that was paid for, in one SQLite file, by the hash of what determines it.
 
-It is checkpoint, cache and replay at once. Rows are only ever added. A file that is no sound journal is reported
+It is checkpoint, cache and replay at once. Rows are only ever added. A file that is not a sound journal is reported
 and left as it is. Several processes may use one journal at a time; each sees what the others have committed.
 """
 
@@ -74,7 +74,7 @@ class Journal:
     def __init__(self, path: Path, *, read_only: bool = False):
         """Opens the journal at `path`, and makes it where there is none, unless `read_only`.
 
-        Raises JournalError for a file that is no sound journal of this schema.
+        Raises JournalError for a file that is not a sound journal of this schema.
         """
         self.path = path
         exists = path.exists() and (path.is_dir() or path.stat().st_size > 0)

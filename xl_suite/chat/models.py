@@ -115,7 +115,7 @@ def _parse_weights(kind: str, source: str) -> Model:
         )
     if not _HUB_ID.match(source):
         raise ModelUnavailable(
-            f"{kind}:{source}: there is no such folder, and it is no Hub ID either (ORG/NAME, as in Qwen/Qwen2.5-7B)."
+            f"{kind}:{source}: neither a folder here nor a Hub ID (ORG/NAME, as in Qwen/Qwen2.5-7B)."
         )
     return Model(source, source, (), kind, None, source)
 
@@ -180,13 +180,13 @@ def _normalise_url(address: str, text: str) -> str:
     valid = "A URL is http:// or https://, a host, a port and a path, as in http://localhost:8000/v1."
     try:
         parts = urlsplit(address)
-        parts.port  # noqa: B018  raises where it is no number
+        parts.port  # noqa: B018  raises where it is not a number
     except ValueError as error:
-        raise BadInput(f"{text!r}: {address!r} is no URL: {error}. {valid}") from error
+        raise BadInput(f"{text!r}: {address!r} is not a URL: {error}. {valid}") from error
     if parts.username is not None or parts.password is not None:  # not shown: it would be a secret in a log
         raise BadInput("A URL holds no user or password; put the key in the environment variable XL_SUITE_API_KEY.")
     if parts.scheme not in ("http", "https") or not parts.hostname or any(map(str.isspace, address)):
-        raise BadInput(f"{text!r}: {address!r} is no URL that can be called. {valid}")
+        raise BadInput(f"{text!r}: {address!r} is not a URL that can be called. {valid}")
     if parts.fragment or (parts.query and not _API_VERSION.fullmatch(parts.query)):
         raise BadInput(
             f"{text!r}: {address!r} has a query or fragment; only Azure's ?api-version= may be one. {valid}"

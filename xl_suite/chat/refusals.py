@@ -87,7 +87,7 @@ class Said:
 
 
 def read_said(data: bytes) -> Said:
-    """Reads a body of any form; what is no JSON is taken as words."""
+    """Reads a body of any form; what is not JSON is taken as words."""
     head = data[:_READ]
     shown = excerpt(head)
     if head.lstrip().removeprefix(b"\xef\xbb\xbf")[:1] == b"<":

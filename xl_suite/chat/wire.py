@@ -28,7 +28,7 @@ class Request:
     """A call ready to be sent and stored.
 
     key: SHA-256 of `canonical`, which is the JSON of everything that determines the answer: the model's key, the
-    body that is sent (but for the model's name) and the sample's number. URL and row are no part of it.
+    body that is sent (but for the model's name) and the sample's number. URL and row are not part of it.
     """
 
     key: bytes
@@ -140,4 +140,4 @@ def excerpt(data: bytes | str, length: int = 300) -> str:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")

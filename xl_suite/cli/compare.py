@@ -39,4 +39,6 @@ def run(args: argparse.Namespace) -> Outcome:
         benchmark=args.benchmark,
         languages=args.languages,
     )
-    return Outcome(found.to_dict(), describe_rows(found, args.format) or found.describe())
+    old = [f"--{name}" for name in ("resamples", "seed") if getattr(args, name) is not None]
+    notes = (f"note: {' and '.join(old)} change nothing: the comparison draws nothing any more.",) if old else ()
+    return Outcome(found.to_dict(), describe_rows(found, args.format) or found.describe(), notes)

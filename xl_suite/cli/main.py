@@ -52,7 +52,7 @@ class Parser(argparse.ArgumentParser):
         known = [] if self._subparsers else list(self._option_string_actions)
         for option in (text.partition("=")[0] for text in self.given if text.startswith("--")):
             meant = [] if any(one.startswith(option) for one in known) else get_close_matches(option, known, 1)
-            message += f"\n{option} is no option of `{self.prog}`. Did you mean {meant[0]}?" if meant else ""
+            message += f"\n{option} is not an option of `{self.prog}`. Did you mean {meant[0]}?" if meant else ""
         super().error(message)
 
 

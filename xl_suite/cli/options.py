@@ -243,34 +243,34 @@ def run_job(args: argparse.Namespace, job: Job[Value], finish: Callable[[Value],
 def positive(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
     return value
 
 
 def non_negative(text: str) -> float:
     value = float(text)
     if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number of 0 or more")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
     return value
 
 
 def extra_field(text: str) -> tuple[str, Any]:
-    """(name, value) of KEY=JSON; a value that is no JSON is taken as text."""
+    """(name, value) of KEY=JSON; a value that is not JSON is taken as text."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise argparse.ArgumentTypeError(f'{text!r} is no KEY=JSON, such as reasoning_effort="low"')
+        raise argparse.ArgumentTypeError(f'{text!r} is not KEY=JSON, such as reasoning_effort="low"')
     try:
         return name.strip(), json.loads(value)
     except ValueError:
         if value[:1] in '{["':
-            raise argparse.ArgumentTypeError(f"{value!r} is no JSON") from None
+            raise argparse.ArgumentTypeError(f"{value!r} is not JSON") from None
         return name.strip(), value
 
 
 def price_pair(text: str) -> tuple[float, float]:
     parts = text.split(",")
     if len(parts) != 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is no pair of prices, such as 2.5,10")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a pair of prices, such as 2.5,10")
     return non_negative(parts[0]), non_negative(parts[1])
 
 

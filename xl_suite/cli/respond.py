@@ -21,7 +21,7 @@ from xl_suite.cli.options import (
     run_job,
 )
 
-SUMMARY = "Have a model answer a benchmark, one file a language."
+SUMMARY = "Have a model answer a benchmark, one file per language."
 EXAMPLES = """\
 models:
   gpt-4o-2024-08-06                 OpenAI, or the server of OPENAI_BASE_URL; the key is in OPENAI_API_KEY

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     needs.add_argument("--allow-emails", action="store_true", help="go on though the outputs hold e-mail addresses")
     add_languages(needs)
-    about = parser.add_argument_group("what stands beside the scores")
+    about = parser.add_argument_group("what is beside the scores")
     about.add_argument("--model-id", default="", metavar="ORG/NAME", help="the model's repository on the Hub")
     about.add_argument("--billions", type=float, metavar="N", help="its parameters")
     about.add_argument("--training", default="", metavar="TEXT", help="what it was trained on, in a few words")

@@ -68,7 +68,7 @@ def parse_size(text: str) -> int:
     try:
         value = int(text[:-1]) * 1000 if text[-1:] in ("k", "K") else int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows such as 32, 8000 or 8K") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows such as 32, 8000 or 8K") from None
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is too small; 1 or more is needed")
     return value

@@ -79,7 +79,7 @@ def scale_preference(preference: float | None) -> float | None:
     """The model's share of the win, 0 to 1, or None where the judgement failed, by AlpacaEval's rule.
 
     1 to 2 becomes 0 to 1, and 0, an older way to write a draw, becomes 1/2. -1, null, NaN and whatever else lies
-    outside is no preference.
+    outside is not a preference.
     """
     if preference is None or math.isnan(preference):
         return None
@@ -92,7 +92,7 @@ def read_annotations(path: Path) -> list[Annotation]:
     """All annotations of a file, an annotator's folder or a generator's folder, in the order of the file names.
 
     A row without a language takes it from a file name like `deu.json`. Raises BadInput where there are none, and
-    BadRecord for a row that does not fit or a judgement that stands twice.
+    BadRecord for a row that does not fit or a judgement that is there twice.
     """
     listing = list_annotations(path)
     log_left_alone(listing, ANNOTATIONS)

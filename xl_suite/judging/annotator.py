@@ -208,7 +208,7 @@ def find_folder(name_or_folder: str) -> Path:
     if (folder / "configs.yaml").is_file():
         return folder.absolute()
     raise BadInput(
-        f"{name_or_folder!r} is no annotator. Those that ship: {', '.join(list_annotators())}; "
+        f"{name_or_folder!r} is not an annotator. Those that ship: {', '.join(list_annotators())}; "
         "or name a folder that holds a configs.yaml in AlpacaEval's form."
     )
 
@@ -231,7 +231,7 @@ def parse_prompt(text: str, path: Path | str) -> tuple[Message, ...]:
         return (Message("user", text.strip()),)
     wrong = [role for role, _ in turns if role.strip() not in ("system", "user", "assistant")]
     if wrong:
-        raise BadInput(f"{path}: {wrong[0]!r} is no role; valid: system, user, assistant.")
+        raise BadInput(f"{path}: {wrong[0]!r} is not a role; valid: system, user, assistant.")
     return tuple(Message(role.strip(), content.strip()) for role, content in turns)
 
 
@@ -297,11 +297,13 @@ def _read_parser(
         for preference, pattern in patterns.items():
             if preference not in (0, 1, 1.5, 2):
                 raise BadInput(
-                    f"{path}, outputs_to_match: {preference!r} is no preference; valid: 1, 2, 1.5 or 0 (draw)."
+                    f"{path}, outputs_to_match: {preference!r} is not a preference; valid: 1, 2, 1.5 or 0 (draw)."
                 )
             try:
                 re.compile(pattern)
             except (re.error, TypeError) as error:
-                raise BadInput(f"{path}, outputs_to_match: {pattern!r} is no regular expression: {error}.") from error
+                raise BadInput(
+                    f"{path}, outputs_to_match: {pattern!r} is not a regular expression: {error}."
+                ) from error
         return "", (), tuple((float(preference) or 1.5, pattern) for preference, pattern in patterns.items())
     raise BadInput(f"{path}: fn_completion_parser is {name!r}; valid: {', '.join(sorted(PARSERS))}.")

@@ -29,7 +29,7 @@ _SENTENCE = re.compile(r"(?<=[.!?।])[\"'”»)\]]*\s+|(?<=[。！？])\s*")
 class Line:
     """A line that says something.
 
-    listed: it is an entry of a list or a heading. quoted: it stands in a block quotation, or in a fence with text on
+    listed: it is an entry of a list or a heading. quoted: it is in a block quotation, or in a fence with text on
     both sides.
     """
 

@@ -26,7 +26,7 @@ Why = Literal["read", "empty", "open reasoning", "cut off", "unclear", "differin
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[Value]):
-    """value: the label or score, None where it is unread. why: `read`, or what stands in the way.
+    """value: the label or score, None where it is unread. why: `read`, or what is in the way.
 
     `tie` is a tie where the annotator has none; `differing` are values that differ; `unclear` is a label or key with
     something behind it that is neither a value nor plain prose; `cut off` a label with nothing behind it at the end.

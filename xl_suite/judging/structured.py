@@ -25,9 +25,9 @@ _OPENING = re.compile(r"\{|\[(?=\s*\{)")
 
 @dataclass(frozen=True, slots=True)
 class Structured:
-    """What a text has of structured output. values: what stood under a known key, as it stood there.
+    """What a text has of structured output. values: what was under a known key, as it was there.
 
-    broken: a known key stands in something that cannot be read, or twice in one object, or in an object with text on
+    broken: a known key is in something that cannot be read, or twice in one object, or in an object with text on
     both sides of it, which may be quoted.
     rest: the text with a mark in place of what was read.
     """
@@ -46,7 +46,7 @@ class _Doubled(dict[str, Any]):
 
 
 def find_structured(text: str, is_key: Callable[[str], bool]) -> Structured:
-    """What stands under the keys that `is_key` knows in all objects and tags of a text, in their order."""
+    """What is under the keys that `is_key` knows in all objects and tags of a text, in their order."""
     values: list[Any] = []
     broken = False
     rest: list[str] = []
@@ -151,7 +151,7 @@ def _read_object(value: Any, is_key: Callable[[str], bool], depth: int = 0) -> t
 
 
 def _read_ranks(entries: Sequence[Any]) -> tuple[list[Any], bool]:
-    """The name that has rank 1 in `[{"model": "m", "rank": 1}, …]`; nothing where it is no such list."""
+    """The name that has rank 1 in `[{"model": "m", "rank": 1}, …]`; nothing where it is not such a list."""
     ranks: dict[Any, list[Any]] = {}
     for entry in entries:
         if not isinstance(entry, Mapping):
@@ -169,6 +169,6 @@ def _read_ranks(entries: Sequence[Any]) -> tuple[list[Any], bool]:
 
 
 def _read_tags(text: str, is_key: Callable[[str], bool]) -> tuple[list[str], str]:
-    """What stands between `<verdict>` and `</verdict>` and the like, and the text with marks in their place."""
+    """What is between `<verdict>` and `</verdict>` and the like, and the text with marks in their place."""
     found = [match for match in _TAG.finditer(text) if is_key(match[1])]
     return [match[2] for match in found], _TAG.sub(lambda match: MARK if is_key(match[1]) else match[0], text)

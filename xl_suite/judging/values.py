@@ -51,7 +51,7 @@ class Writing(Protocol[Value]):
         """Whether a line with a value alone says too little inside a longer text."""
 
     def shorten(self, line: str) -> str:
-        """A line without a word that may stand before the value where both are the whole text."""
+        """A line without a word that may be before the value where both are the whole text."""
 
 
 @dataclass(frozen=True)

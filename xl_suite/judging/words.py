@@ -15,9 +15,9 @@ from xl_suite.judging.plain import normalise
 from xl_suite.tables import read_table
 
 # What a word is for. `verdict` and `score` name what is judged; `answer` may name a verdict, and also the answer to
-# the question that was put to the models. `modifier` and `article` stand beside them (final, the), `connective` opens
+# the question that was put to the models. `modifier` and `article` are beside them (final, the), `connective` opens
 # a sentence (therefore), `copula` joins them with the value (is), and `suffix` follows it. `key` names a value in
-# structured output only, `marker` one in double brackets only (Output: [[A]]). `wrapper` stands before a label
+# structured output only, `marker` one in double brackets only (Output: [[A]]). `wrapper` is before a label
 # (Assistant A), `points` and `out_of` behind a score (4 points, 4 of 5).
 ROLES = (
     *("verdict", "answer", "score", "modifier", "article", "connective", "copula", "suffix"),
@@ -54,7 +54,7 @@ def match_words(role: str) -> str:
 
 @cache
 def match_separator() -> str:
-    """A regular expression for what stands between a noun and its value: a colon, an arrow, a dash, or `is`."""
+    """A regular expression for what is between a noun and its value: a colon, an arrow, a dash, or `is`."""
     unspaced = {re.escape(word) for word in list_words("copula") if _UNSPACED.search(word)}
     spaced = {re.escape(word) for word in list_words("copula")} - unspaced
     return (

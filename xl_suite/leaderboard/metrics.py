@@ -15,7 +15,7 @@ Cells = dict[str, Cell]  # by language, or AVERAGE
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A kind of number. unit: `%` or what else stands after it. hidden: not shown until it is asked for."""
+    """A kind of number. unit: `%` or what else is after it. hidden: not shown until it is asked for."""
 
     key: str
     label: str

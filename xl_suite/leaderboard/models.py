@@ -22,7 +22,7 @@ class Model:
 
 
 def find_model(name: str) -> Model:
-    """Size and Hub ID of a model of the paper; else the size that stands in the name (`Qwen2.5-7B`)."""
+    """Size and Hub ID of a model of the paper; else the size that is in the name (`Qwen2.5-7B`)."""
     plain = _plain(name)
     for model in paper_models():
         if plain in (_plain(model.name), _plain(model.hub_id), _plain(model.hub_id.partition("/")[2])):

@@ -51,7 +51,7 @@ def policy(style: str, script: str) -> str:
 
 
 def embed(value: Any) -> str:
-    """JSON that can stand in a <script type="application/json">: no character of it can begin a tag or a comment."""
+    """JSON that can be in a <script type="application/json">: no character of it can begin a tag or a comment."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from xl_suite.paper.published import AVERAGE, PublishedScore, paper_models, published_scores
 
-# Tables whose lines are over the same eight languages and stand together; 7 and 9 are over others.
+# Tables whose lines are over the same eight languages and are together; 7 and 9 are over others.
 TOGETHER = ((1, 6, 8, 10), (7,), (9,), (3,))
 JUDGE, REFERENCE = "GPT-4o", "GPT-4o-Mini"
 

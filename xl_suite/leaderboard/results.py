@@ -21,7 +21,7 @@ from xl_suite.listing import Kind, drop_copies, is_data, read_head
 from xl_suite.rating.ratings import RATINGS
 from xl_suite.responding.outputs import OUTPUTS
 
-MARKER = "site.json"  # stands in the folder of every leaderboard
+MARKER = "site.json"  # is in the folder of every leaderboard
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ function roundUp(value) {
 
 const place = (value, end) => `${(2 + (96 * Math.min(Math.max(value, 0), end)) / end).toFixed(2)}%`;
 
-// A dot on its interval, drawn to the width of whatever it stands in; all strips with the same end are aligned.
+// A dot on its interval, drawn to the width of whatever it is in; all strips with the same end are aligned.
 function drawStrip(cell, end, { height = 14, ghost = null, parity = true } = {}) {
   const middle = height / 2;
   const drawing = svg("svg", { class: "strip", width: "100%", height, "aria-hidden": "true", focusable: "false" });

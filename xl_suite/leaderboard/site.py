@@ -97,7 +97,7 @@ def build_site(
     """Builds the leaderboard of all results in `out`, which may hold an earlier one.
 
     benchmarks: dataset folders that say which prompts expect the target language, beside those in the results and
-    XL-AlpacaEval's packaged list. paper: whether the paper's tables stand below. Raises BadInput where `out` holds
+    XL-AlpacaEval's packaged list. paper: whether the paper's tables are below. Raises BadInput where `out` holds
     anything else, and where results are missing or do not fit.
     """
     check_out(out)
@@ -145,7 +145,7 @@ def check_out(out: Path) -> None:
     if strange or (os.listdir(out) and not is_site(out)):
         found = strange[0] if strange else sorted(os.listdir(out))[0]
         raise BadInput(
-            f"{out} holds {found}, which is no part of a leaderboard; nothing was changed. "
+            f"{out} holds {found}, which is not part of a leaderboard; nothing was changed. "
             "Name a new or an empty folder with --out."
         )
 

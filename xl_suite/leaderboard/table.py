@@ -1,4 +1,4 @@
-"""The leaderboard's tables: one for each judge, method, reference and benchmark, a row a model; and the paper's."""
+"""The leaderboard's tables: one for each judge, method, reference and benchmark, a row per model; and the paper's."""
 
 from __future__ import annotations
 

@@ -56,10 +56,12 @@ def find_files(folder: Path) -> list[Path]:
 def check_folder(folder: Path) -> Checked:
     """Checks a dataset's folder, that of an adapter or model (config.json or adapter_config.json), or of a Space.
 
-    Raises BadInput where it is no folder, or empty. Texts are read a part at a time, so that size does not matter.
+    Raises BadInput where it is not a folder, or empty. Texts are read a part at a time, so that size does not matter.
     """
     if not folder.is_dir():
-        raise BadInput(f"{folder} is no folder. `xl-suite build`, `generate` and `train` make what can be published.")
+        raise BadInput(
+            f"{folder} is not a folder. `xl-suite build`, `generate` and `train` make what can be published."
+        )
     files = find_files(folder)
     if not files:
         raise BadInput(f"{folder} is empty.")
@@ -144,7 +146,7 @@ def _check_rows(folder: Path, shards: list[Path], metadata: dict[str, Any]) -> I
         try:
             file = pyarrow.parquet.ParquetFile(shard)
         except (pyarrow.ArrowException, OSError) as error:
-            yield f"{name} is no readable Parquet file: {error}."
+            yield f"{name} is not a readable Parquet file: {error}."
             continue
         counted[name], schemas[name] = file.metadata.num_rows, file.schema_arrow
     layouts = {config["config_name"]: config["data_files"] for config in metadata.get("configs") or []}

@@ -63,7 +63,7 @@ class PublishPlan:
     card: str
 
     def describe(self) -> str:
-        """The plan for a person, a line a file."""
+        """The plan for a person, a line per file."""
         what = "does not exist yet, or you may not see it" if self.head is None else f"is at {self.head[:12]}"
         lines = [f"{self.url} ({self.kind}, {self.revision}) {what}; {self.n_unchanged} files are the same."]
         lines += [f"  {change.kind:<8} {change.path}  {change.size:,} bytes" for change in self.changes]
@@ -100,7 +100,9 @@ def plan_publish(
     from huggingface_hub import HfApi
 
     if not _REPO.fullmatch(repo):
-        raise BadInput(f"{repo!r} is no repository on the Hub. Write ORG/NAME, for example xl-suite/xl-alpacaeval.")
+        raise BadInput(
+            f"{repo!r} is not a repository on the Hub. Write ORG/NAME, for example xl-suite/xl-alpacaeval."
+        )
     api = HfApi()
     url = f"{api.endpoint}/{'' if kind == 'model' else kind + 's/'}{repo}"
     card = (folder / "README.md").read_text(encoding="utf-8")

@@ -44,7 +44,7 @@ def find_on_hub(repo: str) -> HubFiles:
         if cached is not None:
             return cached
         raise HubUnreachable(
-            f"{repo} is no file here, and the Hub does not answer ({_shorten(error)}). Without it: get the "
+            f"{repo} is not a file here, and the Hub does not answer ({_shorten(error)}). Without it: get the "
             "dataset's JSON elsewhere and give its path, such as --source alpaca_eval.json."
         ) from error
     return HubFiles(repo, str(info.sha), tuple(file.rfilename for file in info.siblings or ()))

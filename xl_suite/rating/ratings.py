@@ -59,7 +59,7 @@ def list_ratings(path: Path) -> Listing:
 def read_ratings(path: Path) -> list[Rating]:
     """The ratings of a file, a judge's folder or a generator's folder.
 
-    Raises BadInput where there are none, and BadRecord for a score outside 1 to 5 or an answer that stands twice.
+    Raises BadInput where there are none, and BadRecord for a score outside 1 to 5 or an answer that is there twice.
     """
     rows: list[Rating] = []
     listing = list_ratings(path)
@@ -70,11 +70,11 @@ def read_ratings(path: Path) -> list[Rating]:
             for criterion, score in row.scores.items():
                 if isinstance(score, bool) or not isinstance(score, int | float) or not 1 <= score <= 5:
                     raise BadRecord(
-                        file, f"{criterion}: {score!r} is no score from 1 to 5.", row=number, field="scores"
+                        file, f"{criterion}: {score!r} is not a score from 1 to 5.", row=number, field="scores"
                     )
             key = (row.prompt, row.language, row.generator)
             if key in seen:
-                raise BadRecord(file, f"{row.prompt!r} stands in an earlier record.", row=number, field="id")
+                raise BadRecord(file, f"{row.prompt!r} is in an earlier record.", row=number, field="id")
             seen.add(key)
             rows.append(row)
     if not rows:

@@ -130,7 +130,7 @@ def read_outputs(path: Path, language: str = "") -> dict[str, list[ModelOutput]]
     language: that of rows which name none, as in AlpacaEval's own files. lm-eval's samples are the files
     `samples_*.jsonl` that `lm_eval --log_samples` writes, of tasks of `harness_tasks`; their folder works as well,
     and of a task that was run several times the last run counts.
-    Raises BadInput where there are none, where several generators lie in one folder, and for what is no language.
+    Raises BadInput where there are none, where several generators lie in one folder, and for what is not a language.
     """
     if language:
         find_language(language)

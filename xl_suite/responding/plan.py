@@ -118,7 +118,7 @@ def _make_calls(
     for row in rows:
         name = f"{row.language}/{row.id}" + (f" sample {sample + 1}" if sample else "")
         if not _LANGUAGE.fullmatch(row.language):  # it names a file
-            raise BadInput(f"{benchmark}: {row.language!r} is no language's code (row {row.id}).")
+            raise BadInput(f"{benchmark}: {row.language!r} is not a language's code (row {row.id}).")
         if name in calls:
             raise BadInput(f"{benchmark}: {row.language} has row {row.id} twice.")
         own = sampling if seed is None else replace(sampling, seed=derive_seed(seed, name))

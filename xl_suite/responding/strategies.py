@@ -1,7 +1,7 @@
 """How an instruction is put to a model: as it is, or by way of English (paper, section 3, "Reason-then-Translate").
 
 With reason-then-translate the model reasons and answers in English first, and then translates its answer. In one
-call it does both, and its final answer stands between tags; small models sometimes never write them, and then the
+call it does both, and its final answer is between tags; small models sometimes never write them, and then the
 output is empty (the paper saw empty outputs too). In two calls the answer of the second is the final one.
 The prompts are this project's own: the paper does not give its words.
 """
@@ -91,11 +91,11 @@ def find_strategy(name: str) -> Strategy:
     for strategy in STRATEGIES:
         if strategy.name == name:
             return strategy
-    raise BadInput(f"{name!r} is no strategy. There are: {', '.join(one.name for one in STRATEGIES)}.")
+    raise BadInput(f"{name!r} is not a strategy. There are: {', '.join(one.name for one in STRATEGIES)}.")
 
 
 def split_final(text: str) -> tuple[str, str]:
-    """The final answer between its tags, and what stands before it; the final answer is empty where there is none.
+    """The final answer between its tags, and what is before it; the final answer is empty where there is none.
 
     Of several the last one that holds text counts: models speak of the tags before they use them. A missing end tag
     is taken for the end of the text.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from xl_suite.scoring.preferences import Array
 
-# The beginnings of names by which models of one maker are known, as they stand after a non-letter or at the start.
+# The beginnings of names by which models of one maker are known, as they are after a non-letter or at the start.
 FAMILIES = {
     # Not plain "gpt": GPTQ is a way to quantise anybody's model.
     "OpenAI": (

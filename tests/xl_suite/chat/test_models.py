@@ -125,11 +125,11 @@ def test_openai_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("a b", "space"),
         ("a\nb", "do not print"),
         ("@http://a:1", "no model before the @"),
-        ("m@ftp://a/v1", "no URL that can be called"),
-        ("m@http://", "no URL that can be called"),
-        ("m@http://a:port/v1", "no URL"),
-        ("m@http://a:99999", "no URL"),
-        ("m@http://a:1,", "no URL that can be called"),
+        ("m@ftp://a/v1", "not a URL that can be called"),
+        ("m@http://", "not a URL that can be called"),
+        ("m@http://a:port/v1", "not a URL"),
+        ("m@http://a:99999", "not a URL"),
+        ("m@http://a:1,", "not a URL that can be called"),
         ("m@http://a:1/v1?key=x", "query"),
         ("m@localhost:8000", r"m@http://localhost:8000"),
         ("m@10.0.0.1:8000/v1", r"m@http://10.0.0.1:8000/v1"),
@@ -138,12 +138,12 @@ def test_openai_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("transfomers:org/m", "Did you mean 'transformers:org/m'"),
         ("VLLM:org/m", "Did you mean 'vllm:org/m'"),
         ("./model", "transformers:./model"),
-        ("transformers:/no/such/folder", "no such folder"),
-        ("transformers:org/name/more", "no such folder"),
+        ("transformers:/no/such/folder", "neither a folder here"),
+        ("transformers:org/name/more", "neither a folder here"),
         ("replay:/no/such/journal", "no journal"),
         ("replay:", "names nothing"),
         ("replay:" + "a" * 5000, "no journal"),
-        ("vllm:~nobody/" + "a" * 5000, "no such folder"),
+        ("vllm:~nobody/" + "a" * 5000, "neither a folder here"),
         ("/" + "a" * 5000, "is a folder"),
     ],
 )
@@ -225,7 +225,7 @@ def test_weights_are_read_once(weights: Path, monkeypatch: pytest.MonkeyPatch) -
 )
 def test_an_incomplete_folder_is_named(weights: Path, absent: str, says: str) -> None:
     (weights / absent).unlink()
-    with pytest.raises(ModelUnavailable, match=f"is no folder of a model: {says}"):
+    with pytest.raises(ModelUnavailable, match=f"is not a folder of a model: {says}"):
         parse_model(f"transformers:{weights}")
 
 

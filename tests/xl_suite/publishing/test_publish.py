@@ -353,7 +353,7 @@ def plant(text: str) -> Any:
         (change_type, "deu/test-00000-of-00001.parquet: id is string; the card says int64"),
         (leave_journal, "run.sqlite is an SQLite file, such as a journal"),
         (plant_in_file, "notes holds what looks like a key (hf_aaa"),
-        (corrupt, "no readable Parquet file"),
+        (corrupt, "not a readable Parquet file"),
         (plant("my key is sk-" + "a1" * 12), "looks like a key (sk-a1a"),
         (plant("-----BEGIN RSA PRIVATE KEY-----"), "looks like a key"),
         (plant("write to Jane.Doe+x@mail.example.org"), "e-mail address Jane.Doe+x@mail.example.org in deu"),
@@ -444,4 +444,4 @@ def test_a_gate_is_a_field_of_the_card() -> None:
 @pytest.mark.parametrize("name", ["demo", "org/", "../x", "org/demo/more", "a b/c"])
 def test_names_that_are_no_repository(hub: Hub, folder: Path, name: str) -> None:
     done = publish(hub, folder, "--dry-run", repo=name)
-    assert (done.returncode, "no repository on the Hub" in done.stderr) == (2, True)
+    assert (done.returncode, "not a repository on the Hub" in done.stderr) == (2, True)

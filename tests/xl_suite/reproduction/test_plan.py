@@ -1,4 +1,4 @@
-"""The paper as a plan: its commands are commands, costs add up, it runs in small, ours stand beside theirs."""
+"""The paper as a plan: its commands are commands, costs add up, it runs in small, ours are beside theirs."""
 
 from __future__ import annotations
 

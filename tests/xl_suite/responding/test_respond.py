@@ -292,7 +292,7 @@ def test_seeds_belong_to_rows(benchmark: Path) -> None:
 def test_a_language_is_never_a_path(tmp_path: Path) -> None:
     row = BenchmarkRow(1, "koala", "Hi", "Hi", "", "../../x", "target")
     write_parquet(tmp_path / "deu" / "test-00000-of-00001.parquet", [row])
-    with pytest.raises(BadInput, match="no language's code"):
+    with pytest.raises(BadInput, match="not a language's code"):
         plan_responses(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The gate, row by row of its table, and what stands beside it."""
+"""The gate, row by row of its table, and what is beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guards refuse what is no translation, by name, and let sound ones pass."""
+"""Guards refuse what is not a translation, by name, and let sound ones pass."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Loopback:
             request = json.loads(body)
             request["messages"][-1]["content"]
         except (ValueError, LookupError, TypeError):
-            return self._refuse(400, "The request is no JSON with messages.")
+            return self._refuse(400, "The request is not JSON with messages.")
         if self.keep_requests:
             self.requests.append(request)
         if self.models and request.get("model") not in self.models:

@@ -133,7 +133,7 @@ def _find_vllm() -> list[str]:
         found = shutil.which(parts[0]) if parts else None
         if found is not None:
             return [os.path.abspath(found), *parts[1:]]
-        raise ModelUnavailable(f"{VLLM_VARIABLE} is {command!r}, which is no command. Name the vllm to start.")
+        raise ModelUnavailable(f"{VLLM_VARIABLE} is {command!r}, which is not a command. Name the vllm to start.")
     found = shutil.which("vllm", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if found is None:
         raise MissingExtra(

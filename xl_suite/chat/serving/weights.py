@@ -36,7 +36,7 @@ def check_folder(folder: Path) -> None:
     if absent:
         found = ", ".join(sorted(names)[:8]) or "nothing of a model"
         raise ModelUnavailable(
-            f"{folder} is no folder of a model: {', '.join(absent)} absent. Found: {found}. "
+            f"{folder} is not a folder of a model: {', '.join(absent)} absent. Found: {found}. "
             "A folder as save_pretrained writes it, for model and tokenizer, is needed."
         )
 
