@@ -1,4 +1,4 @@
-"""Writes the lm-eval tasks of every language from the language table: a stub per language and a group a benchmark.
+"""Writes the lm-eval tasks of every language from the language table: a stub per language and a group per benchmark.
 
 python scripts/make_harness_tasks.py           writes harness_tasks/<benchmark>/*.yaml
 python scripts/make_harness_tasks.py --check   says what is not current (exit status 1) and writes nothing

@@ -226,7 +226,7 @@ class Config(Section):
         names = [translator.model for translator in self.translators]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
-            raise ValueError(f"translators: {doubled[0]!r} is there twice; each gives one candidate a sentence")
+            raise ValueError(f"translators: {doubled[0]!r} is there twice; each gives one candidate per sentence")
         return self
 
     @property

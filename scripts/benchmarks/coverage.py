@@ -18,8 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from xl_suite.scoring.bootstrap import Resampled, resample_means
-from xl_suite.scoring.intervals import bound_macro
+from xl_suite.scoring.intervals import Resampled, bound_macro, resample_means
 
 RATES = (0.001, 0.003, 0.01, 0.05, 0.20, 0.50, 0.65)
 CORRELATIONS = (0.0, 0.3, 0.7, 0.95)

@@ -146,7 +146,7 @@ def find_pairs(
         raise BadInput(f"the margin is {margin}; 0 or more is needed.")
     config = find_config(folder, translations)
     if config == "default":
-        raise BadInput("Naive translations have one candidate a segment, so there is nothing to prefer: best-of-k.")
+        raise BadInput("Naive translations have one candidate per segment, so there is nothing to prefer: best-of-k.")
     left_out = dict.fromkeys(REASONS, 0)
     pairs: list[Preference] = []
     for row in _read_rows(folder / config, languages):

@@ -2,7 +2,7 @@
 
 What two judges can agree at most is what one of them agrees with itself when it is asked again: the noise ceiling.
 Where weights are given they are 1 / the probability with which a row was drawn. Intervals resample prompts (or
-families, for ranks), with the weights of `scoring.bootstrap`.
+families, for ranks), with the weights of `scoring.intervals`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xl_suite.scoring.agreement import to_outcomes
-from xl_suite.scoring.bootstrap import draw_weights
+from xl_suite.scoring.intervals import draw_weights
 from xl_suite.scoring.length_control import QUALITY_PENALTY, fit_logistic, squash
 from xl_suite.scoring.preferences import Array
 

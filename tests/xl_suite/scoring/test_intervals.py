@@ -12,8 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from tests.examples import examples
-from xl_suite.scoring.bootstrap import Resampled, draw_weights, resample_means
-from xl_suite.scoring.intervals import bound_macro, bound_means, guess_unseen, standard_error_of_macro
+from xl_suite.scoring.intervals import (
+    Resampled,
+    bound_macro,
+    bound_means,
+    draw_weights,
+    guess_unseen,
+    resample_means,
+    standard_error_of_macro,
+)
 from xl_suite.scoring.preferences import average
 
 tables = arrays(
