@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # what `__getattr__` gives, for type checkers and editors
     from xl_suite.api import archive_bridge as archive_bridge
     from xl_suite.api import audit as audit
     from xl_suite.api import build_m_alpacaeval as build_m_alpacaeval
+    from xl_suite.api import build_prompts as build_prompts
     from xl_suite.api import build_xl_alpacaeval as build_xl_alpacaeval
     from xl_suite.api import collect_bridge as collect_bridge
     from xl_suite.api import compare as compare
@@ -49,6 +50,7 @@ _PUBLIC = {
     "archive_bridge": "api",
     "audit": "api",
     "build_m_alpacaeval": "api",
+    "build_prompts": "api",
     "build_xl_alpacaeval": "api",
     "collect_bridge": "api",
     "compare": "api",

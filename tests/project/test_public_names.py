@@ -21,6 +21,7 @@ NAMES = [
     "archive_bridge",
     "audit",
     "build_m_alpacaeval",
+    "build_prompts",
     "build_xl_alpacaeval",
     "collect_bridge",
     "compare",

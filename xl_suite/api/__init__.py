@@ -15,7 +15,7 @@ of `XLSuiteError`. What ends a run early raises; the same call goes on from ther
 from __future__ import annotations
 
 from xl_suite.api.answers import fidelity, read_outputs, respond
-from xl_suite.api.benchmarks import build_m_alpacaeval, build_xl_alpacaeval, load_benchmark
+from xl_suite.api.benchmarks import build_m_alpacaeval, build_prompts, build_xl_alpacaeval, load_benchmark
 from xl_suite.api.bridges import apply_bridge, archive_bridge, collect_bridge, fit_bridge, plan_bridge
 from xl_suite.api.jobs import ChatSettings, Job, Languages, Paid, Place, chat_options
 from xl_suite.api.judgements import audit, judge, rate, read_annotations
@@ -33,6 +33,7 @@ __all__ = [
     "archive_bridge",
     "audit",
     "build_m_alpacaeval",
+    "build_prompts",
     "build_xl_alpacaeval",
     "chat_options",
     "collect_bridge",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from m_alpacaeval.rows import Sources
     from xl_alpacaeval.dataset import Benchmark as XLAlpacaEval
     from xl_suite.chat.estimates import Estimate
+    from xl_suite.dataset.prompts import PromptSet
     from xl_suite.results import Benchmark
 
 
@@ -68,6 +69,49 @@ def build_xl_alpacaeval(
     for line in benchmark.source.difference:
         logger.warning("Changed source: %s.", line)
     return benchmark
+
+
+def build_prompts(
+    out: Place,
+    *,
+    source: str,
+    column: str,
+    name: str,
+    languages: Languages,
+    file: str = "",
+    id_column: str = "",
+    template: str = "draw",
+    expected: Place | None = None,
+    license: str = "",
+    seed: int = 0,
+) -> PromptSet:
+    """Builds a benchmark's dataset folder from any prompt set: a column of a file, or of a dataset on the Hub.
+
+    file: which file of the dataset on the Hub. template: `draw` puts "Answer in German" below English prompts, `none`
+    gives the prompts of one language as they are. expected: a table (tabs; id, pattern, expected) of prompts whose
+    right answer is not in the language asked for. Raises BadInput for what cannot be read.
+    """
+    from xl_suite.dataset import prompts as sets
+    from xl_suite.dataset.folder import check_replaceable
+
+    codes = list_languages(languages)
+    if codes is None:
+        raise BadInput("languages: name the ISO 639-3 codes; `all` is not known for a prompt set of one's own.")
+    check_replaceable(Path(out), name)
+    made = sets.build_prompts(
+        source,
+        column,
+        name,
+        codes,
+        file=file,
+        id_column=id_column,
+        template=template,
+        expected=None if expected is None else Path(expected),
+        license=license,
+        seed=seed,
+    )
+    sets.write_prompts(made, Path(out))
+    return made
 
 
 @Paid

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xl_suite.cli import build_m_alpacaeval
+from xl_suite.cli import build_m_alpacaeval, build_prompts
 from xl_suite.errors import BadInput
 
 if TYPE_CHECKING:
@@ -40,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "m-alpacaeval",
             help=build_m_alpacaeval.HELP,
             epilog=build_m_alpacaeval.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    build_prompts.add_arguments(
+        benchmarks.add_parser(
+            "prompts",
+            help=build_prompts.HELP,
+            epilog=build_prompts.EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
