@@ -76,6 +76,7 @@ class Sender:
         self._ledger, self._budget, self._price = ledger, budget, price
         self._deadlines = Deadlines(options.timeout)
         self._shown = 0.0
+        self._told: set[str] = set()
 
         from aiohttp import BytesPayload
 
@@ -109,6 +110,7 @@ class Sender:
                 price = self._price
                 cost = price.of(result.prompt_tokens, result.completion_tokens) if price else None
                 ledger.add_cost(result.prompt_tokens, result.completion_tokens, cost)
+                self._tell_first(row, request, host, result)
                 if result.is_withheld:
                     pool.note_refused(result.said, withheld=True)
                 else:
@@ -122,12 +124,16 @@ class Sender:
                 ledger.add_wasted(*result.tokens, dollars if self._price else None)
             if result.kind is Kind.WITHHELD:
                 ledger.add_cost(0, 0, 0.0)
+                answer = Answer("", WITHHELD, 0, 0, said=result.reason)
+                self._tell_first(row, request, host, answer)
                 pool.note_refused(result.reason, withheld=True)
-                return Answer("", WITHHELD, 0, 0, said=result.reason)
+                return answer
             if result.kind is Kind.UNFINISHED:
                 ledger.add_cost(0, 0, 0.0)
                 pool.note_success(host)
-                return Answer("", "length", 0, 0, reasoning="")
+                answer = Answer("", "length", 0, 0, reasoning="")
+                self._tell_first(row, request, host, answer)
+                return answer
             pool.note_fault(host, result)
             failures += 1
             empty += result.kind is Kind.EMPTY
@@ -244,6 +250,17 @@ class Sender:
         values = {"row": row, "url": host.url, "model": self._model.name, "said": fault.reason}
         return tell(line, sent=request.most_completion_tokens, **values)
 
+    def _tell_first(self, row: str, request: Request, host: Host, answer: Answer) -> None:
+        """Tells of the first row that is withheld, and of the first whose tokens all went into reasoning; further
+        ones are counted at the end."""
+        spent = answer.finish_reason == "length" and not answer.text.strip()
+        line = "withheld" if answer.is_withheld else "truncated" if spent else ""
+        if not line or line in self._told:
+            return
+        self._told.add(line)
+        values = {"row": row, "url": host.url, "model": self._model.name, "sent": request.most_completion_tokens}
+        logger.warning("%s", tell(line, said=answer.said, **values))
+
     def _show_wait(self, host: Host, fault: Fault, wait: float) -> None:
         """Tells of a server that makes us wait, at most once in half a minute."""
         now = time.monotonic()
@@ -252,7 +269,7 @@ class Sender:
             return
         self._shown = now
         line = "waiting_rate" if fault.kind is Kind.THROTTLED else fault.line or "waiting_broken"
-        waited = self.pool.waited(now) if line == "waiting_loading" else wait
+        waited = self.pool.waited(now) if line in ("waiting_loading", "waiting_unready") else wait
         values = {"url": host.url, "model": self._model.name, "said": fault.reason}
         logger.warning("%s", tell(line, wait=describe_wait(waited), **values))
 

@@ -66,7 +66,16 @@ _MODEL = re.compile(
 )
 _NOT_LOADED = re.compile("no models? loaded", re.IGNORECASE)
 _NOT_CHAT = re.compile("does not support chat", re.IGNORECASE)
-_LOADING = re.compile(r"loading model|model is (?:currently )?loading|unhealthy|starting", re.IGNORECASE)
+_NOT_NOW = (
+    (
+        "waiting_loading",
+        re.compile(r"loading model|model is (?:currently )?loading|unhealthy|starting", re.IGNORECASE),
+    ),
+    (
+        "waiting_rate",
+        re.compile(r"server (?:is )?busy|queue is full|pending requests|too many requests", re.IGNORECASE),
+    ),
+)
 _KEPT_AS_CODE = {"code", "type", "status", "error_type", "error_code", "reason", "quotaId"}
 _KEPT_AS_WORDS = {"message", "msg", "detail", "error", "raw", "description"}
 
@@ -185,8 +194,9 @@ def judge_refusal(
     if status == 413 or (status < 500 and (said.codes & _CONTEXT_CODES or _CONTEXT.search(said.words))):
         return Fault(Kind.REFUSED, reason, own_fault=True, line="failed_context")
     if status == 503:
-        loading = bool(_LOADING.search(said.words)) or not said.words.strip()
-        return Fault(Kind.WAITING, reason, wait, line="waiting_loading" if loading else "waiting_broken")
+        line = "waiting_broken" if said.words.strip() else "waiting_unready"
+        line = next((told for told, words in _NOT_NOW if words.search(said.words)), line)
+        return Fault(Kind.WAITING, reason, wait, line=line)
     if status >= 500 or status in (408, 409, 424, 425):
         return Fault(Kind.BROKEN, reason, wait)
     if status in (403, 404) and not proven:

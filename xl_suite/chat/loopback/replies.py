@@ -21,7 +21,8 @@ class Reply:
 
     status other than 200 gives an error whose message is `text`. delay: further seconds before it.
     stall: never answers. cut: closes the connection; with `after` bytes of the response sent, if that is not 0.
-    raw: this body instead of an answer's JSON. logprobs: as the OpenAI API has them, see `token_logprobs`.
+    raw: this body instead of an answer's JSON. message: of the answer, instead of one with `text`. logprobs: as the
+    OpenAI API has them, see `token_logprobs`.
     """
 
     text: str = ""
@@ -33,6 +34,7 @@ class Reply:
     cut: bool = False
     after: int = 0
     raw: bytes | None = None
+    message: dict[str, Any] | None = None
     logprobs: list[dict[str, Any]] | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -223,7 +225,7 @@ def encode_answer(request: dict[str, Any], reply: Reply) -> bytes:
             "choices": [
                 {
                     "index": 0,
-                    "message": {"role": "assistant", "content": text},
+                    "message": reply.message or {"role": "assistant", "content": text},
                     "logprobs": None if logprobs is None else {"content": logprobs},
                     "finish_reason": reply.finish_reason,
                 }

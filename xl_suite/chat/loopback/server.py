@@ -1,6 +1,7 @@
 """A scripted server that speaks enough of OpenAI's chat protocol for tests, benchmarks and `xl-suite selftest`.
 
 `python -m xl_suite.chat.loopback --latency 0.05 --slots 64` prints its base URL and serves until it is stopped.
+`--like vllm` answers as that server does; with `--form refusals.context`, in that way of those in its table.
 In Python: `with serve_loopback(lambda request: "Guten Tag.") as server: ... server.url, server.stats()`.
 It is written on a bare asyncio protocol, so that it is faster than the clients that it measures.
 """
@@ -16,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from xl_suite.chat.loopback.likeness import list_paths, list_servers, play
 from xl_suite.chat.loopback.protocol import Connection, Loopback
 from xl_suite.chat.loopback.replies import (
     FaultRates,
@@ -27,6 +29,7 @@ from xl_suite.chat.loopback.replies import (
     token_logprobs,
 )
 from xl_suite.chat.settings import raise_file_limit
+from xl_suite.errors import BadInput
 
 __all__ = ["FaultRates", "Loopback", "Reply", "Script", "last_message", "serve_loopback", "token_logprobs"]
 
@@ -67,6 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--slots", type=int, default=0, metavar="N", help="answers at a time; 0: any number")
     parser.add_argument("--models", default="", metavar="NAMES", help="with commas between; default: every name")
     parser.add_argument("--rules", type=Path, metavar="FILE", help="a JSON array of rules: match, text, status, ...")
+    like = f"answers as a real server does: {', '.join(list_servers())}"
+    parser.add_argument("--like", default="", metavar="SERVER", help=like)
+    parser.add_argument(
+        "--form", default="", metavar="PART.NAME", help="of the server's table: refusals.context, ..."
+    )
+    parser.add_argument(
+        "--times", type=int, default=0, metavar="N", help="of the form, before plain answers; 0: always"
+    )
     parser.add_argument("--retry-after", default="1", metavar="SECONDS_OR_DATE", help="of the 429s")
     parser.add_argument("--stall-seconds", type=float, default=5.0, metavar="SECONDS", help="0: for ever")
     parser.add_argument("--seed", type=int, default=0, help="decides which requests get a fault")
@@ -84,8 +95,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args.seed,
     )
     script = read_rules(args.rules) if args.rules else echo_words
+    if args.form and not args.like:
+        parser.error("--form names a way in which the server of --like answers: give both.")
+    paths: dict[str, Any] = {}
+    if args.like:
+        try:
+            answer = script if args.rules else None
+            script, paths = play(args.like, args.form, times=args.times, answer=answer), list_paths(args.like)
+        except BadInput as error:
+            parser.error(str(error))
     models = tuple(name for name in args.models.split(",") if name)
-    server = Loopback(script, args.latency, args.slots, faults, models)
+    server = Loopback(script, args.latency, args.slots, faults, models, paths=paths)
 
     async def serve() -> None:
         listening = await start_loopback(server, args.port)
