@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
+from tests.hub_server import Repo, serve_hub
 from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.cli.main import main
 from xl_suite.dataset.card import read_metadata
 from xl_suite.dataset.folder import read_benchmark
 from xl_suite.dataset.prompts import build_prompts, derive_id
 from xl_suite.errors import BadInput
+from xl_suite.harness import load_documents
 from xl_suite.publishing.hub_files import HubFiles
 from xl_suite.records import Prompt as Record
 from xl_suite.records import write_json, write_jsonl, write_parquet
 
 TEXTS = ["Why is the sky blue?", "Write a haiku, with 'ü' in it.", "Translate into French: good day"]
+ANSWERS = {
+    "Why": "Der Himmel ist blau, weil die Luft das blaue Licht der Sonne stärker streut als das rote.",
+    "Write": "Über dem Fluss liegt früh am Morgen ein dünner Nebel, und kein Vogel hat bisher gesungen.",
+    "Translate": "Die Übersetzung lautet bonjour, und damit grüßt man sich in Frankreich bis zum Abend.",
+}
 ROWS = [{"prompt": text, "question_id": f"q-{place}", "cluster": "x"} for place, text in enumerate(TEXTS)]
 
 
@@ -129,6 +141,38 @@ def test_a_dataset_on_the_hub_names_its_files_and_keeps_its_licence(
     assert (built.license, built.revision, built.source) == ("apache-2.0", "c0ffee", "org/prompts")
 
 
+def test_the_columns_of_m_arenahard_on_a_hub(tmp_path: Path) -> None:
+    """As its card names them: Parquet by language, with question_id, category, cluster and prompt."""
+    rows = [{"question_id": f"{place:032x}", "prompt": text} for place, text in enumerate(TEXTS)]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "de.parquet")
+    data = (tmp_path / "de.parquet").read_bytes()
+    repo = Repo("dataset", "org/arena", private=False)
+    files = {f"{code}/test-00000-of-00001.parquet": data for code in ("de", "fr")}
+    commit = repo.add("main", "first", files | {"README.md": b"---\nlicense: apache-2.0\n---\n"})
+    build = [sys.executable, "-m", "xl_suite.cli.main", "build", "prompts", "--source", "org/arena", "--column"]
+    build += ["prompt", "--id-column", "question_id", "--languages", "deu", "--template", "none", "--name", "arena"]
+    build += ["--file", "de/test-00000-of-00001.parquet", "--out", str(tmp_path / "bench"), "--json"]
+    with serve_hub() as hub:
+        hub.repos["dataset", "org/arena"] = repo
+        environment = {key: value for key, value in os.environ.items() if key != "HF_HUB_OFFLINE"}
+        environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
+        done = subprocess.run(build, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    built = json.loads(done.stdout)
+    assert (built["license"], built["revision"], built["rows"]) == ("apache-2.0", commit.id, {"deu": 3})
+    assert [row.id for row in read_benchmark(tmp_path / "bench", ["deu"])] == [
+        derive_id(str(row["question_id"])) for row in rows
+    ]
+
+
+def test_the_columns_of_x_alpacaeval(tmp_path: Path) -> None:
+    """As its card names them: JSON by language, with id, dataset and instruction."""
+    write_json(tmp_path / "korean.json", [{"id": 7, "dataset": "koala", "instruction": "하늘은 왜 파란가요?"}])
+    source = str(tmp_path / "korean.json")
+    rows = build_prompts(source, "instruction", "x", ["kor"], id_column="id", template="none").rows
+    assert [(row.id, row.instruction) for row in rows["kor"]] == [(7, "하늘은 왜 파란가요?")]
+
+
 def test_the_other_verbs_take_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, bench = write_source(tmp_path / "s.jsonl"), tmp_path / "bench"
     build = ["build", "prompts", "--source", str(source), "--column", "prompt", "--languages", "deu"]
@@ -140,7 +184,8 @@ def test_the_other_verbs_take_the_folder(tmp_path: Path, capsys: pytest.CaptureF
     assert len(read_benchmark(bench, ["deu"])) == 3
 
     def answer(request: dict[str, Any]) -> str:
-        return "Das ist eine Antwort auf Deutsch, und sie ist lang genug, damit man ihre Sprache erkennt."
+        prompt = request["messages"][-1]["content"]
+        return next(text for start, text in ANSWERS.items() if prompt.startswith(start))
 
     with serve_loopback(answer) as server:
         for name in ("one", "two"):
@@ -157,3 +202,12 @@ def test_the_other_verbs_take_the_folder(tmp_path: Path, capsys: pytest.CaptureF
     assert main([*score, "--benchmark", str(bench), "--json"]) == 0
     scored = json.loads(capsys.readouterr().out)
     assert (scored["n_total"], scored["n_draws"], scored["win_rate"]) == (3, 3, 50)
+    judged = str(tmp_path / "judged/one/xl_local-j")
+    submit = ["submit", "--outputs", str(tmp_path / "out/one"), "--annotations", judged]
+    submit += ["--reference", str(tmp_path / "out/two"), "--benchmark", str(bench), "--languages", "deu"]
+    assert main([*submit, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accepted"]
+    site = ["leaderboard", str(tmp_path / "out"), str(tmp_path / "judged"), "--benchmark", str(bench), "--resamples"]
+    assert main([*site, "100", "--no-paper", "--out", str(tmp_path / "site")]) == 0
+    documents = load_documents("deu", "xl-suite/my-prompts", benchmark=str(bench))["test"]
+    assert [row["expected"] for row in documents] == ["target"] * 3
