@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -33,6 +34,8 @@ from xl_suite.surrogates import escape_surrogates
 
 # A group is written by one statement, which commits by itself: Python's lock is given up and taken back only once.
 LARGEST_GROUP = 512
+# Another process that makes a journal writes its log before the file itself. So many looks, at so many seconds.
+MAKER_LOOKS, LOOK_SECONDS = 100, 0.02
 
 
 class StoredAnswer(NamedTuple):
@@ -82,7 +85,7 @@ class Journal:
             check_journal(path)
         elif read_only:
             raise JournalError(f"{path}: there is no journal here. Name the file of a journal.")
-        elif log_of(path).exists() and log_of(path).stat().st_size > 0:
+        elif not _wait_for_maker(path):
             raise JournalError(f"{path}: the file is empty, but {log_of(path).name} holds its last writes. {WAY_OUT}")
         try:
             if read_only:
@@ -223,6 +226,23 @@ class Journal:
 
     def _explained(self) -> _Explained:
         return _Explained(self.path)
+
+
+def _wait_for_maker(path: Path) -> bool:
+    """Whether an empty file can be opened: it has no last writes in its log, or another process was making it."""
+    for _ in range(MAKER_LOOKS):
+        if not _size(log_of(path)) or _size(path):
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, 0 for none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 class _Explained:

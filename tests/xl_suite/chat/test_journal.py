@@ -299,9 +299,14 @@ def test_an_unsound_file_is_reported_and_left_alone(spoil: object, said: str, tm
     assert server.calls == 0
 
 
-def test_an_emptied_file_with_a_log_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("emptied", [True, False])
+def test_an_emptied_file_with_a_log_is_reported(
+    emptied: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "LOOK_SECONDS", 0.001)
     path = tmp_path / "j.sqlite"
-    path.touch()
+    if emptied:
+        path.touch()
     path.with_name("j.sqlite-wal").write_bytes(b"x" * 100)
     with pytest.raises(JournalError, match="holds its last writes"):
         Journal(path)
