@@ -22,7 +22,7 @@ FAILED = "failed.json"
 _HEADS = (1 << 14, 1 << 20, 1 << 24)
 _CODE = re.compile("[a-z]{3}")
 _DATA = re.compile(r"\.jsonl?(\.gz)?$")
-_KEPT_QUIET = re.compile(r"run\.json|README\.md|\.journal\.sqlite.*|\..*\.\d+-[0-9a-f]{8}(-old)?")
+_KEPT_QUIET = re.compile(r"run\.json|length_slope\.json|README\.md|\.journal\.sqlite.*|\..*\.\d+-[0-9a-f]{8}(-old)?")
 
 
 @dataclass(frozen=True, slots=True)

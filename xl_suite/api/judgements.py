@@ -68,6 +68,7 @@ def judge(
     from xl_suite.judging.lifetime import find_announced_end
     from xl_suite.judging.pairwise import pair_outputs
     from xl_suite.results import Annotations
+    from xl_suite.scoring.length_slope import SLOPE_FILE, find_slope, write_slope
 
     if Path(out).exists() and not Path(out).is_dir():
         raise BadInput(f"{out} is a file. Name a folder with --out.")
@@ -103,6 +104,8 @@ def judge(
             retry_unread=retry_unread,
         )
         folder = write_judgement(Path(out), judgement, earlier)
+        if slope := find_slope([find_folder(annotator)], name_annotator(read, parsed)):
+            write_slope(folder / SLOPE_FILE, slope)
         for note in judgement.noted:
             logger.info("note: %s", note)
         if any(earlier.values()):

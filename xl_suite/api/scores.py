@@ -25,6 +25,8 @@ def score(
     benchmark: Benchmark | Place | None = None,
     outputs: Outputs | Place | None = None,
     reference: Outputs | Place | None = None,
+    annotator: str = "",
+    assume_length_slope: str = "",
     gate: Gate = "both",
     languages: Languages = "all",
     resamples: int = 10_000,
@@ -34,15 +36,21 @@ def score(
 
     annotations: of one model; several are runs of it. outputs, reference: for the truncation rates. gate: whose
     answers must be in the language asked for, for the gated rate: `both`, `both-wrong-half`, `model` or `none`.
+    annotator: the judge's folder, for its `length_slope.json` (else beside the annotations, or in the annotators that
+    ship). assume_length_slope: `MEAN,SE` to take instead, marked as assumed.
     """
-    from xl_suite.scoring.folders import score_folders
+    from xl_suite.scoring.folders import Places, score_folders
 
     several = annotations if isinstance(annotations, (list, tuple)) else [annotations]
     return score_folders(
         [to_path(one) for one in several],
-        benchmark=None if benchmark is None else load_benchmark(benchmark).folder,
-        outputs=None if outputs is None else to_path(outputs),
-        reference=None if reference is None else to_path(reference),
+        Places(
+            benchmark=None if benchmark is None else load_benchmark(benchmark).folder,
+            outputs=None if outputs is None else to_path(outputs),
+            reference=None if reference is None else to_path(reference),
+            annotator=annotator,
+            assumed=assume_length_slope,
+        ),
         gate=gate,
         languages=join_languages(languages),
         resamples=resamples,

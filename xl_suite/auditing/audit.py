@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 
 import numpy as np
 
 from xl_suite.auditing.card import Behaviour, Card, Found
 from xl_suite.auditing.defects import DEFECTS
-from xl_suite.auditing.length_slope import LengthSlope, Probe, fit_slope
+from xl_suite.auditing.length_slope import Probe, fit_slope
 from xl_suite.auditing.marks import Places, Trial, mark_judge
 from xl_suite.auditing.probes import (
     ITSELF,
@@ -32,6 +32,7 @@ from xl_suite.judging.judge import judge_pairs, name_annotator
 from xl_suite.judging.judgement import Judgement
 from xl_suite.judging.pairwise import Pair
 from xl_suite.scoring.intervals import bound_means
+from xl_suite.scoring.length_slope import LengthSlope
 
 DEFECTS_PART, LENGTH_PART = PARTS = ("defects", "length")
 
@@ -117,8 +118,9 @@ def run_audit(
     found, behaviour = assess(by_probe, material, [one.annotations for one in judgements[1:]])
     slope, notes = _measure_slope(by_probe, plan, date)
     generator = next((row.generator for rows in material.answers.values() for row in rows), "")
+    name = name_annotator(annotator, model)
     return Card(
-        name_annotator(annotator, model),
+        name,
         model.name,
         judgement.method,
         generator,
@@ -126,7 +128,7 @@ def run_audit(
         seed,
         tuple(found),
         tuple(behaviour),
-        slope,
+        None if slope is None else replace(slope, annotator=name),
         (*judgement.noted, *notes),
     )
 

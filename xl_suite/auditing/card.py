@@ -10,12 +10,12 @@ from typing import Any
 
 from xl_suite import pages
 from xl_suite.auditing.defects import DEFECTS
-from xl_suite.auditing.length_slope import LengthSlope
 from xl_suite.auditing.marks import LEAST_FOUND, LEVEL, Mark
 from xl_suite.display import Shown
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
 from xl_suite.records import write_text
+from xl_suite.scoring.length_slope import SLOPE_FILE, LengthSlope, write_slope
 
 FORMAT = 1
 CARD = "card.json"
@@ -133,7 +133,7 @@ def write_card(out: Path, card: Card) -> Path:
     write_text(out / CARD, json.dumps(card.to_dict(), indent=2, ensure_ascii=False) + "\n")
     write_text(out / "index.html", render_card(card))
     if card.slope is not None:
-        write_text(out / "length_slope.json", json.dumps(card.slope.to_dict(), indent=2) + "\n")
+        write_slope(out / SLOPE_FILE, card.slope)
     return out
 
 

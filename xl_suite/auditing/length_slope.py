@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from xl_suite.scoring.length_control import fit_logistic, squash
+from xl_suite.scoring.length_slope import LengthSlope
+from xl_suite.scoring.logistic import fit_logistic, squash
 
 LEAST_PROMPTS, LEAST_RATIOS = 20, 3
 HOW = "xl-suite audit --only length: the same content at several lengths, in both orders, an offset for each rewriter"
@@ -30,29 +30,6 @@ class Probe:
     rewriter: str
     ratio: float
     share: float
-
-
-@dataclass(frozen=True, slots=True)
-class LengthSlope:
-    """slope, standard_error: logits for each unit of the natural logarithm of the ratio of lengths. n: prompts."""
-
-    slope: float
-    standard_error: float
-    n: int
-    languages: tuple[str, ...]
-    date: str
-    how: str = HOW
-
-    def to_dict(self) -> dict[str, Any]:
-        """What `length_slope.json` holds."""
-        return {
-            "slope": self.slope,
-            "standard_error": self.standard_error,
-            "n": self.n,
-            "languages": list(self.languages),
-            "date": self.date,
-            "how": self.how,
-        }
 
 
 def fit_slope(probes: Sequence[Probe], ratios: int, languages: Sequence[str], date: str) -> LengthSlope | None:
@@ -77,4 +54,4 @@ def fit_slope(probes: Sequence[Probe], ratios: int, languages: Sequence[str], da
     n = len(clusters)
     covariance = inverse @ (sums.T @ sums) @ inverse * n / (n - 1)
     error = float(np.sqrt(covariance[-1, -1]))
-    return LengthSlope(float(weights[-1]), error, n, tuple(sorted(languages)), date)
+    return LengthSlope(float(weights[-1]), error, n, tuple(sorted(languages)), date, HOW)

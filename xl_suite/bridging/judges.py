@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from xl_suite.scoring.agreement import to_outcomes
 from xl_suite.scoring.intervals import draw_weights
-from xl_suite.scoring.length_control import QUALITY_PENALTY, fit_logistic, squash
+from xl_suite.scoring.logistic import fit_logistic, squash
 from xl_suite.scoring.preferences import Array
 
 RESAMPLES = 2000
 OUTCOMES = 3  # the reference wins, a draw, the model wins
+
+PENALTY = 1e-3  # keeps the fit finite when one side wins every time
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def measure_length_bias(
     if float(np.abs(x - levels @ (levels.T @ x / levels.sum(axis=0))).max()) < 1e-9:
         return None
     features = np.column_stack([levels, x])
-    penalty = np.full(features.shape[1], QUALITY_PENALTY)
+    penalty = np.full(features.shape[1], PENALTY)
     fitted = fit_logistic(y, features, np.zeros(features.shape[1]), penalty)
     predicted = squash(features @ fitted)
     hessian = features.T @ (features * (predicted * (1 - predicted))[:, None]) + np.diag(penalty)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xl_suite.cli.options import (
     Outcome,
+    add_annotator,
     add_benchmark,
     add_format,
     add_gate,
@@ -44,6 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "it says which prompts expect the target language (default for XL-AlpacaEval and m-AlpacaEval: the packaged "
         "list)",
     )
+    add_annotator(
+        parser, "the judge's folder, for its length_slope.json (default: beside ANNOTATIONS, or as shipped)"
+    )
+    parser.add_argument(
+        "--assume-length-slope",
+        default="",
+        metavar="MEAN,SE",
+        help="take this length slope of the judge, in logits; the rate at equal lengths is marked as assumed",
+    )
     add_gate(parser, "both")
     add_resampling(parser)
     add_languages(parser)
@@ -59,6 +69,8 @@ def run(args: argparse.Namespace) -> Outcome:
         benchmark=args.benchmark,
         outputs=args.outputs,
         reference=args.reference,
+        annotator=args.annotator,
+        assume_length_slope=args.assume_length_slope,
         gate=args.gate,
         languages=args.languages,
         resamples=args.resamples,

@@ -30,6 +30,7 @@ from xl_suite.leaderboard.site import check_out
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records
 from xl_suite.responding.plan import plan_responses
 from xl_suite.responding.respond import respond
+from xl_suite.scoring.context import Context
 from xl_suite.scoring.denominators import list_prompts
 from xl_suite.scoring.score import Score
 from xl_suite.scoring.scores import score_annotations
@@ -165,7 +166,7 @@ def judge(demo: Demo) -> Demo:
     )
     folder = write_judgement(demo.annotation_folder, judgement)
     expected = {code: list_marks(rows) for code, rows in demo.rows.items()}
-    scores = score_annotations(read_annotations(folder), expected=expected, prompts=list_prompts(demo.rows))
+    scores = score_annotations(read_annotations(folder), Context(expected=expected, prompts=list_prompts(demo.rows)))
     return replace(demo, scores=scores)
 
 

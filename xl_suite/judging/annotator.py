@@ -113,6 +113,12 @@ def list_annotators() -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if entry.joinpath("configs.yaml").is_file())
 
 
+def find_shipped(name: str) -> str | None:
+    """The annotator that ships of a name in annotations, which may end with a judge's; None where there is none."""
+    fitting = [known for known in list_annotators() if name == known or name.startswith(f"{known}-")]
+    return max(fitting, key=len, default=None)
+
+
 def read_annotator(name_or_folder: str) -> Annotator:
     """The annotator of a name that ships or of a folder. Raises BadInput, naming key and value, where it is wrong."""
     folder = find_folder(name_or_folder)

@@ -18,6 +18,7 @@ from xl_suite.errors import BadRecord
 from xl_suite.judging.annotations import Annotation, read_file
 from xl_suite.leaderboard.answer_files import PROMPTS, Judged, dump, write_answers
 from xl_suite.records import atomic_folder
+from xl_suite.scoring.length_slope import LengthSlope, find_slope, list_places
 
 if TYPE_CHECKING:
     from xl_suite.scoring.answers import FidelityKey
@@ -55,10 +56,16 @@ def hash_job(job: Job, resamples: int) -> str:
     for path in (*job.files, *job.outputs, *job.reference_outputs):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
+    digest.update(repr(find_job_slope(job)).encode())
     for marks in (job.expected, job.prompts):
         for language, prompts in sorted(marks.items()):
             digest.update(repr((language, sorted(prompts.items()))).encode())
     return digest.hexdigest()[:32]
+
+
+def find_job_slope(job: Job) -> LengthSlope | None:
+    """The judge's length slope, beside the annotations or in the annotator that ships."""
+    return find_slope(list_places(job.files, job.annotator), job.annotator)
 
 
 @cache
@@ -80,37 +87,35 @@ def score_job(job: Job, folder: Path, resamples: int, known: dict[FidelityKey, A
     known: what was found of references before; this job's is added. Raises BadRecord where a prompt is judged in
     two of the files.
     """
-    from xl_suite.scoring.answers import collect_answers, gate_language, look_at_languages, read_reasons
+    from xl_suite.scoring.answers import (
+        FidelityCache,
+        collect_answers,
+        gate_language,
+        look_at_languages,
+        read_reasons,
+    )
+    from xl_suite.scoring.context import Context
     from xl_suite.scoring.preferences import tabulate_preferences
     from xl_suite.scoring.scores import score_annotations
 
     rows = [row for path in job.files for row in read_file(path)]
     _refuse_doubled(rows, job)
-    reasons, reference_reasons = read_reasons(job.outputs), read_reasons(job.reference_outputs)
-    table = tabulate_preferences(rows)
-    shared = {} if known is None else known
-    looks = dict(shared)
-    answers = look_at_languages(
-        {
-            language: collect_answers(
-                table, language, expected=job.expected, reasons=reasons, reference_reasons=reference_reasons
-            )
-            for language in table.languages
-        },
-        job.expected,
-        known=looks,
-    )
-    score = score_annotations(
-        rows,
+    context = Context(
         expected=job.expected,
         prompts=job.prompts,
-        reasons=reasons,
-        reference_reasons=reference_reasons,
-        resamples=resamples,
-        known=looks,
+        reasons=read_reasons(job.outputs),
+        reference_reasons=read_reasons(job.reference_outputs),
+        slope=find_job_slope(job),
     )
+    table = tabulate_preferences(rows)
+    shared = {} if known is None else known
+    cache = FidelityCache(dict(shared))
+    answers = look_at_languages(
+        {language: collect_answers(table, language, context) for language in table.languages}, job.expected, cache
+    )
+    score = score_annotations(rows, context, resamples=resamples, cache=cache)
     own = {id(one.fidelity) for one in answers.values()}
-    shared.update({look: found for look, found in looks.items() if id(found) not in own})
+    shared.update({look: found for look, found in cache.found.items() if id(found) not in own})
     costs = _sum_costs(rows)
     summary = {
         "provenance": asdict(score.provenance),

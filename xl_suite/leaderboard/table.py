@@ -16,7 +16,6 @@ from xl_suite.leaderboard.paper import JUDGE, REFERENCE, list_paper_lines
 from xl_suite.leaderboard.rated import Rated
 from xl_suite.leaderboard.scored import Job
 
-Z = 1.96
 LEAST_SHARE = 0.9  # of a language's prompts must be judged for a model to be ranked; some verdicts are never read
 
 
@@ -204,17 +203,11 @@ def _make_row(
 
 def _add_cells(cells: dict[str, Cells], language: str, keys: Mapping[str, Any]) -> None:
     fidelity = (keys.get("fidelity") or {}).get("pass_rate")
-    controlled, error = keys.get("length_controlled_winrate"), keys.get("lc_standard_error")
-    spread = None if controlled is None or error is None else Z * error
     found: dict[str, Cell] = {
         "win_rate": (keys.get("win_rate"), keys.get("ci_low"), keys.get("ci_high")),
         "gated": (keys.get("gated_win_rate"), keys.get("gated_ci_low"), keys.get("gated_ci_high")),
         "fidelity": (None if fidelity is None else fidelity * 100, None, None),
-        "lc": (
-            controlled,
-            None if spread is None else max(0.0, controlled - spread),
-            None if spread is None else min(100.0, controlled + spread),
-        ),
+        "lc": (keys.get("length_controlled_winrate"), keys.get("lc_ci_low"), keys.get("lc_ci_high")),
         "n": (keys.get("n_total"), None, None),
         "length": (keys.get("avg_length"), None, None),
         "truncated": (keys.get("truncation_rate"), None, None),

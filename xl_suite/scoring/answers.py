@@ -6,7 +6,7 @@ import multiprocessing
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,13 @@ import numpy as np
 from xl_suite.dataset.expected import Expected
 from xl_suite.records import ModelOutput
 from xl_suite.responding.outputs import read_output_file
+from xl_suite.scoring.context import Context, Reasons
 from xl_suite.scoring.gating import Gate, Gated, gate_preferences
-from xl_suite.scoring.length_control import LengthControl, control_length
 from xl_suite.scoring.preferences import Array, Preferences
 
 if TYPE_CHECKING:
     from xl_suite.fidelity import Fidelity
 
-Reasons = Mapping[tuple[str, int | str], str]  # (language, ID or instruction) -> finish_reason
 FidelityKey = tuple[
     tuple[ModelOutput, ...], str, tuple[tuple[int, str], ...]
 ]  # outputs, language, what prompts expect
@@ -44,16 +43,20 @@ class Answers:
     reference_fidelity: Fidelity | None
 
 
-def collect_answers(
-    table: Preferences,
-    language: str,
-    *,
-    expected: Expected | None = None,
-    reasons: Reasons | None = None,
-    reference_reasons: Reasons | None = None,
-) -> Answers:
+@dataclass(slots=True)
+class FidelityCache:
+    """What was found of answers' languages before, since several judges see the same answers.
+
+    workers: processes that look, each at a language of one side at a time (about 1 MB of text per second).
+    """
+
+    found: dict[FidelityKey, Fidelity] = field(default_factory=dict)
+    workers: int = 1
+
+
+def collect_answers(table: Preferences, language: str, context: Context) -> Answers:
     """The answers of a language; `look_at_languages` adds the languages that they are in."""
-    own = (expected or {}).get(language, {})
+    own = context.expected.get(language, {})
     cells, model, reference = [], [], []
     for run in range(len(table.values)):
         for place, prompt in enumerate(table.prompts):
@@ -62,7 +65,7 @@ def collect_answers(
                 continue
             cells.append((run, place))
             key = (language, row.prompt)
-            reason, reference_reason = (reasons or {}).get(key, ""), (reference_reasons or {}).get(key, "")
+            reason, reference_reason = context.reasons.get(key, ""), context.reference_reasons.get(key, "")
             model.append(ModelOutput(row.instruction, row.output_2, row.generator_2, row.id, finish_reason=reason))
             reference.append(
                 ModelOutput(row.instruction, row.output_1, row.generator_1, row.id, finish_reason=reference_reason)
@@ -78,29 +81,24 @@ def collect_answers(
 
 
 def look_at_languages(
-    answers: Mapping[str, Answers],
-    expected: Expected | None = None,
-    *,
-    workers: int = 1,
-    known: dict[FidelityKey, Fidelity] | None = None,
+    answers: Mapping[str, Answers], expected: Expected, cache: FidelityCache | None = None
 ) -> dict[str, Answers]:
     """The answers with their fidelity, by language; those whose language is not named stay as they are.
 
-    workers: processes, each with a language of one side at a time (about 1 MB of text per second). known: what was
-    looked at before is taken from here and the rest added, since several judges see the same answers.
-    Raises UnknownLanguage.
+    cache: what it has is taken from it, and the rest is added. Raises UnknownLanguage.
     """
-    known = {} if known is None else known
+    cache = FidelityCache() if cache is None else cache
+    known = cache.found
     looks: dict[tuple[str, str], FidelityKey] = {}
     for language, one in answers.items():
         if language:
-            own = tuple(sorted((expected or {}).get(language, {}).items()))
+            own = tuple(sorted(expected.get(language, {}).items()))
             looks[language, "model"] = (one.model, language, own)
             looks[language, "reference"] = (one.reference, language, own)
     new = [look for look in dict.fromkeys(looks.values()) if look not in known]
-    if workers > 1 and len(new) > 1:
+    if cache.workers > 1 and len(new) > 1:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(new)), mp_context=context) as pool:
+        with ProcessPoolExecutor(min(cache.workers, len(new)), mp_context=context) as pool:
             known.update(zip(new, pool.map(_look, new), strict=True))
     else:
         known.update((look, _look(look)) for look in new)
@@ -146,31 +144,6 @@ def gate_language(table: Preferences, column: int, answers: Answers, gate: Gate)
         undetermined_lost=spread(gated.undetermined_lost),
         mixed_judged=spread(gated.mixed_judged),
     )
-
-
-def control_language(table: Preferences, column: int, answers: Answers) -> tuple[LengthControl, Array] | None:
-    """The length-controlled win rate of a language and each prompt's influence on it, summed over runs.
-
-    Where languages were looked at, only rows in which both answers are right count.
-    """
-    usable = [True] * len(answers.cells)
-    if answers.fidelity is not None and answers.reference_fidelity is not None:
-        usable = [
-            one.verdict == other.verdict == "right"
-            for one, other in zip(answers.fidelity.verdicts, answers.reference_fidelity.verdicts, strict=True)
-        ]
-    at = tuple(np.array(answers.cells).T)
-    control = control_length(
-        table.values[:, :, column][at],
-        [len(row.output) for row in answers.model],
-        [len(row.output) for row in answers.reference],
-        usable,
-    )
-    if control is None:
-        return None
-    influence = np.zeros(len(table.prompts))
-    np.add.at(influence, at[1], control.influence)
-    return control, influence
 
 
 def measure_lengths(outputs: tuple[ModelOutput, ...]) -> int:

@@ -13,6 +13,7 @@ from xl_suite.dataset.expected import Expected
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
 from xl_suite.scoring.answers import collect_answers, gate_language, look_at_languages
+from xl_suite.scoring.context import Context
 from xl_suite.scoring.gating import Gate
 from xl_suite.scoring.intervals import standard_error_of_macro
 from xl_suite.scoring.preferences import Array, Preferences, average, macro_average, tabulate_preferences
@@ -193,8 +194,9 @@ def correct_holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 def _gate(table: Preferences, gate: Gate, expected: Expected | None) -> Preferences:
     """The table with gated preferences; a language that is not named keeps its raw ones."""
-    answers = {language: collect_answers(table, language, expected=expected) for language in table.languages}
-    answers = look_at_languages(answers, expected)
+    context = Context(expected=expected or {})
+    answers = {language: collect_answers(table, language, context) for language in table.languages}
+    answers = look_at_languages(answers, context.expected)
     gated = {
         language: gate_language(table, column, answers[language], gate)
         for column, language in enumerate(table.languages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from xl_suite.languages import parse_languages
 from xl_suite.rating.ratings import list_ratings, read_ratings
 from xl_suite.rating.scores import score_ratings, show_ratings
 from xl_suite.responding.outputs import list_outputs
-from xl_suite.scoring.answers import read_reasons
+from xl_suite.scoring.answers import FidelityCache, read_reasons
+from xl_suite.scoring.context import Context
 from xl_suite.scoring.denominators import read_prompts
 from xl_suite.scoring.gating import Gate
 from xl_suite.scoring.judges import describe_judges, group_by_judge
+from xl_suite.scoring.length_slope import find_slope, list_places, parse_assumed
 from xl_suite.scoring.runs import read_runs
 from xl_suite.scoring.score import Score
 from xl_suite.scoring.scores import score_annotations
@@ -104,24 +106,38 @@ def _warn_of_languages(languages: Sequence[str]) -> None:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What is known of the annotations in other folders: the benchmark, the outputs of both sides, the annotator.
+
+    annotator: a name that ships or a folder, for the judge's length slope; empty looks beside the annotations and in
+    the annotators that ship. assumed: a length slope to take instead, `MEAN,SE`.
+    """
+
+    benchmark: Path | None = None
+    outputs: Path | None = None
+    reference: Path | None = None
+    annotator: str = ""
+    assumed: str = ""
+
+
 def score_folders(
     paths: Sequence[Path],
+    places: Places | None = None,
     *,
-    benchmark: Path | None = None,
-    outputs: Path | None = None,
-    reference: Path | None = None,
     gate: Gate = "both",
     languages: str = "all",
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Scores:
     """The scores of one model. paths: annotations or ratings; several are runs. Otherwise as `score_annotations`."""
+    places = places or Places()
+    assumed = parse_assumed(places.assumed) if places.assumed else None
     if any(list_ratings(path).files for path in paths):
         return _score_ratings(paths, languages, resamples, seed)
     annotations = choose_languages(read_runs(paths), languages)
     benchmarks = list_benchmarks(annotations)
-    expected = find_expected(benchmark, benchmarks)
-    prompts = read_prompts(benchmark, benchmarks) if benchmark else None
+    expected = find_expected(places.benchmark, benchmarks)
     unmarked = sorted(set(benchmarks) - set(expected))
     if unmarked and gate != "none":
         logger.warning(
@@ -130,25 +146,25 @@ def score_folders(
         )
     if gate != "none":
         _warn_of_languages(sorted(benchmarks))
-    reasons = read_reasons(list_outputs(outputs).files) if outputs else None
-    reference_reasons = read_reasons(list_outputs(reference).files) if reference else None
     size = sum(len(row.output_1) + len(row.output_2) for row in annotations)
     many = size > MANY_CHARACTERS and gate != "none" and bool(benchmarks)
     if many:
         logger.info("Looking at the languages of %d answers ...", 2 * len(annotations))
-    known: dict[Any, Any] = {}
+    context = Context(
+        expected=expected,
+        prompts=read_prompts(places.benchmark, benchmarks) if places.benchmark else {},
+        reasons=read_reasons(list_outputs(places.outputs).files) if places.outputs else {},
+        reference_reasons=read_reasons(list_outputs(places.reference).files) if places.reference else {},
+    )
+    cache = FidelityCache(workers=(os.cpu_count() or 1) if many else 1)
     scores = {
         name: score_annotations(
             rows,
-            expected=expected,
-            prompts=prompts,
-            reasons=reasons,
-            reference_reasons=reference_reasons,
+            replace(context, slope=assumed or find_slope(list_places(paths, name, places.annotator), name)),
             gate=gate,
             resamples=resamples,
             seed=seed,
-            workers=(os.cpu_count() or 1) if many else 1,
-            known=known,
+            cache=cache,
         )
         for name, rows in group_by_judge(annotations).items()
     }

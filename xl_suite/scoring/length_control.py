@@ -1,100 +1,128 @@
-"""The length-controlled win rate, for any set of prompts: what the win rate would be at equal lengths.
+"""The win rate at equal lengths, by a judge whose length slope is known.
 
-AlpacaEval's model (Dubois et al. 2024, arXiv 2404.04475) explains a preference by the model's quality, the
-difference in length and the prompt's difficulty. It looks the difficulty up by row number, which is meaningless on
-any other set of prompts, and measures lengths in the model's own standard deviations. Here a preference is
+A judge's slope cannot be estimated from the judgements that are to be controlled: longer answers of better models win
+for being better. So it is measured apart (`auditing.length_slope`), and here it is only subtracted. What judgements
+say of length, quality included, is a regression of the preference on x, the logarithm of the ratio of lengths:
 
-    logistic(quality + slope x tanh(difference)),   difference = (model - reference) / (mean length of the two)
+    logistic(a + b x),        and at equal lengths        logistic(a + (b - slope) x),
 
-with lengths in characters and the mean over both sides and all rows, so that the sides can change places. The
-length-controlled win rate is logistic(quality), what the model predicts at equal lengths. The slope is held near
-`SLOPE` by a ridge penalty: a model whose answers are all about as long as the reference's, or nearly all worse,
-cannot show what length buys. The preferences may lie between 0 and 1, the errors are those of a sandwich
-estimate, clustered on prompts. scripts/benchmarks/length_control.py compares it with AlpacaEval's published
-values: over 56 published models the slope and penalty below came closest (mean error 0.7 points, rank correlation
-0.99; other penalties and measures of length, such as the logarithm of the ratio, came less close).
+averaged over the rows, so that what quality has to do with length stays in. b takes no part in what the slope is. The
+errors are those of a sandwich estimate, and the slope's own error is added by its derivative.
+
+The slope was measured on pairs of equal content. Where pairs differ in quality, mean preferences move less with
+length than that, because many are decided by quality. What prompts have in common in several languages shows how much
+less (`find_weakening`); differences that languages do not share cannot be told from the judge's chance, and are not
+in it. scripts/benchmarks/length_control.py measures coverage and width, this case included.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from xl_suite.scoring.logistic import fit_logistic, squash
 from xl_suite.scoring.preferences import Array
 
-SLOPE = 1.0
-PENALTY = 30.0
-QUALITY_PENALTY = 1e-3  # keeps the fit finite when one side wins every time
 LEAST_ROWS = 20
+LEAST_OUTCOMES = 10.0  # wins, and losses: fewer determine no regression on lengths
+COMPARABLE = 2.0  # times the length, up to which two answers count as of comparable length
+PENALTY = 1e-6  # keeps the fit finite
+
+
+# The variance of the normal variable, in units of a logit, by which a logistic function of a normal mean flattens:
+# E[logistic(m + s z)] is about logistic(m / sqrt(1 + FLATTENING s^2)) (Zeger, Liang and Albert 1988).
+FLATTENING = (16 * math.sqrt(3) / (15 * math.pi)) ** 2
+
+
+@dataclass(frozen=True, slots=True)
+class LengthFit:
+    """The regression of preferences on lengths in one language.
+
+    rows: which of the rows given are in it. ratios: logarithms of the ratios of lengths, model to reference. margins:
+    a + b x. influence: what each row adds to (a, b), n x 2. residuals: preferences less what is predicted.
+    """
+
+    rows: NDArray[np.bool_]
+    ratios: Array
+    margins: Array
+    influence: Array
+    residuals: Array
+
+    @property
+    def steepness(self) -> Array:
+        """How much each predicted preference moves for a logit."""
+        predicted = squash(self.margins)
+        result: Array = predicted * (1 - predicted)
+        return result
 
 
 @dataclass(frozen=True, slots=True)
 class LengthControl:
-    """length_controlled_winrate and lc_standard_error in percent; n_rows: the rows of the fit.
+    """The win rate at equal lengths in percent. n_rows: of the fit.
 
-    influence: what each of the rows given adds to the estimate's error, in percent points, 0 for rows left out;
-    summed over languages by prompt, it gives the error of a macro average.
+    influence: what each of the rows given adds to the estimate's error, in percent points, 0 for rows left out.
+    slope_effect: percent points by which the rate changes for each unit of the judge's slope.
     """
 
-    length_controlled_winrate: float
-    lc_standard_error: float
-    slope: float
+    win_rate: float
     n_rows: int
     influence: Array
+    slope_effect: float
 
 
-def control_length(
+def fit_lengths(
     preferences: Array, model_lengths: Sequence[int], reference_lengths: Sequence[int], usable: Sequence[bool]
-) -> LengthControl | None:
-    """The length-controlled win rate of one language; None with fewer than twenty usable rows.
+) -> LengthFit | str:
+    """The regression of one language, or why a rate at equal lengths is not identified.
 
-    preferences: 0 to 1, NaN where the judgement failed. usable: rows where both answers are in the target language;
-    the length of an answer in another language says nothing about verbosity.
+    preferences: 0 to 1, NaN where the judgement failed. lengths: characters. usable: rows where both answers are in
+    the target language; the length of an answer in another language says nothing about verbosity.
     """
-    rows = np.array(usable, dtype=bool) & ~np.isnan(preferences)
+    model, reference = np.array(model_lengths, float), np.array(reference_lengths, float)
+    rows = np.array(usable, dtype=bool) & ~np.isnan(preferences) & (model > 0) & (reference > 0)
     n = int(rows.sum())
     if n < LEAST_ROWS:
-        return None
+        return f"{n} rows with both answers in the language, of {LEAST_ROWS} that are needed"
     y = preferences[rows]
-    model, reference = np.array(model_lengths, float)[rows], np.array(reference_lengths, float)[rows]
-    mean = max(1.0, float(model.mean() + reference.mean()) / 2)
-    features = np.column_stack([np.ones(n), np.tanh((model - reference) / mean)])
-    prior, penalty = np.array([0.0, SLOPE]), np.array([QUALITY_PENALTY, PENALTY])
-    weights = fit_logistic(y, features, prior, penalty)
+    if min(float(y.sum()), n - float(y.sum())) < LEAST_OUTCOMES:
+        return f"fewer than {LEAST_OUTCOMES:g} wins or losses"
+    x = np.log(model[rows] / reference[rows])
+    if int((np.abs(x) <= math.log(COMPARABLE)).sum()) < LEAST_ROWS:
+        return f"fewer than {LEAST_ROWS} pairs of comparable length (up to {COMPARABLE:g} times)"
+    features = np.column_stack([np.ones(n), x])
+    penalty = np.full(2, PENALTY)
+    weights = fit_logistic(y, features, np.zeros(2), penalty)
     predicted = squash(features @ weights)
     hessian = features.T @ (features * (predicted * (1 - predicted))[:, None]) + np.diag(penalty)
-    at_equal = float(squash(weights[:1])[0])
-    scores = features * (y - predicted)[:, None]
-    influence = np.zeros(len(preferences))
-    influence[rows] = 100 * at_equal * (1 - at_equal) * (scores @ np.linalg.inv(hessian)[:, 0])
-    return LengthControl(
-        length_controlled_winrate=at_equal * 100,
-        lc_standard_error=float(np.sqrt(n / (n - 1) * np.sum(influence**2))),
-        slope=float(weights[1]),
-        n_rows=n,
-        influence=influence,
-    )
+    residuals: Array = y - predicted
+    influence: Array = (features * residuals[:, None]) @ np.linalg.inv(hessian)
+    return LengthFit(rows, x, features @ weights, influence, residuals)
 
 
-def fit_logistic(y: Array, features: Array, prior: Array, penalty: Array) -> Array:
-    """Newton's method for a logistic model of y in [0, 1], with each weight drawn to its prior by its penalty."""
-    weights = prior.copy()
-    for _ in range(200):
-        predicted = squash(features @ weights)
-        gradient = features.T @ (y - predicted) - penalty * (weights - prior)
-        hessian = features.T @ (features * (predicted * (1 - predicted))[:, None]) + np.diag(penalty)
-        step = np.linalg.solve(hessian, gradient)
-        size = float(np.abs(step).max())
-        # A long step from where the curve is flat would overshoot; the function is concave, so short ones get there.
-        weights = weights + step * min(1.0, 1 / size if size > 0 else 1.0)
-        if size < 1e-10:
-            break
-    return weights
+def control_length(fit: LengthFit, slope: float, weakening: float = 1.0) -> LengthControl:
+    """The win rate of one language at equal lengths. slope: of the judge; weakening: see `find_weakening`."""
+    at_equal = squash(fit.margins - weakening * slope * fit.ratios)
+    steepness = at_equal * (1 - at_equal)
+    n = len(at_equal)
+    gradient = np.array([steepness.mean(), np.mean(steepness * fit.ratios)])
+    influence = np.zeros(len(fit.rows))
+    influence[fit.rows] = 100 * (fit.influence @ gradient + (at_equal - at_equal.mean()) / n)
+    return LengthControl(float(at_equal.mean() * 100), n, influence, float(-100 * weakening * gradient[1]))
 
 
-def squash(x: Array) -> Array:
-    """The logistic function, without overflow."""
-    result: Array = 0.5 * (1 + np.tanh(x / 2))
-    return result
+def find_weakening(residuals: Array, steepness: Array) -> float:
+    """The part of the judge's slope that mean preferences show, from 0 to 1: 1 where languages share no prompts.
+
+    residuals, steepness: prompts x languages, NaN for what is missing. The covariance of a prompt's residuals in two
+    languages is the variance of what it has in common there, on the scale of preferences.
+    """
+    present = ~np.isnan(residuals)
+    r, w = np.where(present, residuals, 0), np.where(present, steepness, 0)
+    products = float(np.sum(r.sum(axis=1) ** 2 - np.sum(r**2, axis=1)))
+    scale = float(np.sum(w.sum(axis=1) ** 2 - np.sum(w**2, axis=1)))
+    share = products / scale if scale > 0 else 0.0
+    return math.sqrt(min(1.0, max(0.0, 1 - FLATTENING * share)))

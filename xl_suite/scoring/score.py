@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from xl_suite.scoring.length_slope import LengthSlope
 from xl_suite.scoring.variance import RunSpread
 
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
 
 INTERVAL = "95 %, over prompts only: not over the model's randomness, the judge's mistakes or other kinds of prompts"
 OVERALL = "overall"
-# The slope of `length_control` is this judge's. What another judge gives for length is not known, and cannot be seen
-# in the scores: better models also answer at greater length.
-SLOPE_OF = ("weighted_alpaca_eval_gpt4_turbo",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +97,26 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Controlled:
-    """The win rate at equal lengths, in percent, with its standard error; n_rows: the rows of the fit."""
+    """The win rate at equal lengths, in percent, with its standard error and 95 % interval; n_rows: of the fit.
+
+    basis: the length slope that was used, or why the rate is not identified.
+    """
 
     win_rate: float | None = None
     standard_error: float | None = None
     n_rows: int = 0
+    ci_low: float | None = None
+    ci_high: float | None = None
+    basis: str = ""
 
-    def to_json(self) -> dict[str, float | None]:
-        return {"length_controlled_winrate": self.win_rate, "lc_standard_error": self.standard_error}
+    def to_json(self) -> dict[str, float | str | None]:
+        return {
+            "length_controlled_winrate": self.win_rate,
+            "lc_standard_error": self.standard_error,
+            "lc_ci_low": self.ci_low,
+            "lc_ci_high": self.ci_high,
+            "lc_basis": self.basis,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +125,7 @@ class LanguageScore:
 
     raw, gated: win rates as judged, and after the gate. gate: what the gate did, counts by name; None: no gate.
     constant: how many outputs repeat one text; is_constant: whether too many do. runs: None for a single run.
+    alpaca_eval: the rate at equal lengths by AlpacaEval's own formula; None but for its judge and its 805 prompts.
     """
 
     raw: Rate
@@ -129,6 +140,7 @@ class LanguageScore:
     constant: int
     is_constant: bool
     runs: RunSpread | None
+    alpaca_eval: Controlled | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `score --json` for a language."""
@@ -156,6 +168,7 @@ class LanguageScore:
             **({} if self.gate is None else {"gate": dict(self.gate)}),
             **self.controlled.to_json(),
             "lc_n_rows": self.controlled.n_rows,
+            **_describe_alpaca_eval(self.alpaca_eval),
         }
 
 
@@ -204,13 +217,17 @@ class OverallScore:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The score of `model` in each language (an empty code where none is named); overall: None for one language."""
+    """The score of `model` in each language (an empty code where none is named); overall: None for one language.
+
+    slope: the judge's length slope, None where it has none.
+    """
 
     model: str
     provenance: Provenance
     n_runs: int
     languages: Mapping[str, LanguageScore]
     overall: OverallScore | None
+    slope: LengthSlope | None = None
 
     @property
     def whole(self) -> LanguageScore | OverallScore:
@@ -226,8 +243,16 @@ class Score:
     def to_json(self) -> dict[str, Any]:
         """The object of `score --json`: a single language's keys are at the top level."""
         head = {"model": self.model, **asdict(self.provenance), "n_runs": self.n_runs, "interval": INTERVAL}
+        head["length_slope"] = self.slope and {**self.slope.to_dict(), "assumed": self.slope.assumed}
         if self.overall is None:
             ((language, score),) = self.languages.items()
             return head | {"language": language or None} | score.to_json()
         languages = {language: score.to_json() for language, score in self.languages.items()}
         return head | {"languages": languages, "overall": self.overall.to_json()}
+
+
+def _describe_alpaca_eval(found: Controlled | None) -> dict[str, float | None]:
+    if found is None:
+        return {}
+    names = {"win_rate": found.win_rate, "standard_error": found.standard_error}
+    return {f"alpaca_eval_length_controlled_{name}": value for name, value in names.items()}

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xl_suite.dataset.expected import Expected
 from xl_suite.fidelity.repeats import count_repeats, is_constant
 from xl_suite.judging.annotations import Annotation
 from xl_suite.scoring.answers import (
     Answers,
-    FidelityKey,
-    Reasons,
+    FidelityCache,
     collect_answers,
-    control_language,
     gate_language,
     look_at_languages,
     measure_lengths,
     measure_truncation,
 )
-from xl_suite.scoring.denominators import Prompts, bound_missing, require_prompts
+from xl_suite.scoring.context import Context
+from xl_suite.scoring.controlled import (
+    Control,
+    average_controls,
+    control_by_alpaca_eval,
+    control_languages,
+    describe_control,
+)
+from xl_suite.scoring.denominators import bound_missing, require_prompts
 from xl_suite.scoring.gating import Gate, Gated
-from xl_suite.scoring.intervals import Intervals, bound_means, standard_error_of_macro
-from xl_suite.scoring.length_control import LengthControl
-from xl_suite.scoring.preferences import Array, Preferences, average, macro_average, tabulate_preferences
+from xl_suite.scoring.intervals import Intervals, bound_means
+from xl_suite.scoring.overall import score_overall
+from xl_suite.scoring.preferences import Array, Preferences, average, tabulate_preferences
 from xl_suite.scoring.score import (
-    SLOPE_OF,
-    Controlled,
     Counts,
     GateBounds,
     LanguageScore,
@@ -48,77 +51,88 @@ if TYPE_CHECKING:
     from xl_suite.records import ModelOutput
 
 NOT_AVERAGED = "eng"
-Control = tuple[LengthControl, Array]  # with each prompt's influence
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the score of each language is made of. gated, gated_bounds: None without a gate."""
+
+    table: Preferences
+    answers: Mapping[str, Answers]
+    bounds: Intervals
+    gated: Mapping[str, Gated | None]
+    gated_bounds: Intervals | None
+    controls: Mapping[str, Control | str]
+    context: Context
 
 
 def score_annotations(
     annotations: Sequence[Annotation],
+    context: Context | None = None,
     *,
-    expected: Expected | None = None,
-    prompts: Prompts | None = None,
-    reasons: Reasons | None = None,
-    reference_reasons: Reasons | None = None,
     gate: Gate = "both",
     resamples: int = 10_000,
     seed: int = 0,
-    workers: int = 1,
-    known: dict[FidelityKey, Fidelity] | None = None,
+    cache: FidelityCache | None = None,
 ) -> Score:
     """Scores the annotations of one model by one judge against one reference.
 
-    expected: which prompts expect the target language (all, where it does not say). prompts: those of the benchmark,
-    which say how many should have been judged. reasons: why answers ended, for the truncation rates and what was
-    withheld. gate: see `gating`; with `none` the languages of the answers are not looked at.
-    workers, known: see `look_at_languages`. Raises BadInput where judge, model, reference or method are several, and
-    for judgements of other prompts than `prompts`.
+    gate: see `gating`; with `none` the languages of the answers are not looked at. cache: see `look_at_languages`.
+    Raises BadInput where judge, model, reference or method are several, and for judgements of other prompts than the
+    context's.
     """
-    require_prompts(annotations, prompts or {})
+    context = context or Context()
+    require_prompts(annotations, context.prompts)
     table = tabulate_preferences(annotations)
-    answers = {
-        language: collect_answers(
-            table,
-            language,
-            expected=expected,
-            reasons=reasons,
-            reference_reasons=reference_reasons,
-        )
-        for language in table.languages
-    }
+    answers = {language: collect_answers(table, language, context) for language in table.languages}
     if gate != "none":
-        answers = look_at_languages(answers, expected, workers=workers, known=known)
+        answers = look_at_languages(answers, context.expected, cache)
     gated = {
         language: gate_language(table, column, answers[language], gate)
         for column, language in enumerate(table.languages)
     }
-    bounds = bound_means(table.by_prompt, resamples=resamples, seed=seed)
     gated_values = stack_gated(table, gated)
-    gated_bounds = (
-        None if gated_values is None else bound_means(average(gated_values, 0), resamples=resamples, seed=seed)
+    evidence = Evidence(
+        table=table,
+        answers=answers,
+        bounds=bound_means(table.by_prompt, resamples=resamples, seed=seed),
+        gated=gated,
+        gated_bounds=None
+        if gated_values is None
+        else bound_means(average(gated_values, 0), resamples=resamples, seed=seed),
+        controls=control_languages(table, answers, context.slope),
+        context=context,
     )
-    controls = {
-        language: control_language(table, column, answers[language]) if annotations[0].annotator in SLOPE_OF else None
-        for column, language in enumerate(table.languages)
-    }
-    languages = {
-        language: _score_language(
-            table,
-            column,
-            answers[language],
-            len((prompts or {}).get(language, {})),
-            bounds,
-            gated[language],
-            gated_bounds,
-            controls[language],
-        )
-        for column, language in enumerate(table.languages)
-    }
-    several = len(table.languages) > 1
+    languages = {language: _score_language(evidence, column) for column, language in enumerate(table.languages)}
+    overall = None
+    if len(table.languages) > 1:
+        judged = [
+            language
+            for language in table.languages
+            if language != NOT_AVERAGED and languages[language].counts.n_total
+        ]
+        overall = OverallScore(tuple(judged))
+        if judged:
+            columns = [table.languages.index(language) for language in judged]
+            overall = score_overall(
+                {language: languages[language] for language in judged},
+                table.values[:, :, columns],
+                None if gated_values is None else gated_values[:, :, columns],
+                describe_control(
+                    average_controls({language: evidence.controls[language] for language in judged}),
+                    context.slope,
+                    judged,
+                ),
+                resamples,
+                seed,
+            )
     return Score(
         model=next(iter(table.rows.values())).generator_2,
         provenance=find_provenance(annotations),
         n_runs=len(table.values),
         languages=languages,
-        overall=_score_overall(table, gated_values, languages, controls, resamples, seed) if several else None,
+        overall=overall,
+        slope=context.slope,
     )
 
 
@@ -152,21 +166,15 @@ def stack_gated(table: Preferences, gated: dict[str, Gated | None]) -> Array | N
     return values
 
 
-def _score_language(
-    table: Preferences,
-    column: int,
-    answers: Answers,
-    n_prompts: int,
-    bounds: Intervals,
-    gated: Gated | None,
-    gated_bounds: Intervals | None,
-    control: Control | None,
-) -> LanguageScore:
-    """The score over prompts: several runs are averaged first. n_prompts: of the benchmark, 0 where not known."""
+def _score_language(evidence: Evidence, column: int) -> LanguageScore:
+    """The score over prompts: several runs are averaged first."""
+    table, bounds = evidence.table, evidence.bounds
+    language = table.languages[column]
+    answers, gated, gated_bounds = evidence.answers[language], evidence.gated[language], evidence.gated_bounds
     by_prompt = table.by_prompt[:, column]
     summary = summarize_preferences(by_prompt[~np.isnan(by_prompt)])
-    rows = {prompt for _, prompt, language in table.rows if language == table.languages[column]}
-    n_asked = max(n_prompts, len(rows))
+    rows = {prompt for _, prompt, code in table.rows if code == language}
+    n_asked = max(len(evidence.context.prompts.get(language, {})), len(rows))
     raw = _rate(by_prompt, bounds, column, n_asked)
     if answers.fidelity is None:
         constant = count_repeats([row.output for row in answers.model])
@@ -183,7 +191,7 @@ def _score_language(
         gated=rate,
         bounds=gate_bounds,
         gate=gate,
-        controlled=_describe_control(control),
+        controlled=describe_control(evidence.controls[language], evidence.context.slope, (language,)),
         counts=Counts(
             summary.n_wins,
             summary.n_wins_base,
@@ -198,6 +206,7 @@ def _score_language(
         constant=constant,
         is_constant=is_constant(constant, len(answers.model)),
         runs=estimate_run_spread(table.values[:, :, column], bounds.low[column] * 100, bounds.high[column] * 100),
+        alpaca_eval=control_by_alpaca_eval(table, column, answers),
     )
 
 
@@ -219,12 +228,6 @@ def _mean(values: Array) -> float | None:
     return float(known.mean() * 100) if len(known) else None
 
 
-def _describe_control(control: Control | None) -> Controlled:
-    if control is None:
-        return Controlled()
-    return Controlled(control[0].length_controlled_winrate, _clustered_error(control[1]), control[0].n_rows)
-
-
 def _describe_side(outputs: tuple[ModelOutput, ...], fidelity: Fidelity | None) -> Side:
     return Side(
         avg_length=measure_lengths(outputs),
@@ -232,87 +235,3 @@ def _describe_side(outputs: tuple[ModelOutput, ...], fidelity: Fidelity | None) 
         pass_rate=None if fidelity is None else fidelity.pass_rate,
         fidelity=fidelity,
     )
-
-
-def _score_overall(
-    table: Preferences,
-    gated: Array | None,
-    languages: Mapping[str, LanguageScore],
-    controls: Mapping[str, Control | None],
-    resamples: int,
-    seed: int,
-) -> OverallScore:
-    """The macro averages over the languages but English, with errors and intervals clustered on prompts."""
-    columns = [
-        column
-        for column, language in enumerate(table.languages)
-        if language != NOT_AVERAGED and languages[language].counts.n_total
-    ]
-    names = tuple(table.languages[column] for column in columns)
-    if not columns:
-        return OverallScore(names)
-    own = [languages[language] for language in names]
-    values = table.values[:, :, columns]
-    raw = _rate_macro(values, [one.raw for one in own], resamples, seed)
-    controlled = [control for language in names if (control := controls[language]) is not None]
-    return OverallScore(
-        languages=names,
-        n_prompts=int((~np.isnan(average(values, axis=0))).any(axis=1).sum()),
-        raw=raw,
-        gated=Rate()
-        if gated is None
-        else _rate_macro(gated[:, :, columns], [one.gated for one in own], resamples, seed),
-        bounds=GateBounds(
-            _average([one.bounds.if_undetermined_lost for one in own]),
-            _average([one.bounds.if_mixed_judged for one in own]),
-        ),
-        controlled=Controlled(
-            float(np.mean([control[0].length_controlled_winrate for control in controlled])),
-            _clustered_error(np.mean([control[1] for control in controlled], axis=0)),
-            sum(control[0].n_rows for control in controlled),
-        )
-        if len(controlled) == len(names)
-        else Controlled(),
-        counts=Counts(*(sum(getattr(one.counts, field.name) for one in own) for field in fields(Counts))),
-        discrete_win_rate=_average([one.discrete_win_rate for one in own]),
-        model=_average_sides([one.model for one in own]),
-        reference=_average_sides([one.reference for one in own]),
-        # The spread of runs needs prompts that were judged in every run and language.
-        runs=estimate_run_spread(values.mean(axis=2), raw.ci_low or 0.0, raw.ci_high or 0.0),
-    )
-
-
-def _average_sides(sides: Sequence[Side]) -> Side:
-    rates = [side.pass_rate for side in sides]
-    known = [rate for rate in rates if rate is not None]
-    return Side(
-        avg_length=_average([side.avg_length for side in sides]),
-        truncation_rate=_average([side.truncation_rate for side in sides]),
-        pass_rate=sum(known) / len(rates) if len(known) == len(rates) else None,
-    )
-
-
-def _average(values: Sequence[float | None]) -> float | None:
-    """The mean; None where one of the values is."""
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known and len(known) == len(values) else None
-
-
-def _rate_macro(values: Array, own: Sequence[Rate], resamples: int, seed: int) -> Rate:
-    """own: the languages' rates, whose worst and best cases are averaged."""
-    by_prompt = average(values, axis=0)
-    bounds = bound_means(by_prompt, resamples=resamples, seed=seed)
-    error = standard_error_of_macro(by_prompt)
-    return Rate(
-        win_rate=macro_average(by_prompt) * 100,
-        standard_error=None if error is None else error * 100,
-        ci_low=bounds.macro_low * 100,
-        ci_high=bounds.macro_high * 100,
-        worst=_average([one.worst for one in own]),
-        best=_average([one.best for one in own]),
-    )
-
-
-def _clustered_error(influence: Array) -> float:
-    n = int(np.count_nonzero(influence))
-    return float(np.sqrt(n / max(n - 1, 1) * np.sum(influence**2)))

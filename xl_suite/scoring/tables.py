@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import Any
 
 from xl_suite.display import align_columns
 from xl_suite.scoring.compare import Comparison
 from xl_suite.scoring.gating import VERDICTS
-from xl_suite.scoring.score import SLOPE_OF, LanguageScore, OverallScore, Score, Side
+from xl_suite.scoring.score import LanguageScore, OverallScore, Score, Side
 
 MISSING = "-"
 
@@ -86,7 +87,7 @@ def _show_judge(score: Score) -> list[str]:
         ),
         "",
         "Intervals cover prompts only. LC: win rate at equal lengths.",
-        *([] if origin.annotator in SLOPE_OF else ["LC is not identified: this judge has no length slope."]),
+        *_tell_control(rows),
         "",
         *align_columns(
             [
@@ -132,6 +133,24 @@ def _tell_rates(name: str, one: LanguageScore | OverallScore) -> list[str]:
         _interval(one.gated.ci_low, one.gated.ci_high),
         _number(one.controlled.win_rate, 2),
     ]
+
+
+def _tell_control(rows: list[tuple[str, LanguageScore | OverallScore]]) -> list[str]:
+    """What the rates at equal lengths are made with, and why some are missing."""
+    bases: dict[str, list[str]] = {}
+    for name, one in rows:
+        if one.controlled.basis:
+            bases.setdefault(one.controlled.basis, []).append(name)
+    lines = []
+    for basis, names in bases.items():
+        where = "" if len(bases) == 1 else f" ({', '.join(names)})"
+        lines += wrap(f"LC{where}: {basis}.", 80)
+    for name, one in rows:
+        found = one.alpaca_eval if isinstance(one, LanguageScore) else None
+        if found is not None:
+            error = _number(found.standard_error, 2)
+            lines.append(f"AlpacaEval's own formula ({name}): {_number(found.win_rate, 2)} (standard error {error}).")
+    return lines
 
 
 def _tell_bounds(name: str, one: LanguageScore | OverallScore) -> list[str]:

@@ -120,7 +120,8 @@ def _measure(
     journals: Sequence[Path],
 ) -> Submission:
     """Scores results that are complete; what was told of them is compared with that, and verdicts with answers."""
-    from xl_suite.scoring.answers import FidelityKey, collect_answers, look_at_languages
+    from xl_suite.scoring.answers import FidelityCache, collect_answers, look_at_languages
+    from xl_suite.scoring.context import Context
     from xl_suite.scoring.preferences import tabulate_preferences
     from xl_suite.scoring.scores import score_annotations
 
@@ -134,16 +135,11 @@ def _measure(
         (code, row.id or 0): row.finish_reason for code, rows in base.items() for row in rows
     }
     size = sum(len(row.output_1) + len(row.output_2) for row in judged)
-    workers = (os.cpu_count() or 1) if size > MANY_CHARACTERS else 1
-    known: dict[FidelityKey, Any] = {}
+    context = Context(expected=expected, prompts=found.prompts, reasons=reasons, reference_reasons=reference_reasons)
+    cache = FidelityCache(workers=(os.cpu_count() or 1) if size > MANY_CHARACTERS else 1)
     table = tabulate_preferences(judged)
-    answers = {
-        code: collect_answers(table, code, expected=expected, reasons=reasons, reference_reasons=reference_reasons)
-        for code in table.languages
-    }
-    looked = {
-        code: one.fidelity for code, one in look_at_languages(answers, expected, workers=workers, known=known).items()
-    }
+    answers = {code: collect_answers(table, code, context) for code in table.languages}
+    looked = {code: one.fidelity for code, one in look_at_languages(answers, expected, cache).items()}
     problems: list[str] = []
     for code, fidelity in looked.items():
         if fidelity is not None:
@@ -152,14 +148,7 @@ def _measure(
             problems += check_verdicts(code, found.annotations[code], annotator)
     if not any(one.is_constant for one in looked.values() if one is not None):
         problems += check_repeats(found.outputs)
-    score = score_annotations(
-        judged,
-        expected=expected,
-        prompts=found.prompts,
-        reasons=reasons,
-        reference_reasons=reference_reasons,
-        known=known,
-    )
+    score = score_annotations(judged, context, cache=cache)
     metrics = score.to_json()
     fidelity_told = {
         code: {
@@ -247,12 +236,10 @@ def _list_versions() -> dict[str, str]:
 
 def _find_annotator(judge: str, name: str) -> Any:
     """The annotator of a name in annotations, which may end with a judge's; None where it does not ship."""
-    from xl_suite.judging.annotator import list_annotators, read_annotator
+    from xl_suite.judging.annotator import find_shipped, read_annotator
 
-    if judge:
-        return read_annotator(judge)
-    fitting = [known for known in list_annotators() if name == known or name.startswith(f"{known}-")]
-    return read_annotator(max(fitting, key=len)) if fitting else None
+    chosen = judge or find_shipped(name)
+    return read_annotator(chosen) if chosen else None
 
 
 def _read_all(

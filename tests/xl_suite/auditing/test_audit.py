@@ -134,7 +134,8 @@ def test_the_length_slope_of_a_judge_is_recovered(tmp_path: Path) -> None:
 
     run_audit(tmp_path / "card", tmp_path / "good", judge, "--only", "length")
     slope = json.loads((tmp_path / "card/length_slope.json").read_text(encoding="utf-8"))
-    assert set(slope) == {"slope", "standard_error", "n", "languages", "date", "how"}
+    assert slope["annotator"] == "xl_local-judge"
+    assert set(slope) == {"annotator", "slope", "standard_error", "n", "languages", "date", "how"}
     assert abs(slope["slope"] - 1.0) < 2.5 * slope["standard_error"]
     assert (slope["n"], slope["languages"]) == (ROWS, ["deu"])
 

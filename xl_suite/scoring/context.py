@@ -1,0 +1,26 @@
+"""What is known of judged answers beside the annotations themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xl_suite.dataset.expected import Expected
+from xl_suite.scoring.denominators import Prompts
+from xl_suite.scoring.length_slope import LengthSlope
+
+Reasons = Mapping[tuple[str, int | str], str]  # (language, ID or instruction) -> finish_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """expected: which prompts do not expect the target language. prompts: those of the benchmark, which say how many
+    should have been judged. reasons, reference_reasons: why answers ended. slope: the judge's length slope, None
+    where it has none.
+    """
+
+    expected: Expected = field(default_factory=dict)
+    prompts: Prompts = field(default_factory=dict)
+    reasons: Reasons = field(default_factory=dict)
+    reference_reasons: Reasons = field(default_factory=dict)
+    slope: LengthSlope | None = None
