@@ -71,14 +71,15 @@ def open_http(model: Model) -> aiohttp.ClientSession:
 
 
 def _ssl() -> Any:
-    """The default context, with the certificate authority that the environment names."""
-    path = next((value for name in _CERTIFICATES if (value := os.environ.get(name)) and os.path.isfile(value)), None)
-    if path is None:
+    """The default context, with the certificate authorities that the environment names."""
+    paths = [value for name in _CERTIFICATES if (value := os.environ.get(name)) and os.path.isfile(value)]
+    if not paths:
         return True
     import ssl
 
     context = ssl.create_default_context()
-    context.load_verify_locations(cafile=path)
+    for path in paths:
+        context.load_verify_locations(cafile=path)
     return context
 
 

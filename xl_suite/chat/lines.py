@@ -15,8 +15,13 @@ class _Values(dict[str, object]):
 
 
 def tell(line: str, **values: object) -> str:
-    """The sentence `line` with its names filled in. KeyError for a name that is none."""
+    """The sentence `line` with its names filled in. KeyError for a name that is none.
+
+    said: without its full stop, which the sentence has.
+    """
     text: str = _read()[line]["text"]
+    if isinstance(said := values.get("said"), str):
+        values["said"] = said.rstrip(". ")
     return text.format_map(_Values(values))
 
 

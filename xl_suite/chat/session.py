@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xl_suite.chat.attempts import Sender
 from xl_suite.chat.budget import Budget, find_price, require_price
@@ -22,6 +20,7 @@ from xl_suite.chat.identity import Guard, recall_identities
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import STARTED, Model, require_key
 from xl_suite.chat.pool import Host, Pool
+from xl_suite.chat.progress import Progress
 from xl_suite.chat.replay import choose_model, open_replay
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions, raise_file_limit
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     import aiohttp
 
 TICK_SECONDS = 0.5
-logger = logging.getLogger("xl_suite.chat")
 # With a thousand calls in flight, Python's usual 700 has it search for cyclic garbage more than a third of the time.
 GARBAGE_THRESHOLD = 20_000
 
@@ -66,14 +64,12 @@ class ChatSession:
         self._replays: dict[Path, tuple[AnswerSource, Callable[[], None], list[tuple[str, str]]]] = {}
         self._https: list[aiohttp.ClientSession] = []
         self._ticker: asyncio.Task[None] | None = None
-        self._bar: Any = None
+        self._progress = Progress(self.ledger, label, total, shown=False, seconds=0.0)
         self._garbage_thresholds = gc.get_threshold()
 
     async def __aenter__(self) -> ChatSession:
-        if self.options.progress:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=self._total, desc=self._label, unit="call", disable=None, mininterval=0.2)
+        shown, seconds = self.options.progress, self.options.tell_seconds
+        self._progress = Progress(self.ledger, self._label, self._total, shown=shown, seconds=seconds)
         self.budget.begin()
         self._ticker = asyncio.create_task(self._tick())
         gc.set_threshold(max(GARBAGE_THRESHOLD, self._garbage_thresholds[0]), *self._garbage_thresholds[1:])
@@ -97,9 +93,7 @@ class ChatSession:
                     await http.close()
                 for _, close, _ in self._replays.values():
                     close()
-                if self._bar is not None:
-                    self._show()
-                    self._bar.close()
+                self._progress.close()
 
     async def open(self, model: Model) -> ChatClient:
         """A client of `model`. Raises JournalError for an unusable journal, ReplayMiss for a replay without it."""
@@ -143,7 +137,7 @@ class ChatSession:
         require_key(model)
         await self._state.store.begin_writing(self.options.slots)
         client.keep_shape()
-        served, explain_death = await self._servers.start(model, self._report)
+        served, explain_death = await self._servers.start(model, self._progress.write)
         hosts = [Host.at(url) for url in served.urls]
         pool = Pool(hosts, served.name, explain_death, self.options.patience, self.options.wait_for_server)
         http = self._open_http(served)
@@ -165,29 +159,9 @@ class ChatSession:
         """Keeps the progress line, and notices when a server that was started for us has died."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self._show()
+            self._progress.show()
             try:
                 for client in self._clients:
                     client.check_alive()
             except XLSuiteError as error:
                 self._state.fail(error)
-
-    def _show(self) -> None:
-        if self._bar is None or self._bar.disable:
-            return
-        ledger = self.ledger
-        cost = "?" if ledger.dollars is None else f"{ledger.dollars:.2f}"
-        used = ledger.utilisation
-        self._bar.set_postfix_str(
-            f"{ledger.from_journal} from journal, {ledger.failed} failed, {ledger.retries} retries, ${cost}"
-            + ("" if used is None else f", utilisation {used:.2f}"),
-            refresh=False,
-        )
-        self._bar.update(ledger.done - self._bar.n)
-
-    def _report(self, line: str) -> None:
-        """Writes a line about a server, above the progress line where there is one."""
-        if self._bar is None or self._bar.disable:
-            logger.info("%s", line)
-        else:
-            self._bar.write(line, file=sys.stderr)
