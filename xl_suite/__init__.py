@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what `__getattr__` gives, for type checkers and editors
+    from xl_suite.api import annotate as annotate
     from xl_suite.api import apply_bridge as apply_bridge
     from xl_suite.api import archive_bridge as archive_bridge
     from xl_suite.api import audit as audit
@@ -16,6 +17,8 @@ if TYPE_CHECKING:  # what `__getattr__` gives, for type checkers and editors
     from xl_suite.api import compare as compare
     from xl_suite.api import fit_bridge as fit_bridge
     from xl_suite.api import generate as generate
+    from xl_suite.api import import_judgements as import_judgements
+    from xl_suite.api import import_labels as import_labels
     from xl_suite.api import judge as judge
     from xl_suite.api import leaderboard as leaderboard
     from xl_suite.api import load_benchmark as load_benchmark
@@ -46,6 +49,7 @@ _PUBLIC = {
     "BadRecord": "errors",
     "Language": "languages",
     "XLSuiteError": "errors",
+    "annotate": "api",
     "apply_bridge": "api",
     "archive_bridge": "api",
     "audit": "api",
@@ -57,6 +61,8 @@ _PUBLIC = {
     "find_language": "languages",
     "fit_bridge": "api",
     "generate": "api",
+    "import_judgements": "api",
+    "import_labels": "api",
     "judge": "api",
     "leaderboard": "api",
     "load_benchmark": "api",
