@@ -95,8 +95,22 @@ const isWhole = (row) => !row.missing.some((code) => view.languages.includes(cod
 
 const sortOf = (board) => (view.sort === BY_DEFAULT ? chooseOrder(board)[0] : view.sort);
 
-function rankRows(board, summaries) {
+// What of the ranks that were computed fits the chosen languages; null where none does.
+function rankedBy(board) {
+  const chosen = board.languages.filter((code) => view.languages.includes(code) || !DATA.languages[code]);
+  if (chosen.length === 1) return chosen[0];
+  return board.languages.every((code) => code === "eng" || chosen.includes(code)) ? AVERAGE : null;
+}
+
+// The ranks that were computed for all complete rows at once, for all languages or for one; a table that only has
+// printed or mapped numbers is ranked by these, without a test.
+function rankRows(board, summaries, ordered) {
   const full = board.rows.filter((row) => isWhole(row) && summaries.get(row).complete && summaries.get(row).cell);
+  const show = (best, worst) => (worst > best ? `${best}–${worst}` : `${best}`);
+  if (full.some((row) => row.ranks[ordered])) {
+    const key = rankedBy(board);
+    return new Map(full.filter((row) => (row.ranks[ordered] || {})[key]).map((row) => [row, show(...row.ranks[ordered][key])]));
+  }
   const bounds = full.map((row) => {
     const cell = summaries.get(row).cell;
     return cell.length > 1 ? [cell[1], cell[2]] : [cell[0], cell[0]];
@@ -105,7 +119,7 @@ function rankRows(board, summaries) {
     full.map((row, at) => {
       const best = 1 + bounds.filter(([low]) => low > bounds[at][1]).length;
       const worst = full.length - bounds.filter(([, high]) => high < bounds[at][0]).length;
-      return [row, worst > best ? `${best}–${worst}` : `${best}`];
+      return [row, show(best, worst)];
     }),
   );
 }
@@ -208,8 +222,9 @@ class BoardView {
     const summaryKeys = present.map((one) => one.key).filter((key) => view.columns.includes(key) && board.rows.some((row) => row.cells[key]));
     const [ordered, why] = chooseOrder(board);
     this.told.textContent = `Ranked by ${ordered === "gated" ? "gated" : "raw"} win rate: ${why}`;
+    if (rankedBy(board) === null && board.rows.some((row) => row.ranks[ordered])) this.told.textContent += " Ranks are given for all languages and for each one.";
     this.summaries = new Map(board.rows.map((row) => [row, summarize(board, row, ordered)]));
-    const ranks = rankRows(board, this.summaries);
+    const ranks = rankRows(board, this.summaries, ordered);
     const ends = new Map([...summaryKeys, view.metric].filter(hasStrip).map((key) => [key, findEnd(board, key === "gated" || key === "lc" ? "win_rate" : key)]));
     for (const key of ["gated", "lc"]) if (ends.has(key)) ends.set(key, Math.max(ends.get(key), findEnd(board, key)));
     if (ends.has("gated") && ends.has("win_rate")) for (const key of RATES) ends.set(key, Math.max(ends.get("gated"), ends.get("win_rate")));
@@ -229,7 +244,7 @@ class BoardView {
       summaryKeys.length ? el("th", { scope: "colgroup", colspan: summaryKeys.length }, averaged === 1 ? languageName(codes.find((code) => code !== "eng")) : `All ${averaged} languages`) : null,
       ...groups.map(([name, span]) => el("th", { scope: "colgroup", colspan: span, class: "first" }, CLASSES[name] || "Other")));
     let previous = null;
-    const head = el("tr", {}, el("th", { scope: "col", class: "rank" }, el("abbr", { title: `Rank by ${metricOf(ordered).label.toLowerCase()}; a range where intervals overlap` }, "Rank")),
+    const head = el("tr", {}, el("th", { scope: "col", class: "rank" }, el("abbr", { title: `Rank by ${metricOf(ordered).label.toLowerCase()}; a range where models cannot be told apart` }, "Rank")),
       headCell(board, "name", "Model", { group: "model" }), sized ? headCell(board, "size", "Size", { says: "Parameters in billions" }) : null,
       ...summaryKeys.map((key) => headCell(board, key, metricOf(key).label, { says: metricOf(key).says, group: RATES.includes(key) ? "wide" : "" })),
       ...codes.map((code) => {

@@ -22,7 +22,8 @@ from xl_suite.scoring.length_slope import LengthSlope, find_slope, list_places
 
 if TYPE_CHECKING:
     from xl_suite.scoring.answers import FidelityKey
-    from xl_suite.scoring.preferences import Preferences
+    from xl_suite.scoring.gating import Gated
+    from xl_suite.scoring.preferences import Array, Preferences
 
 SUMMARY = "summary.json"
 _RULES = (
@@ -117,6 +118,10 @@ def score_job(job: Job, folder: Path, resamples: int, known: dict[FidelityKey, A
     own = {id(one.fidelity) for one in answers.values()}
     shared.update({look: found for look, found in cache.found.items() if id(found) not in own})
     costs = _sum_costs(rows)
+    gated = {
+        language: gate_language(table, column, answers[language], "both")
+        for column, language in enumerate(table.languages)
+    }
     summary = {
         "provenance": asdict(score.provenance),
         "n_runs": score.n_runs,
@@ -124,13 +129,15 @@ def score_job(job: Job, folder: Path, resamples: int, known: dict[FidelityKey, A
         "overall": score.overall and score.overall.to_json(),
         "covariance": _covary(table),
         "references": _digest_references(table),
+        "prompts": [str(prompt) for prompt in table.prompts],
+        "preferences": _list_preferences(table, gated),
     }
     judged = [
         Judged(
             table,
             column,
             answers[language],
-            None if (gated := gate_language(table, column, answers[language], "both")) is None else gated.values,
+            None if (one := gated[language]) is None else one.values,
             job.expected.get(language, {}),
         )
         for column, language in enumerate(table.languages)
@@ -161,6 +168,24 @@ def _sum_costs(rows: Sequence[Annotation]) -> dict[str, float]:
         if row.price_per_example is not None:
             costs[row.language] = costs.get(row.language, 0.0) + row.price_per_example
     return costs
+
+
+def _list_preferences(
+    table: Preferences, gated: Mapping[str, Gated | None]
+) -> dict[str, dict[str, list[float | None]]]:
+    """The preferences by rate, language and prompt, the mean over runs; those that were gated where all were."""
+    import numpy as np
+
+    from xl_suite.scoring.preferences import average
+
+    def tell(values: Array) -> list[float | None]:
+        return [None if np.isnan(value) else round(float(value), 6) for value in values]
+
+    found = {"win_rate": {code: tell(table.by_prompt[:, place]) for place, code in enumerate(table.languages)}}
+    known = {code: one.values for code, one in gated.items() if one is not None}
+    if len(known) == len(gated):
+        found["gated"] = {code: tell(average(values, axis=0)) for code, values in known.items()}
+    return found
 
 
 def _covary(table: Preferences) -> list[list[float]]:

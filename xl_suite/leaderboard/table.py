@@ -13,6 +13,7 @@ from xl_suite.languages import table as languages_table
 from xl_suite.leaderboard.metrics import AVERAGE, BOUNDED, Cell, Cells, list_metrics
 from xl_suite.leaderboard.models import Model, find_model
 from xl_suite.leaderboard.paper import JUDGE, REFERENCE, list_paper_lines
+from xl_suite.leaderboard.ranks import RATES, Ranks, rank_summaries
 from xl_suite.leaderboard.rated import Rated
 from xl_suite.leaderboard.scored import Job
 
@@ -26,7 +27,7 @@ class Row:
     covariance: of the win rates of `languages`, in squared points. warnings: what makes the scores doubtful.
     judged, asked: by language, how many prompts were, and how many there are. complete: whether these are nearly all
     of the table's prompts; missing: the languages of which they are not. A model that is not complete comes below
-    those that are.
+    those that are. ranks: intervals that hold for all complete rows at once, see `scoring.ranks`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Row:
     asked: Mapping[str, int] = field(default_factory=dict)
     complete: bool = True
     missing: tuple[str, ...] = ()
+    ranks: Ranks = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ def build_boards(
     ratings: rubric scores, of which a table shows those by the judge that rated most of its models.
     """
     boards: list[Board] = []
+    summaries = {}
     for job, digest, summary in scored:
+        summaries[digest] = summary
         origin = summary["provenance"]
         key = (job.benchmark, job.annotator, origin["method"], origin["order"], job.reference)
         board = next((one for one in boards if one.key == key and _agree(one, summary["references"])), None)
@@ -99,7 +103,7 @@ def build_boards(
         for language, prompts in summary["references"].items():
             board.references.setdefault(language, {}).update(prompts)
         board.rows.append(_make_row(job, digest, summary, places, models or {}))
-    boards = [_add_ratings(_mark_incomplete(board), ratings) for board in boards]
+    boards = [_add_ratings(_rank(_mark_incomplete(board), summaries), ratings) for board in boards]
     for board in boards:
         board.rows.sort(key=lambda row: (not row.complete, -(row.cells["win_rate"].get(AVERAGE, (0, 0, 0))[0] or 0)))
     return sorted(boards, key=lambda board: (-len(board.rows), board.key))
@@ -141,6 +145,14 @@ def _mark_incomplete(board: Board) -> Board:
             replace(row, complete=False, missing=tuple(missing), warnings=(*row.warnings, told)) if missing else row
         )
     return replace(board, rows=rows)
+
+
+def _rank(board: Board, summaries: Mapping[str, Mapping[str, Any]]) -> Board:
+    """The board with the ranks of its complete rows."""
+    full = sorted((row for row in board.rows if row.complete), key=lambda row: (row.name, row.digest))
+    found = rank_summaries([summaries[row.digest] for row in full], board.languages)
+    ranks = {row.digest: one for row, one in zip(full, found, strict=True)}
+    return replace(board, rows=[replace(row, ranks=ranks.get(row.digest, {})) for row in board.rows])
 
 
 def _add_ratings(board: Board, ratings: Sequence[Rated]) -> Board:
@@ -252,6 +264,7 @@ def _row_to_json(row: Row) -> dict[str, Any]:
         "warnings": row.warnings,
         "complete": row.complete,
         "missing": row.missing,
+        "ranks": row.ranks,
         "cells": {
             # Costs are summed on the page, so they are rounded there, after the sum.
             metric: {language: cell[:1] if metric == "cost" else _trim(cell) for language, cell in cells.items()}
@@ -279,6 +292,7 @@ def write_csv(boards: Sequence[Board]) -> str:
     ]
     head = ["benchmark", "judge", "method", "order", "reference", "paper_tables"]
     head += ["model", "hub_id", "billions", "training", "complete", "language"]
+    head += [f"{metric}_{end}_rank" for metric in RATES for end in ("best", "worst")]
     for metric in metrics:
         head += [metric, f"{metric}_low", f"{metric}_high"] if metric in BOUNDED else [metric]
     out = io.StringIO()
@@ -293,6 +307,7 @@ def write_csv(boards: Sequence[Board]) -> str:
                     continue
                 line = [*board.key, " ".join(map(str, row.tables)), row.name, model.hub_id, model.billions]
                 line += [model.training, "yes" if row.complete else "no", language]
+                line += [end for rate in RATES for end in row.ranks.get(rate, {}).get(language, ("", ""))]
                 for metric, cell in zip(metrics, own, strict=True):
                     line += cell if metric in BOUNDED else cell[:1]
                 writer.writerow([_guard(value) for value in line])

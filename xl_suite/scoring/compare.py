@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -172,13 +171,20 @@ def bound_difference(differences: Array) -> tuple[float, float, float, float]:
     n = len(differences)
     mean, error = macro_average(differences), standard_error_of_macro(differences) or 0.0
     more = n + UNSEEN
-    center = n * mean / more
-    squares = n * (n - 1) * error**2 + n * mean**2 + UNSEEN / 2
-    spread = math.sqrt(max(squares - more * center**2, 0.0) / (more * (more - 1)))
+    center, spread = map(float, add_unseen(np.array(mean), np.array(error), n))
     reach = find_t(more - 1) * spread
     p_value = beyond(center / spread, more - 1) if spread else float(center == 0)
     low, high = max(-1.0, min(center - reach, mean)), min(1.0, max(center + reach, mean))
     return low, high, p_value, (find_t(more - 1) + POWER) * spread
+
+
+def add_unseen(mean: Array, error: Array, n: int) -> tuple[Array, Array]:
+    """Means and standard errors of differences over n prompts with the two added that nobody saw."""
+    more = n + UNSEEN
+    center: Array = n * mean / more
+    squares = n * (n - 1) * error**2 + n * mean**2 + UNSEEN / 2
+    spread: Array = np.sqrt(np.maximum(squares - more * center**2, 0.0) / (more * (more - 1)))
+    return center, spread
 
 
 def correct_holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -82,6 +82,21 @@ def test_models_over_the_same_reference_stand_together_even_where_one_has_fewer_
     assert board.languages == ["deu", "por", "zho"]
 
 
+def test_ranks_hold_together_and_are_told(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for name, rate in (("a", 0.9), ("b", 0.5), ("c", 0.5), ("d", 0.1)):
+        wins = (generator.random(60) < rate).astype(float)
+        write_annotations(tmp_path / "r", name, list(wins), languages=["deu", "por"])
+    write_annotations(tmp_path / "r", "part", [1.0] * 10, languages=["deu"])
+    site = build(tmp_path / "r")
+    for metric in ("win_rate", "gated"):
+        for language in ("avg", "deu", "por"):
+            ranks = {row.name: row.ranks.get(metric, {}).get(language) for row in site.boards[0].rows}
+            assert ranks == {"a": (1, 1), "b": (2, 3), "c": (2, 3), "d": (4, 4), "part": None}, (metric, language)
+    (line, *_) = csv.DictReader(io.StringIO((tmp_path / "site/leaderboard.csv").read_text(encoding="utf-8")))
+    assert (line["model"], line["win_rate_best_rank"], line["win_rate_worst_rank"]) == ("a", "1", "1")
+
+
 def test_benchmarks_stand_apart_and_are_named_by_the_outputs(tmp_path: Path) -> None:
     write_annotations(tmp_path / "r", "a", SHARES, languages=["deu"])
     write_annotations(tmp_path / "r", "b", SHARES, languages=["deu"])
