@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -19,6 +18,8 @@ from xl_suite.chat.models import Model
 
 # Passages whose calls are reckoned out; the sums are scaled up.
 LOOKED_AT = 400
+# What the answers of each stage are, as `typical_lengths.tsv` names it.
+KINDS = {"instructions": "instruction", "refined": "answer", "translated": "translation"}
 STAND_IN = "What does the text tell, and which of its details matter most to someone who wants to know about it?"
 
 
@@ -69,21 +70,7 @@ def _translate(pipeline: Pipeline, rows: Iterable[Row], settings: Any) -> Iterat
 def _estimate(
     pipeline: Pipeline, stage: str, model: Model, calls: Sequence[Call], scale: float, exact: bool
 ) -> Estimate:
-    own = estimate(model, calls, pipeline.options)
-
-    def scaled(value: int) -> int:
-        return round(value * scale)
-
+    own = estimate(model, calls, pipeline.options, KINDS[stage])
     basis = own.basis if exact else f"{own.basis}; passages are counted instead of what is not made yet"
-    return replace(
-        own,
-        model=f"{stage}, {own.model}",
-        calls=scaled(own.calls),
-        in_journal=scaled(own.in_journal),
-        new=scaled(own.new),
-        prompt_tokens=scaled(own.prompt_tokens),
-        completion_tokens=scaled(own.completion_tokens),
-        dollars=None if own.dollars is None else own.dollars * scale,
-        most_dollars=None if own.most_dollars is None else own.most_dollars * scale,
-        basis=basis + ("" if scale == 1 else f"; {LOOKED_AT} passages, scaled up"),
-    )
+    basis += "" if scale == 1 else f"; {LOOKED_AT} passages, scaled up"
+    return own.scale(scale, model=f"{stage}, {own.model}", basis=basis)

@@ -83,7 +83,7 @@ def respond(
         report = ask(plan, parsed, Path(out), options=options, name=name)
         return Outputs(report.folder, report=report)
 
-    return Job(run, lambda: estimate_calls(parsed, guess_calls(plan, parsed, options), options))
+    return Job(run, lambda: estimate_calls(parsed, guess_calls(plan, parsed, options), options, "answer"))
 
 
 def fidelity(

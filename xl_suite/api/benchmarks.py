@@ -173,7 +173,9 @@ def build_m_alpacaeval(
 
     def estimate() -> list[Estimate]:
         prompts = [prompt for own in sources.prompts.values() for prompt in own]
-        return estimate_calls(parsed, plan_calls(read_edits(folder / FILE_NAME, prompts).others, settings), options)
+        return estimate_calls(
+            parsed, plan_calls(read_edits(folder / FILE_NAME, prompts).others, settings), options, "translation"
+        )
 
     return Job(run, estimate)
 

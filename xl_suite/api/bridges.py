@@ -110,7 +110,7 @@ def collect_bridge(
     parts = list(list_parts(folder, read_design(folder)))
 
     def estimate() -> list[Estimate]:
-        return estimate_calls(parsed, plan_collection(parts, read, method), options)
+        return estimate_calls(parsed, plan_collection(parts, read, method), options, "verdict")
 
     def run() -> Collected:
         if options.replay is None and (end := find_announced_end(parsed)):

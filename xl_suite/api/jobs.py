@@ -95,10 +95,11 @@ def prepare(model: str, out: Place, chat: ChatSettings) -> tuple[Model, ChatOpti
     return parse_model(model), chat_options(out, **chat)
 
 
-def estimate_calls(model: Model, calls: Iterable[Call], options: ChatOptions) -> list[Estimate]:
+def estimate_calls(model: Model, calls: Iterable[Call], options: ChatOptions, kind: str) -> list[Estimate]:
+    """What calls would cost whose answers are of a kind of `typical_lengths.tsv`."""
     from xl_suite.chat.estimates import estimate
 
-    return [estimate(model, calls, options)]
+    return [estimate(model, calls, options, kind)]
 
 
 def to_path(value: Any) -> Path:

@@ -85,7 +85,7 @@ def judge(
 
     def estimate() -> list[Estimate]:
         chosen = choose_method(read, method, samples, max_tokens)
-        return estimate_calls(parsed, plan_calls(pairs, read, order=order, method=chosen), options)
+        return estimate_calls(parsed, plan_calls(pairs, read, order=order, method=chosen), options, "verdict")
 
     def run() -> Annotations:
         if options.replay is None and (end := find_announced_end(parsed)):
@@ -161,7 +161,9 @@ def rate(
         return Rated(folder, ratings)
 
     def estimate() -> list[Estimate]:
-        return estimate_calls(parsed, plan_calls(chosen, read, choose_method(method, samples, max_tokens)), options)
+        return estimate_calls(
+            parsed, plan_calls(chosen, read, choose_method(method, samples, max_tokens)), options, "verdict"
+        )
 
     return Job(run, estimate)
 
@@ -211,7 +213,7 @@ def audit(
         way = choose_method(read, method, 1, None)
         asked = [(plan.by_name(), 0), (plan.again, 0), (plan.again, 1)]
         calls = (plan_calls(pairs, read, order="both", method=way, repeat=repeat) for pairs, repeat in asked)
-        return estimate_calls(parsed, (call for own in calls for call in own), options)
+        return estimate_calls(parsed, (call for own in calls for call in own), options, "verdict")
 
     def run() -> Card:
         date = datetime.now(UTC).strftime("%Y-%m-%d")

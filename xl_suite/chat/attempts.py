@@ -43,6 +43,8 @@ logger = logging.getLogger("xl_suite.chat")
 EMPTY_ATTEMPTS = 2
 # Waits longer than this are told.
 SHOWN_WAIT = 60.0
+# An answer of fewer tokens is a look at a verdict, which is asked for anew with more of them.
+SHOWN_TOKENS = 64
 LISTED = 10
 LIST_SECONDS = 10.0
 
@@ -253,12 +255,13 @@ class Sender:
     def _tell_first(self, row: str, request: Request, host: Host, answer: Answer) -> None:
         """Tells of the first row that is withheld, and of the first whose tokens all went into reasoning; further
         ones are counted at the end."""
-        spent = answer.finish_reason == "length" and not answer.text.strip()
+        sent = request.most_completion_tokens
+        spent = answer.finish_reason == "length" and not answer.text.strip() and sent >= SHOWN_TOKENS
         line = "withheld" if answer.is_withheld else "truncated" if spent else ""
         if not line or line in self._told:
             return
         self._told.add(line)
-        values = {"row": row, "url": host.url, "model": self._model.name, "sent": request.most_completion_tokens}
+        values = {"row": row, "url": host.url, "model": self._model.name, "sent": sent}
         logger.warning("%s", tell(line, said=answer.said, **values))
 
     def _show_wait(self, host: Host, fault: Fault, wait: float) -> None:

@@ -283,8 +283,10 @@ def describe_estimates(estimates: Sequence[Estimate]) -> Outcome:
         "in_journal": sum(one.in_journal for one in estimates),
         "prompt_tokens": sum(one.prompt_tokens for one in estimates),
         "completion_tokens": sum(one.completion_tokens for one in estimates),
-        "dollars": None if unknown else sum(one.dollars or 0 for one in estimates),
-        "most_dollars": None if unknown else sum(one.most_dollars or 0 for one in estimates),
+        **{
+            name: None if unknown else sum(getattr(one, name) or 0 for one in estimates)
+            for name in ("dollars", "low_dollars", "high_dollars", "most_dollars")
+        },
     }
     answer = {**totals, "estimates": [one.to_dict() for one in estimates]}
     return Outcome(answer, "\n".join(one.describe() for one in estimates))

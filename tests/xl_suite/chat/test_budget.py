@@ -107,6 +107,22 @@ def test_an_estimate_counts_what_is_new_and_makes_no_call(tmp_path: Path) -> Non
     assert estimate(served, calls[:4], ChatOptions(replay=journal)).new == 0
 
 
+def test_an_estimate_is_a_range_by_what_the_answers_are() -> None:
+    calls = [Call(f"r{n}", (Message("user", f"{n:03} " + "x" * 388),), Sampling(max_tokens=2048)) for n in range(100)]
+    found = {kind: estimate(GPT, calls, ChatOptions(), kind) for kind in ("answer", "verdict", "translation")}
+    tokens = {kind: (one.low_completion_tokens, one.high_completion_tokens) for kind, one in found.items()}
+    assert tokens == {"answer": (10_000, 100_000), "verdict": (100, 40_000), "translation": (2_000, 12_000)}
+    for kind, one in found.items():
+        assert one.low_dollars < one.dollars < one.high_dollars < one.most_dollars  # type: ignore[operator]
+        assert kind in one.basis
+    told = found["answer"].describe()
+    assert "10,000 to 100,000 completion tokens (bytes / 4; typical lengths of answers, without reasoning)" in told
+    assert "; $0.01 to $0.06, at most $0.13" in told
+    half = found["answer"].scale(0.5, model="half")
+    assert (half.model, half.calls, half.high_completion_tokens) == ("half", 50, 50_000)
+    assert half.most_dollars == pytest.approx(found["answer"].most_dollars / 2)  # type: ignore[operator]
+
+
 def test_an_estimate_without_a_price_says_so() -> None:
     one = estimate(Model("m", "m", (), "server"), [Call("r", (Message("user", "x"),))], ChatOptions())
     assert (one.dollars, one.most_dollars) == (None, None)
