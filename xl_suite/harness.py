@@ -10,10 +10,12 @@ XL_SUITE_ and the setting's name in capitals. Without a judge, log the samples a
 | annotator | the annotator's name or folder; `xl_gpt4o` where nothing is said |
 | reference | the reference outputs: a generator's folder, or one file |
 | journal | where the judge's answers are kept; without it nothing is kept |
+| extra | further fields of the judge's requests, a JSON object: `{"reasoning_effort": "low"}` |
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -27,7 +29,7 @@ from xl_suite.chat.models import parse_model
 from xl_suite.chat.reasoning import split_reasoning
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.dataset.folder import read_benchmark
-from xl_suite.errors import BadInput
+from xl_suite.errors import BadInput, XLSuiteError
 from xl_suite.fidelity import FidelityAnswer, judge_answers, judge_language
 from xl_suite.fidelity.repeats import count_repeats
 from xl_suite.judging.annotations import scale_preference
@@ -39,7 +41,7 @@ from xl_suite.scoring.gating import gate_preferences
 from xl_suite.scoring.win_rate import summarize_preferences
 from xl_suite.surrogates import replace_surrogates, tell_replaced
 
-SETTINGS = ("benchmark", "judge", "annotator", "reference", "journal")
+SETTINGS = ("benchmark", "judge", "annotator", "reference", "journal", "extra")
 GENERATOR = "lm-eval"
 eval_logger = logging.getLogger(__name__)
 
@@ -52,7 +54,9 @@ def load_documents(language: str, repo: str, **metadata: Any) -> dict[str, Any]:
     """
     from datasets import Dataset, load_dataset
 
-    settings = {name: str(value) for name in SETTINGS if (value := metadata.get(name) or _read_environment(name))}
+    settings = {
+        name: _to_text(value) for name in SETTINGS if (value := metadata.get(name) or _read_environment(name))
+    }
     if "benchmark" in settings:
         rows = _read_rows(Path(settings["benchmark"]), language)
     else:
@@ -64,6 +68,7 @@ def load_documents(language: str, repo: str, **metadata: Any) -> dict[str, Any]:
                 "XL_SUITE_REFERENCE=DIR; `xl-suite respond` makes them."
             )
         _read_reference(settings["reference"], language)
+        _read_extra(settings)
         rows = [{**row, "judging": settings} for row in rows]
     rows, replaced = replace_surrogates(rows)
     tell_replaced(f"{repo}, {language}", replaced)
@@ -110,6 +115,22 @@ def aggregate_stderr(items: Sequence[Mapping[str, Any]]) -> float:
 def aggregate_gated_win_rate(items: Sequence[Mapping[str, Any]]) -> float:
     """Win rate, percent, where an answer in the wrong language loses, on prompts that expect the target language."""
     return float(_judge(items)["gated_win_rate"])
+
+
+def _to_text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, Mapping) else str(value)
+
+
+def _read_extra(settings: Mapping[str, str]) -> tuple[tuple[str, Any], ...]:
+    """The judge's further fields, as `ChatOptions` has them. Raises BadInput for what is not a JSON object."""
+    text = settings.get("extra", "{}")
+    try:
+        fields_of_request = json.loads(text)
+    except ValueError:
+        fields_of_request = None
+    if not isinstance(fields_of_request, dict):
+        raise BadInput(f'extra is {text!r}; a JSON object is needed, such as {{"reasoning_effort": "low"}}.')
+    return ChatOptions(extra=tuple(sorted(fields_of_request.items()))).extra
 
 
 def _read_environment(name: str) -> str | None:
@@ -163,12 +184,18 @@ def _judge_once(
     asked = {row.id for row in documents}
     reference = [row for row in _read_reference(chosen["reference"], language) if row.id in asked or row.id is None]
     pairs = join_outputs(outputs, reference, language)
-    judgement = judge_pairs(
-        {language: pairs},
-        read_annotator(chosen.get("annotator", "xl_gpt4o")),
-        parse_model(chosen["judge"]),
-        ChatOptions(journal=Path(chosen["journal"]) if "journal" in chosen else None),
-    )
+    options = ChatOptions(journal=Path(chosen["journal"]) if "journal" in chosen else None, extra=_read_extra(chosen))
+    try:
+        annotator = read_annotator(chosen.get("annotator", "xl_gpt4o"))
+        judgement = judge_pairs({language: pairs}, annotator, parse_model(chosen["judge"]), options)
+    except XLSuiteError as error:  # hours of generation must not end in that
+        eval_logger.error(
+            "%s: the judge failed, so its metrics are not a number: %s: %s The results and samples of the model "
+            "are kept: see to the judge, and judge them with `xl-suite judge OUTPUT_PATH/MODEL --reference %s "
+            "--annotator %s --out annotations`.",
+            *(language, type(error).__name__, error, chosen["reference"], chosen.get("annotator", "xl_gpt4o")),
+        )
+        return dict.fromkeys(("win_rate", "standard_error", "gated_win_rate"), math.nan)
     failed = judgement.failures[language]
     if failed:
         eval_logger.warning("%d of %d judgements failed: %s", len(failed), len(pairs), failed[0].reason)

@@ -135,6 +135,44 @@ def test_a_judge_without_reference_is_refused_before_anything_is_generated(bench
         harness.load_documents("deu", "xl-suite/xl-alpacaeval", benchmark=str(benchmark), judge="gpt-4o-2024-08-06")
 
 
+def make_items(benchmark: Path, reference: Path, judge: str, **settings: Any) -> list[dict[str, Any]]:
+    rows = [
+        ModelOutput(f"Ask {i}\n\nRespond in German", "Eine gute Antwort.", "ref", i, "", "deu") for i in (1, 2, 3)
+    ]
+    write_json(reference / "deu.json", rows)
+    settings |= {"benchmark": str(benchmark), "reference": str(reference), "annotator": "xl_local", "judge": judge}
+    documents = harness.load_documents("deu", "xl-suite/xl-alpacaeval", **settings)["test"]
+    answers: list[Any] = ["Das ist eine Antwort auf Deutsch.", None, ""]
+    told = [harness.process_results(doc, [answer]) for doc, answer in zip(documents, answers, strict=True)]
+    assert [one["fidelity"] for one in told] == [1.0, 0.0, 0.0]  # null is an empty answer
+    return [one["win_rate"] for one in told]
+
+
+def test_a_judge_that_fails_ends_nothing_and_says_so(
+    benchmark: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serve_loopback(lambda request: Reply("no such key", 401)) as server:
+        items = make_items(benchmark, tmp_path, f"judge@{server.url}")
+        assert math.isnan(harness.aggregate_win_rate(items))
+        calls = server.calls
+        assert math.isnan(harness.aggregate_stderr(items))
+        assert math.isnan(harness.aggregate_gated_win_rate(items))
+        assert server.calls == calls
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 1
+    assert "refuses the key" in told[0]
+    assert f"xl-suite judge OUTPUT_PATH/MODEL --reference {tmp_path} --annotator xl_local" in told[0]
+
+
+def test_the_judge_takes_further_fields(benchmark: Path, tmp_path: Path) -> None:
+    with serve_loopback(prefer_second, keep_requests=True) as server:
+        items = make_items(benchmark, tmp_path, f"judge@{server.url}", extra={"reasoning_effort": "low"})
+        assert 0 < harness.aggregate_win_rate(items) < 100
+        assert {request["reasoning_effort"] for request in server.requests} == {"low"}
+        with pytest.raises(BadInput, match="a JSON object is needed"):
+            make_items(benchmark, tmp_path, f"judge@{server.url}", extra="low")
+
+
 def test_settings_come_from_the_environment_too(benchmark: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XL_SUITE_BENCHMARK", str(benchmark))
     documents = harness.load_documents("zho", "xl-suite/xl-alpacaeval", version=1.0)["test"]
