@@ -1,7 +1,7 @@
 // The paired difference of two models as xl_suite/scoring/compare.py computes it, which a static page cannot ask:
 // for every language and their mean, with an interval over prompts and the p-value of the same distribution.
 
-const UNSEEN = 2; // prompts that are added to those seen: half a win for each model, the rest draws
+const UNSEEN = 2; // prompts that are added to those seen: half a win for each model (or less, see guessSquare), the rest draws
 const POWER = 0.841621; // standard errors beyond the edge of significance, to be found in 80 %
 
 // Lanczos' approximation of the logarithm of the gamma function, for x > 0.
@@ -96,6 +96,20 @@ function standardError(table, chosen) {
   return { n: rows, error: rows < 2 ? null : Math.sqrt((rows / (rows - 1)) * total) };
 }
 
+// The square of the difference that a prompt has which nobody saw: the mean of the squares of the prompts' mean
+// differences, each weighted by itself, and one of 1.
+function guessSquare(table, chosen) {
+  let [above, below] = [1, 1];
+  for (let at = 0; at < table.n; at += 1) {
+    const own = chosen.filter((c) => table.present[at * table.width + c]);
+    if (!own.length) continue;
+    const square = (own.reduce((sum, c) => sum + table.differences[at * table.width + c], 0) / own.length) ** 2;
+    above += square ** 2;
+    below += square;
+  }
+  return above / below;
+}
+
 function correctHolm(values) {
   const tested = values.map((p, at) => [p, at]).filter(([p]) => p !== null).sort((a, b) => a[0] - b[0]);
   const corrected = values.map(() => null);
@@ -126,7 +140,7 @@ function tellDifference(table, chosen) {
   const mean = rate(0) - rate(1);
   const more = n + UNSEEN;
   const center = (n * mean) / more;
-  const squares = n * (n - 1) * error ** 2 + n * mean ** 2 + UNSEEN / 2;
+  const squares = n * (n - 1) * error ** 2 + n * mean ** 2 + (UNSEEN / 2) * guessSquare(table, chosen);
   const spread = Math.sqrt(Math.max(squares - more * center ** 2, 0) / (more * (more - 1)));
   const t = findT(more - 1);
   const detectable = (t + POWER) * spread;

@@ -165,26 +165,42 @@ def bound_difference(differences: Array) -> tuple[float, float, float, float]:
 
     One distribution gives all of them, so that the 95 % interval holds 0 exactly where p is above 0.05: Student's t
     about the mean of the prompts and of two more that nobody saw, half a win for each model and the rest draws
-    (Agresti and Min 2005, for matched pairs). Without these, models that agree on all prompts that were seen would
-    be known to agree on all others. detectable: the difference that so many prompts find 4 times in 5.
+    (Agresti and Min 2005, for matched pairs), or less where differences are partial. Without these, models that agree
+    on all prompts that were seen would be known to agree on all others. detectable: the difference that so many
+    prompts find 4 times in 5.
     """
     n = len(differences)
     mean, error = macro_average(differences), standard_error_of_macro(differences) or 0.0
     more = n + UNSEEN
-    center, spread = map(float, add_unseen(np.array(mean), np.array(error), n))
+    unseen = guess_square(average(differences, axis=1))
+    center, spread = map(float, add_unseen(np.array(mean), np.array(error), n, unseen))
     reach = find_t(more - 1) * spread
     p_value = beyond(center / spread, more - 1) if spread else float(center == 0)
     low, high = max(-1.0, min(center - reach, mean)), min(1.0, max(center + reach, mean))
     return low, high, p_value, (find_t(more - 1) + POWER) * spread
 
 
-def add_unseen(mean: Array, error: Array, n: int) -> tuple[Array, Array]:
-    """Means and standard errors of differences over n prompts with the two added that nobody saw."""
+def add_unseen(mean: Array, error: Array, n: int, square: Array) -> tuple[Array, Array]:
+    """Means and standard errors of differences over n prompts with the two added that nobody saw.
+
+    square: of the difference that such a prompt has where it is not a draw, see `guess_square`.
+    """
     more = n + UNSEEN
     center: Array = n * mean / more
-    squares = n * (n - 1) * error**2 + n * mean**2 + UNSEEN / 2
+    squares = n * (n - 1) * error**2 + n * mean**2 + UNSEEN / 2 * square
     spread: Array = np.sqrt(np.maximum(squares - more * center**2, 0.0) / (more * (more - 1)))
     return center, spread
+
+
+def guess_square(differences: Array) -> Array:
+    """The square of an unseen difference: the mean of the squares, each weighted by itself, and one of 1.
+
+    differences: along the last axis. It is 1 for wins and losses alone, and where no difference was seen; where a
+    judge's preferences hardly differ, or languages share little, prompts that differ altogether are not assumed.
+    """
+    squares = differences**2
+    guessed: Array = (np.sum(squares**2, axis=-1) + 1) / (np.sum(squares, axis=-1) + 1)
+    return guessed
 
 
 def correct_holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -3,13 +3,15 @@
 The percentile bootstrap cannot see a win that did not happen: with true rates under 1 % its 95 % intervals cover
 as little as half of the time. So each bound counts one prompt more than was seen: for the upper bound it is won,
 for the lower bound lost, and its weight is drawn as the others' are. For wins and losses alone that is exactly the
-interval of Clopper and Pearson (1934); for preferences in between it is Gaffke's bound (2005; Learned-Miller and
-Thomas 2020, arXiv 1905.06208), and in the middle of the scale it becomes the ordinary bootstrap interval.
+interval of Clopper and Pearson (1934). Where preferences lie in between, the unseen prompt is not won altogether: it
+has the value that a won prompt has, by what was seen and a few prompts assumed to be won altogether. With the value 1
+it would be Gaffke's bound (2005; Learned-Miller and Thomas 2020, arXiv 1905.06208), which holds for any preferences
+and is too wide for a judge whose preferences hardly differ. In the middle of the scale it becomes the ordinary
+bootstrap interval.
 
-For the mean over languages the unseen prompt counts in every language, but it need not win in all: it is given
-the value that a won prompt has, by what was seen and a few prompts assumed to be won everywhere. When the languages
-agree on each prompt that is 1; when they are independent it is small, and the interval as narrow as they deserve.
-scripts/benchmarks/coverage.py measures all of this.
+For the mean over languages the unseen prompt counts in every language, and has the value that prompts have on average
+over them. When the languages agree on each prompt that is 1; when they are independent it is small, and the interval
+as narrow as they deserve. scripts/benchmarks/coverage.py measures all of this.
 
 The resamples are the Bayesian bootstrap, clustered on prompts: each gives every prompt a random weight (Rubin 1981:
 exponential, hence Dirichlet once normalised) that all its languages share, so that what the languages have in common
@@ -53,11 +55,8 @@ def bound_means(by_prompt: Array, *, confidence: float = 0.95, resamples: int = 
     """
     judged: NDArray[np.bool_] = np.any(~np.isnan(by_prompt), axis=0)
     resampled = resample_means(by_prompt, resamples, seed)
-    low, high = resampled.add_unseen(0), resampled.add_unseen(1)
     tail = (1 - confidence) / 2
-    means = average(by_prompt, axis=0)
-    lows = np.clip(np.fmin(np.quantile(low, tail, axis=0), means), 0, 1)
-    highs = np.clip(np.fmax(np.quantile(high, 1 - tail, axis=0), means), 0, 1)
+    lows, highs = bound_languages(by_prompt, resampled, tail)
     macro_low, macro_high = bound_macro(by_prompt[:, judged], keep_columns(resampled, judged), tail)
     return Intervals(
         tuple(map(float, np.where(judged, lows, 0))),
@@ -65,6 +64,16 @@ def bound_means(by_prompt: Array, *, confidence: float = 0.95, resamples: int = 
         macro_low,
         macro_high,
     )
+
+
+def bound_languages(by_prompt: Array, resampled: Resampled, tail: float) -> tuple[Array, Array]:
+    """The lower and upper bounds of each language's mean."""
+    means = average(by_prompt, axis=0)
+    won = np.array([guess_unseen(column[~np.isnan(column)]) for column in by_prompt.T])
+    lost = np.array([guess_unseen(1 - column[~np.isnan(column)]) for column in by_prompt.T])
+    low = np.quantile(resampled.add_unseen(1 - lost), tail, axis=0)
+    high = np.quantile(resampled.add_unseen(won), 1 - tail, axis=0)
+    return np.clip(np.fmin(low, means), 0, 1), np.clip(np.fmax(high, means), 0, 1)
 
 
 def bound_macro(by_prompt: Array, resampled: Resampled, tail: float) -> tuple[float, float]:
@@ -79,13 +88,14 @@ def bound_macro(by_prompt: Array, resampled: Resampled, tail: float) -> tuple[fl
     return max(0.0, min(float(low), mean)), min(1.0, max(float(high), mean))
 
 
-def guess_unseen(across: Array) -> float:
+def guess_unseen(values: Array) -> float:
     """The value of a won prompt that nobody saw: the mean of the prompts' values, each weighted by itself.
 
-    across: each prompt's mean over the languages. ASSUMED prompts won in every language are added, so that the
-    value is 1 when no win was seen at all, and comes down only as wins are seen that the languages do not share.
+    values: of one language, or each prompt's mean over the languages. ASSUMED prompts that are won altogether are
+    added, so that the value is 1 when no win was seen at all, and comes down only as wins are seen that are partial,
+    or that the languages do not share.
     """
-    return float((np.sum(across**2) + ASSUMED) / (np.sum(across) + ASSUMED))
+    return float((np.sum(values**2) + ASSUMED) / (np.sum(values) + ASSUMED))
 
 
 def keep_columns(resampled: Resampled, columns: NDArray[np.bool_]) -> Resampled:
@@ -121,9 +131,11 @@ class Resampled:
     weights: NDArray[np.float32]
     unseen: NDArray[np.float32]
 
-    def add_unseen(self, value: float) -> NDArray[np.float32]:
-        """The means under each resample when the unseen prompt has `value` in every language."""
-        means: NDArray[np.float32] = (self.sums + np.float32(value) * self.unseen) / (self.weights + self.unseen)
+    def add_unseen(self, value: float | Array) -> NDArray[np.float32]:
+        """The means under each resample when the unseen prompt has `value`, in every language or one for each."""
+        means: NDArray[np.float32] = (self.sums + np.asarray(value, np.float32) * self.unseen) / (
+            self.weights + self.unseen
+        )
         return means
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xl_suite.scoring.compare import add_unseen
+from xl_suite.scoring.compare import add_unseen, guess_square
 from xl_suite.scoring.preferences import Array, average
 from xl_suite.scoring.student import find_t
 
@@ -52,7 +52,9 @@ def rank_models(
     products = scaled @ scaled.T
     own = np.diag(products)
     errors = np.sqrt(np.maximum(own[:, None] + own - 2 * products, 0))
-    center, spread = add_unseen(means[:, None] - means, errors, n)
+    across = np.stack([average(one, axis=1) for one in known])
+    squares = np.stack([guess_square(one - across) for one in across])
+    center, spread = add_unseen(means[:, None] - means, errors, n, squares)
     critical = _find_critical(scaled, errors, confidence, resamples, seed) * find_t(n - 1) / find_t(math.inf)
     better = center > critical * spread
     return tuple(Rank(1 + int(better[:, model].sum()), models - int(better[model].sum())) for model in range(models))

@@ -37,7 +37,8 @@ def annotate(
 def test_the_interval_of_one_pair_of_columns_by_hand() -> None:
     stats = pytest.importorskip("scipy.stats")
     differences = np.array([0.9, -0.2, 0.4, 0.3, 0.5, -0.1, 0.6, 0.2])
-    seen = np.concatenate([differences, [1, -1]])
+    unseen = np.sqrt((np.sum(differences**4) + 1) / (np.sum(differences**2) + 1))
+    seen = np.concatenate([differences, [unseen, -unseen]])
     weights = np.array([1.0] * 8 + [0.5, 0.5])
     more = 8 + UNSEEN
     center = differences.sum() / more
