@@ -72,7 +72,7 @@ class Pipeline:
 
     def passages(self) -> StageFile:
         """Stage 0: sampled and filtered passages, as rows with `id`, `text`, `passage_id`, `passage_source`."""
-        file = self._file("passages", settings_of(self.config.passages), self.limit)
+        file = self.passages_file()
         if not file.exists():
             self._begin(file)
             with file.write() as writer:
@@ -80,6 +80,10 @@ class Pipeline:
                     writer.add(row)
         self._end(file)
         return file
+
+    def passages_file(self) -> StageFile:
+        """The file of stage 0, there or not."""
+        return self._file("passages", settings_of(self.config.passages), self.limit)
 
     def pairs(self) -> StageFile:
         """Stages 1 and 2: rows with `instruction`, `draft` and `response` instead of `text`."""

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.scripted_models import MODELS, answer, write_passages
-from xl_instruct.config import Config, parse_config
-from xl_instruct.stages.costs import estimate_run
+from xl_instruct.config import Config, parse_config, read_config
+from xl_instruct.stages.costs import estimate_run, is_on_hub
 from xl_instruct.stages.files import lock
 from xl_instruct.stages.generate import Generated, add_ledgers, generate
 from xl_instruct.stages.pipeline import open_pipeline
@@ -338,6 +338,19 @@ def test_the_estimate_is_near_and_asks_nothing(passages: Path, tmp_path: Path) -
     assert 0.8 * paid < sum(one.new for one in before) < 1.2 * paid
     assert sum(one.new for one in after) == 0
     assert [one.model.split(",")[0] for one in before] == ["instructions", "refined", *["translated"] * 3]
+
+
+def test_the_estimate_reads_no_corpus_on_the_hub(tmp_path: Path) -> None:
+    options = ChatOptions(journal=tmp_path / "out" / ".journal.sqlite", progress=False)
+    found = estimate_run(open_pipeline(read_config("paper"), tmp_path / "out", options))
+    assert [one.calls for one in found] == [40_000, 40_000, *[40_000 * 8 * 15] * 3]
+    assert all("the corpus is not read: passages of 15 sentences of 20 words" in one.basis for one in found)
+    assert 10_000_000 < found[0].prompt_tokens < 40_000_000
+    few = estimate_run(open_pipeline(read_config("paper"), tmp_path / "few", options, limit=10))
+    assert few[0].calls == 10
+    assert is_on_hub("org/corpus")
+    for name in ("data/passages.jsonl", "corpus", "package.module:read", str(tmp_path)):
+        assert not is_on_hub(name)
 
 
 def test_the_budget_stops_a_run_and_the_next_goes_on(passages: Path, tmp_path: Path) -> None:
