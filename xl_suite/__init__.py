@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # what `__getattr__` gives, for type checkers and editors
     from xl_suite.api import build_m_alpacaeval as build_m_alpacaeval
     from xl_suite.api import build_prompts as build_prompts
     from xl_suite.api import build_xl_alpacaeval as build_xl_alpacaeval
+    from xl_suite.api import check_judge as check_judge
     from xl_suite.api import collect_bridge as collect_bridge
     from xl_suite.api import compare as compare
     from xl_suite.api import fit_bridge as fit_bridge
@@ -56,6 +57,7 @@ _PUBLIC = {
     "build_m_alpacaeval": "api",
     "build_prompts": "api",
     "build_xl_alpacaeval": "api",
+    "check_judge": "api",
     "collect_bridge": "api",
     "compare": "api",
     "find_language": "languages",

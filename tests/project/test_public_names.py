@@ -24,6 +24,7 @@ NAMES = [
     "build_m_alpacaeval",
     "build_prompts",
     "build_xl_alpacaeval",
+    "check_judge",
     "collect_bridge",
     "compare",
     "find_language",

@@ -19,7 +19,7 @@ from xl_suite.api.benchmarks import build_m_alpacaeval, build_prompts, build_xl_
 from xl_suite.api.bridges import apply_bridge, archive_bridge, collect_bridge, fit_bridge, plan_bridge
 from xl_suite.api.jobs import ChatSettings, Job, Languages, Paid, Place, chat_options
 from xl_suite.api.judgements import audit, judge, rate, read_annotations
-from xl_suite.api.people import annotate, import_judgements, import_labels
+from xl_suite.api.people import annotate, check_judge, import_judgements, import_labels
 from xl_suite.api.releases import plan_publish, publish, submit
 from xl_suite.api.scores import compare, leaderboard, score
 from xl_suite.api.training import generate, preferences, subset, train
@@ -38,6 +38,7 @@ __all__ = [
     "build_prompts",
     "build_xl_alpacaeval",
     "chat_options",
+    "check_judge",
     "collect_bridge",
     "compare",
     "fidelity",

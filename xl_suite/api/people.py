@@ -12,6 +12,7 @@ from xl_suite.api.jobs import Languages, Place, join_languages, logger
 from xl_suite.errors import BadInput
 
 if TYPE_CHECKING:
+    from xl_suite.people.judge import JudgeCheck
     from xl_suite.people.labelled import Labelled
     from xl_suite.people.sheet import Sheet
     from xl_suite.results import Annotations, Outputs
@@ -85,6 +86,18 @@ def import_labels(
     if out is not None:
         write_labelled(Path(out), found)
     return found
+
+
+def check_judge(labels: Labelled, judged: Annotations | Place) -> JudgeCheck:
+    """Compares a judge with people in each language: agreement beyond chance, and its win rate corrected by labels.
+
+    labels: from `import_labels`. judged: one judge's annotations of the outputs that the page was made of.
+    """
+    from xl_suite.api.judgements import read_annotations
+    from xl_suite.people.judge import check_judge as check
+
+    rows = (read_annotations(judged) if isinstance(judged, (str, os.PathLike)) else judged).rows
+    return check(labels, rows)
 
 
 def import_judgements(folder: Place, *, out: Place, language: str = "", baseline: str = "") -> list[Annotations]:

@@ -21,6 +21,7 @@ EXAMPLES = """\
 examples:
   xl-suite annotate outputs/MODEL --reference outputs/gpt-4o-mini --languages deu,hin --out page.html
   xl-suite annotate --import labels-*.csv --key page.key.json --out people
+  xl-suite annotate --import labels-*.csv --key page.key.json --judged annotations/MODEL/xl_gpt4o --out people
   xl-suite annotate --import label-studio.json --key page.key.json --out people
   xl-suite annotate --import judge-arena-results --language deu --out annotations
   xl-suite annotate --import arena-hard-v2.0 --baseline o3-mini-2025-01-31 --language eng --out annotations
@@ -68,6 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="labels by people, or a folder of judgements by JudgeArena or arena-hard-auto",
     )
     reading.add_argument("--key", type=Path, metavar="FILE", help="the key that was written beside the page")
+    reading.add_argument(
+        "--judged",
+        type=Path,
+        metavar="ANNOTATIONS",
+        help="a judge's annotations of these outputs: how far it agrees with the labels, and its win rate corrected",
+    )
     reading.add_argument(
         "--least-known",
         type=float,
@@ -130,7 +137,16 @@ def _import_labels(args: argparse.Namespace) -> Outcome:
         left = ", left out" if person.annotator in found.left_out else ""
         lines.append(f"{person.annotator}: {person.n} labels{known}{left}")
     lines.append(f"{args.out}: {len(found.used)} labels to use")
-    return Outcome(found.to_dict(), "\n".join(lines))
+    answer = found.to_dict()
+    if args.judged is not None:
+        from xl_suite.api import check_judge
+        from xl_suite.people.judge import write_check
+
+        check = check_judge(found, args.judged)
+        write_check(args.out, check)
+        answer["judge"] = check.to_dict()
+        lines.append(f"{check.annotator}:\n{check.describe()}")
+    return Outcome(answer, "\n".join(lines))
 
 
 def _import_judgements(args: argparse.Namespace) -> Outcome:
