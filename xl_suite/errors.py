@@ -57,3 +57,9 @@ class BudgetReached(XLSuiteError):
     """The next call could pass the budget. What was paid for is kept; the same command goes on from there."""
 
     exit_status = 1
+
+
+class BatchesStopped(XLSuiteError):
+    """Batches that were cancelled while a run waited for them. What was answered is kept."""
+
+    exit_status = 1

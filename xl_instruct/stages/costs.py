@@ -93,7 +93,7 @@ def _translate(pipeline: Pipeline, rows: Iterable[Row], settings: Any) -> Iterat
 def _estimate(
     pipeline: Pipeline, stage: str, model: Model, calls: Sequence[Call], scale: float, exact: bool
 ) -> Estimate:
-    own = estimate(model, calls, pipeline.options, KINDS[stage])
+    own = estimate(model, calls, pipeline.options, KINDS[stage], (1, pipeline.config.attempts))
     basis = own.basis if exact else f"{own.basis}; passages are counted instead of what is not made yet"
     if not pipeline.passages_file().exists():
         basis += f"; the corpus is not read: passages of {SENTENCES} sentences of {WORDS} words"

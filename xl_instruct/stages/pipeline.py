@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from xl_instruct.stages.files import FOLDER, LeftOut, Rounds, Row, StageFile, Su
 from xl_instruct.stages.preparing import Preparation, count_units, prepare_rows, read_decontaminator
 from xl_instruct.stages.prompts import load_prompt
 from xl_instruct.stages.quality import write_scores
-from xl_instruct.stages.streaming import stream_rows
+from xl_instruct.stages.streaming import MOST_WAITING, run_together, stream_rows
 from xl_instruct.stages.teaching import refine, write_instruction
 from xl_instruct.stages.translation import Worker, is_unsound, translate_row
 from xl_suite.chat.budget import Budget, require_price
@@ -33,7 +33,8 @@ from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import STARTED, Model
 from xl_suite.chat.run import run
 from xl_suite.chat.serving.started import StartedServers
-from xl_suite.chat.settings import ChatOptions
+from xl_suite.chat.settings import MOST_IN_BATCHES, ChatOptions
+from xl_suite.errors import BadInput
 
 Progress = Callable[[str], None]
 Teach = Callable[[Row, ChatClient, ModelSettings, int, Summary], Awaitable[dict[str, Any] | LeftOut]]
@@ -192,9 +193,16 @@ class Pipeline:
 
         async def converse(clients: dict[int, ChatClient]) -> None:
             workers = [Worker(number, self.config.translators[number], clients[number]) for number in numbers]
-            for language in missing:
+
+            async def translate(language: str) -> None:
                 self._begin(files[language])
                 await self._translate_rows(before[language], files[language], workers, rounds[language])
+
+            if self.options.batch is not None:  # one can take a day: those of all languages are out at the same time
+                await run_together(map(translate, missing))
+                return
+            for language in missing:
+                await translate(language)
 
         with StartedServers(self.options) as servers:
             self._run(models, converse, label, total * len(numbers), servers)
@@ -227,13 +235,19 @@ class Pipeline:
         run(
             models,
             conversation,
-            self.options,
+            self._options_for(models.values()),
             label=label,
             total=total,
             servers=servers,
             budget=self.budget,
             ledger=ledger,
         )
+
+    def _options_for(self, models: Iterable[Model]) -> ChatOptions:
+        """A model whose server is started for it has no batches: it is asked one by one."""
+        if any(model.kind in STARTED for model in models):
+            return replace(self.options, batch=None)
+        return self.options
 
     def _score(
         self, translated: Mapping[str, StageFile], stage: str, model: str, options: Mapping[str, Any]
@@ -278,13 +292,15 @@ class Pipeline:
         models: int,
         weigh: Callable[[Row], int] = lambda row: 1,
     ) -> None:
-        in_flight = 3 * self.options.slots + AHEAD
+        batched = self.options.batch is not None
+        in_flight = MOST_IN_BATCHES if batched else 3 * self.options.slots + AHEAD
         with file.write() as writer:
             results: AsyncIterator[dict[str, Any] | LeftOut] = stream_rows(
                 rows,
                 lambda row: one(row, writer.summary),
                 in_flight=in_flight,
                 weigh=lambda row: weigh(row) * models,
+                most_waiting=in_flight if batched else MOST_WAITING,
             )
             async with aclosing(results) as stream:  # type: ignore[type-var]
                 async for row in stream:
@@ -329,6 +345,10 @@ def open_pipeline(
 ) -> Pipeline:
     """The stages of `config` in `out`. Reads local models' weights once, for their hash; makes no call."""
     models = (describe_model(config.teacher), *map(describe_model, config.translators))
+    if options.batch is not None and all(model.kind in STARTED for model in models):
+        raise BadInput(
+            "--batch: every model of this configuration is a server that the run starts. Leave --batch out."
+        )
     if options.budget is not None and options.replay is None:
         for model in models:  # now, not when the models before it have been paid
             if model.kind != "replay":

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 # Finished rows that may wait for an earlier one, so that one slow row does not leave the slots idle.
 MOST_WAITING = 1024
+
+
+async def run_together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Runs all at the same time. The first error ends the others, and is raised when they have ended."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def stream_rows(

@@ -11,6 +11,7 @@ from xl_suite.api.benchmarks import load_benchmark
 from xl_suite.api.jobs import ChatSettings, Job, Languages, Paid, Place, estimate_calls, join_languages, prepare
 
 if TYPE_CHECKING:
+    from xl_suite.chat.estimates import Estimate
     from xl_suite.fidelity.folders import FidelityScores
     from xl_suite.records import ModelOutput
     from xl_suite.results import Benchmark, Outputs
@@ -83,7 +84,11 @@ def respond(
         report = ask(plan, parsed, Path(out), options=options, name=name)
         return Outputs(report.folder, report=report)
 
-    return Job(run, lambda: estimate_calls(parsed, guess_calls(plan, parsed, options), options, "answer"))
+    def estimate() -> list[Estimate]:
+        rounds = 1 if plan.strategy.follow is None else 2
+        return estimate_calls(parsed, guess_calls(plan, parsed, options), options, "answer", (rounds, rounds))
+
+    return Job(run, estimate)
 
 
 def fidelity(

@@ -173,9 +173,8 @@ def build_m_alpacaeval(
 
     def estimate() -> list[Estimate]:
         prompts = [prompt for own in sources.prompts.values() for prompt in own]
-        return estimate_calls(
-            parsed, plan_calls(read_edits(folder / FILE_NAME, prompts).others, settings), options, "translation"
-        )
+        calls = plan_calls(read_edits(folder / FILE_NAME, prompts).others, settings)
+        return estimate_calls(parsed, calls, options, "translation", (1, settings.attempts))
 
     return Job(run, estimate)
 

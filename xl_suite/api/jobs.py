@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from xl_suite.errors import BadInput
 
@@ -34,7 +34,8 @@ class ChatSettings(TypedDict, total=False):
     budget: dollars that this run may cost. price: dollars per million prompt and completion tokens.
     extra: further fields of every request's body, such as `{"reasoning_effort": "low"}`; they are part of what is
     asked. wait_for_server: seconds that a server may take to load or make room. same_model: takes another server than
-    the journal's for the same model. progress: whether a progress bar is shown.
+    the journal's for the same model. progress: whether a progress bar is shown. batch: asks in half-price batches,
+    which can take a day each. batch_tail: how calls are asked again that a batch left without an answer.
     """
 
     journal: Place | None
@@ -48,6 +49,8 @@ class ChatSettings(TypedDict, total=False):
     wait_for_server: float
     same_model: bool
     progress: bool
+    batch: bool
+    batch_tail: Literal["batch", "online"] | None
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,20 @@ class Paid(Generic[P, Value]):
 
 def chat_options(out: Place, **chat: Unpack[ChatSettings]) -> ChatOptions:
     """The options of a run that writes to `out`. Raises BadInput where both a journal and a replay are named."""
-    from xl_suite.chat.settings import ChatOptions
+    from xl_suite.chat.settings import Batching, ChatOptions
 
     settings: dict[str, Any] = {key: value for key, value in chat.items() if value is not None}
     for key in ("journal", "replay"):
         if key in settings:
             settings[key] = Path(settings[key])
     settings["extra"] = tuple(sorted(settings.get("extra", {}).items()))
+    batch, tail = settings.pop("batch", False), settings.pop("batch_tail", None)
+    if tail is not None and not batch:
+        raise BadInput("--batch-tail says what follows a batch: add --batch.")
+    if batch and "replay" in settings:
+        raise BadInput("--batch asks a model and --replay asks none: give one of the two.")
+    if batch:
+        settings["batch"] = Batching(tail=tail or "batch")
     if "replay" in settings and "journal" in settings:
         raise BadInput("--replay reads a journal and --journal writes one: give one of the two.")
     if "replay" not in settings:
@@ -95,11 +105,24 @@ def prepare(model: str, out: Place, chat: ChatSettings) -> tuple[Model, ChatOpti
     return parse_model(model), chat_options(out, **chat)
 
 
-def estimate_calls(model: Model, calls: Iterable[Call], options: ChatOptions, kind: str) -> list[Estimate]:
-    """What calls would cost whose answers are of a kind of `typical_lengths.tsv`."""
+def refuse_batches(chat: ChatSettings) -> None:
+    """Raises BadInput where batches are asked for and the work is many small parts, one after the other."""
+    if chat.get("batch"):
+        raise BadInput(
+            "--batch: this verb asks in many small parts, each of which would wait for a day. Leave it out."
+        )
+
+
+def estimate_calls(
+    model: Model, calls: Iterable[Call], options: ChatOptions, kind: str, waves: tuple[int, int] = (1, 1)
+) -> list[Estimate]:
+    """What calls would cost whose answers are of a kind of `typical_lengths.tsv`.
+
+    waves: the least and the most rounds in which they are asked, where each follows from the one before.
+    """
     from xl_suite.chat.estimates import estimate
 
-    return [estimate(model, calls, options, kind)]
+    return [estimate(model, calls, options, kind, waves)]
 
 
 def to_path(value: Any) -> Path:

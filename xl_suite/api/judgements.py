@@ -17,6 +17,7 @@ from xl_suite.api.jobs import (
     list_languages,
     logger,
     prepare,
+    refuse_batches,
 )
 from xl_suite.errors import BadInput
 
@@ -63,6 +64,7 @@ def judge(
     """
     from xl_suite.auditing.card import read_warnings
     from xl_suite.judging.annotator import find_folder, read_annotator
+    from xl_suite.judging.asking import count_waves
     from xl_suite.judging.judge import choose_method, judge_pairs, name_annotator, plan_calls
     from xl_suite.judging.judgement import write_judgement
     from xl_suite.judging.lifetime import find_announced_end
@@ -85,7 +87,9 @@ def judge(
 
     def estimate() -> list[Estimate]:
         chosen = choose_method(read, method, samples, max_tokens)
-        return estimate_calls(parsed, plan_calls(pairs, read, order=order, method=chosen), options, "verdict")
+        calls = plan_calls(pairs, read, order=order, method=chosen)
+        learnt = method == "auto" and chosen.name == "logprobs"
+        return estimate_calls(parsed, calls, options, "verdict", count_waves(len(calls), options, learnt=learnt))
 
     def run() -> Annotations:
         if options.replay is None and (end := find_announced_end(parsed)):
@@ -136,6 +140,7 @@ def rate(
     rubrics: a folder with one `.txt` per criterion; None takes those of the package (paper, section 6).
     retry_unread: ask on where a score is unread after three samples.
     """
+    from xl_suite.judging.asking import count_waves
     from xl_suite.rating.rate import choose_method, plan_calls, rate_outputs, select_outputs, write_ratings
     from xl_suite.rating.rubric import read_rubrics
     from xl_suite.results import Rated
@@ -161,9 +166,9 @@ def rate(
         return Rated(folder, ratings)
 
     def estimate() -> list[Estimate]:
-        return estimate_calls(
-            parsed, plan_calls(chosen, read, choose_method(method, samples, max_tokens)), options, "verdict"
-        )
+        calls = plan_calls(chosen, read, choose_method(method, samples, max_tokens))
+        waves = count_waves(len(calls), options, learnt=method == "auto")
+        return estimate_calls(parsed, calls, options, "verdict", waves)
 
     return Job(run, estimate)
 
@@ -199,6 +204,7 @@ def audit(
     from xl_suite.judging.judge import choose_method, plan_calls
 
     read = read_annotator(annotator)
+    refuse_batches(chat)
     parsed, options = prepare(model or read.spec, out, chat)
     material = make_material(
         open_outputs(outputs, language),

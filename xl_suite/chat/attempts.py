@@ -84,6 +84,19 @@ class Sender:
 
         self._payload = BytesPayload
 
+    @property
+    def model(self) -> Model:
+        """The model as it is served."""
+        return self._model
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        return self._http
+
+    @property
+    def price(self) -> Price | None:
+        return self._price
+
     async def answer(self, row: str, request: Request, shape: Shape = PLAIN) -> Answer | FailedCall | Adapted:
         """Tries until there is an answer, the call is given up, or the server wants it in another shape.
 
@@ -93,7 +106,7 @@ class Sender:
         attempts = failures = empty = 0
         seen = pool.successes
         last: Host | None = None
-        most = self._most_dollars(request)
+        most = self.most_dollars(request)
         limited = budget.limit is not None
         while True:
             host = pool.enter_at_once() or await pool.enter(last)
@@ -106,9 +119,8 @@ class Sender:
             finally:
                 pool.leave(host)
             if isinstance(result, Answer):
-                if self._confirm is not None:  # before any answer counts as the model's
-                    await self._confirm()
-                    self._confirm = None
+                if self._confirm is not None:
+                    await self.confirm_answered()
                 price = self._price
                 cost = price.of(result.prompt_tokens, result.completion_tokens) if price else None
                 ledger.add_cost(result.prompt_tokens, result.completion_tokens, cost)
@@ -121,7 +133,7 @@ class Sender:
             if result.adapted is not None:
                 return result.adapted
             if result.kind is Kind.ENDED:
-                raise await self._explain_end(host, request, result)
+                raise await self.explain_end(host, request, result)
             if result.tokens is not None:
                 ledger.add_wasted(*result.tokens, dollars if self._price else None)
             if result.kind is Kind.WITHHELD:
@@ -151,7 +163,7 @@ class Sender:
                 elif not result.own_fault:
                     pool.note_given_up(result.reason)
                 ledger.failed += 1
-                reason = self._tell_failed(row, request, host, result)
+                reason = self.tell_failed(row, request, host, result)
                 return FailedCall(row, reason, max(1, attempts))
             ledger.retries += 1
             last = host
@@ -159,6 +171,12 @@ class Sender:
             wait = choose_wait(1 if result.kind is Kind.UNREACHABLE else failures, result)
             self._show_wait(host, result, wait)
             await asyncio.sleep(wait)
+
+    async def confirm_answered(self) -> None:
+        """Once, before any answer counts as the model's."""
+        if self._confirm is not None:
+            await self._confirm()
+            self._confirm = None
 
     async def _attempt(self, host: Host, request: Request, most: float, shape: Shape) -> tuple[Answer | Fault, float]:
         """One request: what came of it, and the dollars to book, `most` where it may have been paid for."""
@@ -179,7 +197,7 @@ class Sender:
                 status = error.status
             else:
                 if isinstance(result, Fault):
-                    result = replace(result, reason=self._hide_key(result.reason.encode()).decode())
+                    result = replace(result, reason=self.hide_key(result.reason.encode()).decode())
                     if result.tokens is None or not counted:
                         return result, most if result.kind is not Kind.BROKEN else 0.0
                     return result, self._price.of(*result.tokens) if self._price else most
@@ -189,7 +207,7 @@ class Sender:
         fault = judge_refusal(
             status,
             got.headers or {},
-            self._hide_key(got.data),
+            self.hide_key(got.data),
             shape=shape,
             body=load(request.payload),
             proven=self.pool.successes > 0,
@@ -218,7 +236,7 @@ class Sender:
         finally:
             self._deadlines.leave(task)
 
-    async def _explain_end(self, host: Host, request: Request, fault: Fault) -> ModelUnavailable:
+    async def explain_end(self, host: Host, request: Request, fault: Fault) -> ModelUnavailable:
         """The error that ends the run, in one line. What was answered is kept."""
         values: dict[str, Any] = {
             "url": host.url,
@@ -245,7 +263,8 @@ class Sender:
         more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
         return ", ".join(names[:LISTED]) + more if names else "none that it tells"
 
-    def _tell_failed(self, row: str, request: Request, host: Host, fault: Fault) -> str:
+    def tell_failed(self, row: str, request: Request, host: Host, fault: Fault) -> str:
+        """Why a call failed for good, as its user reads it."""
         line = "failed_empty" if fault.kind is Kind.EMPTY else fault.line
         if not line.startswith("failed_"):
             return fault.reason
@@ -276,11 +295,12 @@ class Sender:
         values = {"url": host.url, "model": self._model.name, "said": fault.reason}
         logger.warning("%s", tell(line, wait=describe_wait(waited), **values))
 
-    def _hide_key(self, data: bytes) -> bytes:
+    def hide_key(self, data: bytes) -> bytes:
         """A body to be quoted, without our key: servers like to quote that."""
         return data.replace(self._model.api_key.encode(), b"***") if self._model.api_key else data
 
-    def _most_dollars(self, request: Request) -> float:
+    def most_dollars(self, request: Request) -> float:
+        """What one attempt can cost at most."""
         if self._price is None:
             return 0.0
         return self._price.of(request.most_prompt_tokens, request.most_completion_tokens)

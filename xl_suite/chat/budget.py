@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from xl_suite.chat.models import Model
@@ -20,6 +20,11 @@ class Price:
     completion: float
     source: str = ""
     date: str = ""
+
+    @property
+    def batched(self) -> Price:
+        """The price in batches: half, at every provider that has them."""
+        return replace(self, prompt=self.prompt / 2, completion=self.completion / 2)
 
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Dollars of that many tokens."""
@@ -71,6 +76,17 @@ class Budget:
         self.reserved = 0.0
         self._in_flight = 0
         self._settled = asyncio.Condition()
+
+    @property
+    def room(self) -> float:
+        """Dollars that are neither spent nor held back; infinite without a limit."""
+        return float("inf") if self.limit is None else self.limit - self.spent - self.reserved
+
+    def hold(self, most: float) -> None:
+        """Holds `most` dollars back without asking: for what fits by `room`, or is under way already."""
+        if self.limit is not None:
+            self.reserved += most
+            self._in_flight += 1
 
     async def reserve(self, most: float) -> None:
         """Holds `most` dollars back for one attempt, once calls in flight have left room for it.

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xl_suite.chat.answers import answer_to_json
@@ -21,11 +21,12 @@ from xl_suite.chat.identity import Guard
 from xl_suite.chat.journal import Fact, StoredAnswer, StoredFailure
 from xl_suite.chat.lines import tell
 from xl_suite.chat.models import Model
+from xl_suite.chat.settings import MOST_IN_BATCHES
 from xl_suite.chat.shapes import PLAIN, SHAPE, Adapted, Shape
 from xl_suite.chat.state import SessionState
 from xl_suite.chat.usage import Usage
 from xl_suite.chat.wire import Request, build_request, dump
-from xl_suite.errors import ReplayMiss, XLSuiteError
+from xl_suite.errors import BadInput, ReplayMiss, XLSuiteError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -50,8 +51,8 @@ class CallFailed(XLSuiteError):
         self.failed = failed
 
 
-class _Work:
-    """A call on its way, and everyone who waits for its answer."""
+class Work:
+    """A call on its way, and everyone who waits for its answer. shape: that of `request`."""
 
     __slots__ = ("call", "request", "shape", "waiters")
 
@@ -64,7 +65,8 @@ class ChatClient:
     """Asks one model. Made by `ChatSession.open`; lives as long as the session.
 
     answers: a journal that is replayed, instead of the session's own; then nothing connects to a model.
-    shape: of the requests, which a refusal can change. guard: who answers as the model, now and before.
+    shape: of the requests, which a refusal can change. guard: who answers as the model, now and before. held: keys
+    that are in batches, and would be paid twice.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class ChatClient:
         answers: AnswerSource | None = None,
         shape: Shape = PLAIN,
         guard: Guard | None = None,
+        held: Collection[bytes] = (),
     ):
         self.model, self.shape = model, shape
         self.guard = guard or Guard(model, "", [], same_model=False, place="")
@@ -82,15 +85,21 @@ class ChatClient:
         self.notes: list[str] = []
         self._shapes = [shape]
         self._state, self._connect, self._answers = state, connect, answers
+        self._held = held
         self._slots = state.options.slots
         self._sender: Sender | None = None
         self._connecting: asyncio.Task[Sender] | None = None
-        self._works: dict[bytes, _Work] = {}  # every call that is not delivered yet
-        self._fresh: list[_Work] = []
-        self._queue: deque[_Work] = deque()
+        self._works: dict[bytes, Work] = {}  # every call that is not delivered yet
+        self._fresh: list[Work] = []
+        self._queue: deque[Work] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
-        self._workers: list[asyncio.Task[None]] = []
+        self._workers: list[asyncio.Task[Any]] = []
         self._looking: asyncio.Task[None] | None = None
+        # Where calls go that the journal lacks; by default they wait for a slot.
+        self.enqueue = self.enqueue_online
+        # Of what `enqueue` goes to; and those of them that are about to end, which a run waits for that ends well.
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.ending: set[asyncio.Task[Any]] = set()
         self._undurable = 0
         self._blocked: deque[asyncio.Future[None]] = deque()
 
@@ -122,9 +131,9 @@ class ChatClient:
     async def ask_all(self, calls: Iterable[Call], on_result: Deliver) -> None:
         """Asks every call and calls `on_result` with each result, in the order in which they become durable.
 
-        Takes from `calls` only what the slots need, so that any number of them fits in memory.
+        Takes from `calls` only what the slots or batches need, so that any number of them fits in memory.
         """
-        most = 3 * self._slots + 2 * LOOKED_UP_AT_ONCE
+        most = 3 * self._slots + 2 * LOOKED_UP_AT_ONCE if self._state.options.batch is None else MOST_IN_BATCHES
         outstanding = 0
         room: asyncio.Future[None] | None = None
         enough = most
@@ -202,10 +211,15 @@ class ChatClient:
     def stop(self) -> list[asyncio.Task[Any]]:
         """Cancels what is in flight; returns the tasks that end."""
         others = (self._looking, self._connecting)
-        tasks: list[asyncio.Task[Any]] = [*self._workers, *(task for task in others if task is not None)]
+        tasks = [*self._workers, *self.tasks, *(task for task in others if task is not None)]
         for task in tasks:
             task.cancel()
         return tasks
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether calls are being looked up in the journal."""
+        return self._looking is not None
 
     def check_alive(self) -> None:
         if self._sender is not None:
@@ -219,10 +233,10 @@ class ChatClient:
             work.waiters.append((call, deliver))
             self._state.ledger.shared += 1
             return
-        work = self._works[request.key] = _Work(call, request, self.shape, deliver)
+        work = self._works[request.key] = Work(call, request, self.shape, deliver)
         self._fresh.append(work)
         if self._looking is None:
-            self._looking = asyncio.create_task(self._guard(self._look_up))
+            self._looking = asyncio.create_task(self.supervise(self._look_up))
 
     def _build(self, call: Call) -> Request:
         extended = extend_call(call, self._state.options.extra)
@@ -249,20 +263,27 @@ class ChatClient:
                         f"{self.model.name!r} to this call. Replay with the model, benchmark and options that the "
                         "journal was written with, or make the call without --replay."
                     )
+                elif work.request.key in self._held:
+                    raise BadInput(
+                        f"{work.call.row}: this call is in a batch that is still open, and one by one it would be "
+                        "paid again. Run the same command with --batch, which fetches what is done; or see to it "
+                        f"with `xl-suite batches {self._state.options.journal}`."
+                    )
                 else:
-                    self._enqueue(work)
+                    self.enqueue(work)
         self._looking = None
 
-    def _enqueue(self, work: _Work) -> None:
+    def enqueue_online(self, work: Work) -> None:
+        """Has a call wait for a slot."""
         self._queue.append(work)
         if self._idle:
             idle = self._idle.popleft()
             if not idle.done():
                 idle.set_result(None)
         elif len(self._workers) < self._slots:
-            self._workers.append(asyncio.create_task(self._guard(self._serve_slot)))
+            self._workers.append(asyncio.create_task(self.supervise(self._serve_slot)))
 
-    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def supervise(self, work: Callable[[], Awaitable[None]]) -> None:
         """Runs a task of this client; whatever ends it ends the run, so that nobody waits for ever."""
         try:
             await work()
@@ -271,7 +292,7 @@ class ChatClient:
         except BaseException as error:
             self._state.fail(error)
 
-    async def _get_sender(self) -> Sender:
+    async def get_sender(self) -> Sender:
         """What sends this model's calls; the first that asks for it connects."""
         if self._connecting is None:
             self._connecting = asyncio.ensure_future(self._connect())
@@ -279,7 +300,7 @@ class ChatClient:
         return self._sender
 
     async def _serve_slot(self) -> None:
-        sender = await self._get_sender()
+        sender = await self.get_sender()
         loop = asyncio.get_running_loop()
         while True:
             if not self._queue:
@@ -297,21 +318,28 @@ class ChatClient:
                     self._blocked.append(blocked)
                     await blocked
             finally:  # it is paid for: it goes to the journal also when the run is being ended
-                self._hand_over(work, result)
+                self.hand_over(work, result)
 
-    async def _ask(self, sender: Sender, work: _Work) -> Answer | FailedCall | None:
+    async def _ask(self, sender: Sender, work: Work) -> Answer | FailedCall | None:
         """What comes of a call, in the shape that its server wants; None where another one takes its place."""
         while True:
-            if work.shape is not self.shape and not self._reshape(work):
+            if work.shape is not self.shape and not self.reshape(work):
                 return None
             result = await sender.answer(work.call.row, work.request, work.shape)
             if not isinstance(result, Adapted):
                 return result
-            if work.shape is self.shape and not self._learn(result, sender):
+            failed = self.adapt(work, result)
+            if failed is not None:
                 self._state.ledger.failed += 1
-                return FailedCall(work.call.row, f"refused in every shape: {result.line}", 1)
+                return failed
 
-    def _learn(self, adapted: Adapted, sender: Sender) -> bool:
+    def adapt(self, work: Work, adapted: Adapted) -> FailedCall | None:
+        """Takes the shape that a refusal asks for; a FailedCall where it was refused before."""
+        if work.shape is self.shape and not self._learn(adapted):
+            return FailedCall(work.call.row, f"refused in every shape: {adapted.line}", 1)
+        return None
+
+    def _learn(self, adapted: Adapted) -> bool:
         """Takes a shape for all further requests, tells it and keeps it in the journal; False for one tried."""
         if adapted.shape in self._shapes:
             return False
@@ -338,7 +366,7 @@ class ChatClient:
         if writer is not None and fact is not None:
             writer.add_fact(fact)
 
-    def _reshape(self, work: _Work) -> bool:
+    def reshape(self, work: Work) -> bool:
         """Builds a call anew in the present shape; False where the same request is on its way already."""
         self._works.pop(work.request.key, None)
         work.request = self._build(work.call)
@@ -351,7 +379,7 @@ class ChatClient:
         self._state.ledger.shared += len(work.waiters)
         return False
 
-    def _hand_over(self, work: _Work, result: Answer | FailedCall) -> None:
+    def hand_over(self, work: Work, result: Answer | FailedCall) -> None:
         writer, request = self._state.store.writer, work.request
         if writer is None:
             self._deliver(work, result)
@@ -377,7 +405,7 @@ class ChatClient:
         stored = StoredAnswer(request.key, name, text, answer, result.prompt_tokens, result.completion_tokens, now)
         writer.add_answer(stored, durable)
 
-    def _deliver(self, work: _Work, result: Answer | FailedCall) -> None:
+    def _deliver(self, work: Work, result: Answer | FailedCall) -> None:
         self._works.pop(work.request.key, None)
         try:
             for call, deliver in work.waiters:

@@ -56,6 +56,8 @@ class Estimate:
     low_dollars, high_dollars: with that, and prompts of 6 and 3 bytes per token; dollars is for the middle.
     most_dollars: the bound that `--budget` reckons with (every byte a token, every answer of max_tokens). Dollars are
     None where the price is unknown.
+    waves: with --batch, how many batches at least and at most follow one after the other, since the next one is made
+    of the answers to the last; 0 where there are too few calls for one.
     """
 
     model: str
@@ -71,6 +73,7 @@ class Estimate:
     high_dollars: float | None
     most_dollars: float | None
     basis: str
+    waves: tuple[int, int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -80,6 +83,10 @@ class Estimate:
         cost = "price unknown (see --price)"
         if self.low_dollars is not None and self.high_dollars is not None and self.most_dollars is not None:
             cost = f"${self.low_dollars:.2f} to ${self.high_dollars:.2f}, at most ${self.most_dollars:.2f}"
+        if self.waves is not None and self.new:
+            least, most = self.waves
+            waves = "1 wave" if most == 1 else f"{least} to {most} waves" if least < most else f"{most} waves"
+            cost += f" at half price, in {waves} of batches (up to 24 h each)" if most else ", too few for a batch"
         return (
             f"{self.model}: {self.calls:,} calls, {self.in_journal:,} answered already, {self.new:,} to make; about "
             f"{self.prompt_tokens:,} prompt tokens and {self.low_completion_tokens:,} to "
@@ -96,10 +103,17 @@ class Estimate:
         return replace(self, **(scaled | changes))
 
 
-def estimate(model: Model, calls: Iterable[Call], options: ChatOptions, kind: str = "answer") -> Estimate:
+def estimate(
+    model: Model,
+    calls: Iterable[Call],
+    options: ChatOptions,
+    kind: str = "answer",
+    waves: tuple[int, int] = (1, 1),
+) -> Estimate:
     """What `calls` would cost; reads the journal, makes none and makes no call. Memory: about 100 bytes a call.
 
-    kind: of the answers, a row of `typical_lengths.tsv`.
+    kind: of the answers, a row of `typical_lengths.tsv`. waves: the least and the most rounds in which the calls are
+    asked, where each follows from the one before.
     """
     seen: set[bytes] = set()
     total = new = most_prompt = most_completion = 0
@@ -131,6 +145,9 @@ def estimate(model: Model, calls: Iterable[Call], options: ChatOptions, kind: st
                     high += longest if mean is None else min(mean * MORE, most)
     prompt = -(-most_prompt // BYTES_PER_TOKEN)
     price = find_price(model, options.price)
+    batched = options.batch is not None and new >= options.batch.least
+    if price is not None and batched:
+        price = price.batched
 
     def cost(prompt_tokens: float, completion_tokens: float) -> float | None:
         return None if price is None else price.of(round(prompt_tokens), round(completion_tokens))
@@ -150,6 +167,7 @@ def estimate(model: Model, calls: Iterable[Call], options: ChatOptions, kind: st
         cost(most_prompt / LEAST_BYTES_PER_TOKEN, high),
         cost(most_prompt, most_completion),
         f"bytes / {BYTES_PER_TOKEN}; {lengths}",
+        (waves if batched else (0, 0)) if options.batch is not None else None,
     )
 
 

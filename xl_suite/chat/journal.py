@@ -9,11 +9,11 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from xl_suite.chat.answers import answer_from_json
@@ -32,6 +32,7 @@ from xl_suite.chat.wire import load
 from xl_suite.errors import JournalError
 from xl_suite.surrogates import escape_surrogates
 
+Value = TypeVar("Value")
 # A group is written by one statement, which commits by itself: Python's lock is given up and taken back only once.
 LARGEST_GROUP = 512
 # Another process that makes a journal writes its log before the file itself. So many looks, at so many seconds.
@@ -198,6 +199,24 @@ class Journal:
             query = f"SELECT avg(completion_tokens) FROM ({latest})"
             mean: float | None = self._reader.execute(query, (model,)).fetchone()[0]
             return mean
+
+    def transact(self, work: Callable[[sqlite3.Connection], Value]) -> Value:
+        """What `work` returns, whose writes are durable together. Only for the thread that calls `add`."""
+        with self._explained():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                value = work(self._writer)
+                self._writer.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._writer.execute("ROLLBACK")
+                raise
+        return value
+
+    def read(self, work: Callable[[sqlite3.Connection], Value]) -> Value:
+        """What `work` reads."""
+        with self._reading, self._explained():
+            return work(self._reader)
 
     def close(self) -> None:
         """Closes the journal; the last process to do so leaves one file, without a log beside it."""

@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from xl_suite.chat.attempts import Sender
+from xl_suite.chat.batches.batcher import Batcher, check_batching
+from xl_suite.chat.batches.tables import list_held_keys
 from xl_suite.chat.budget import Budget, find_price, require_price
 from xl_suite.chat.calls import AnswerSource
 from xl_suite.chat.client import ChatClient
@@ -80,6 +82,9 @@ class ChatSession:
     ) -> None:
         gc.set_threshold(*self._garbage_thresholds)
         try:
+            ending = {task for client in self._clients for task in client.ending}
+            if ending and kind is None:
+                await asyncio.wait(ending)
             tasks = [task for client in self._clients for task in client.stop()]
             if self._ticker is not None:
                 self._ticker.cancel()
@@ -109,9 +114,16 @@ class ChatSession:
         known = await self._state.store.read(recall_identities, source, model.key)
         options, place = self.options, str(self.options.journal)
         guard = Guard(model, options.generator, known, same_model=options.same_model, place=place)
+        batching = options.batch if answers is None else None
+        if batching is not None:
+            check_batching(model, options.journal)
         if answers is None:
             await guard.check_early()
-        client = ChatClient(self._state, model, lambda: self._connect(client), answers, shape, guard)
+        journal = self._state.store.journal if answers is None and batching is None else None
+        held = frozenset() if journal is None else await self._state.store.read(list_held_keys, journal)
+        client = ChatClient(self._state, model, lambda: self._connect(client), answers, shape, guard, held)
+        if batching is not None:
+            Batcher(client, self._state, self.budget, batching)
         self._clients.append(client)
         self._state.stops.append(client.stop)
         return client

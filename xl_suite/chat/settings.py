@@ -9,6 +9,34 @@ from typing import Any
 from xl_suite.chat.pool import PATIENCE, WAIT_FOR_SERVER
 from xl_suite.errors import BadInput
 
+TAILS = ("batch", "online")
+# Calls that are handed over at a time where batches take them; each takes some kilobytes of memory.
+MOST_IN_BATCHES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How calls go out as half-price batches instead of one by one.
+
+    tail: `batch` or `online`: how calls are asked again that a batch left without an answer. least: fewer calls than
+    this at a time go out one by one, since a batch may take a day. requests, bytes: what one batch may hold; the
+    defaults are OpenAI's limits. linger: seconds without a new call after which those that wait become a batch.
+    poll: seconds between two looks at a batch, at most. settle: seconds before a batch that was perhaps made is
+    looked for.
+    """
+
+    tail: str = "batch"
+    least: int = 100
+    requests: int = 50_000
+    bytes: int = 200_000_000
+    linger: float = 1.0
+    poll: float = 60.0
+    settle: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.tail not in TAILS:
+            raise BadInput(f"--batch-tail {self.tail}: valid are {', '.join(TAILS)}.")
+
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
@@ -22,7 +50,7 @@ class ChatOptions:
     wait_for_server: seconds that a server may take to start, load or make room. tell_seconds: how often that, and a
     run that stops succeeding, is told. extra: (name, JSON value) of further fields in the body of every request.
     same_model: takes a server that differs from the one in the journal for the same model. generator: its name, which
-    helps to tell models apart whose servers say nothing.
+    helps to tell models apart whose servers say nothing. batch: asks in half-price batches; None asks one by one.
     """
 
     journal: Path | None = None
@@ -40,6 +68,7 @@ class ChatOptions:
     extra: tuple[tuple[str, Any], ...] = ()
     same_model: bool = False
     generator: str = ""
+    batch: Batching | None = None
 
     def __post_init__(self) -> None:
         taken = [name for name, _ in self.extra if name in ("messages", "model", "stream", "n")]

@@ -34,6 +34,13 @@ class Store:
         """Runs `function` in the thread that reads journals, so that the event loop goes on."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, function, *arguments)
 
+    async def change(self, function: Callable[..., Value], *arguments: Any, **values: Any) -> Value:
+        """Runs `function` on the journal in the thread that writes, after all that was added before; only when
+        writing has begun."""
+        assert self.writer is not None
+        value: Value = await self.writer.operate(lambda journal: function(journal, *arguments, **values))
+        return value
+
     async def open(self) -> None:
         """Opens the journal for look-ups where it holds anything. Raises JournalError for an unusable one."""
         path = self._path

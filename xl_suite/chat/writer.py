@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from typing import Any
 
 from xl_suite.chat.journal import Fact, Journal, StoredAnswer, StoredFailure
 from xl_suite.errors import JournalError
@@ -26,6 +27,7 @@ class Group:
     failures: list[StoredFailure] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     callbacks: list[Callable[[], None]] = field(default_factory=list)
+    operations: list[tuple[Callable[[Journal], Any], asyncio.Future[Any]]] = field(default_factory=list)
 
 
 class Writer:
@@ -66,6 +68,13 @@ class Writer:
         self._pending.facts.append(fact)
         self._note(_nothing)
 
+    def operate(self, operation: Callable[[Journal], Any]) -> asyncio.Future[Any]:
+        """Runs `operation` in the thread that writes, after all that was added before it; its value."""
+        done: asyncio.Future[Any] = self._loop.create_future()
+        self._pending.operations.append((operation, done))
+        self._note(_nothing)
+        return done
+
     async def close(self) -> None:
         """Writes what is left and ends the thread."""
         if self._timer is not None:
@@ -103,6 +112,7 @@ class Writer:
         while (group := self._groups.get()) is not None:
             try:
                 new = self._journal.add(group.answers, group.failures, group.facts)
+                values = [(done, operation(self._journal)) for operation, done in group.operations]
             except JournalError as error:
                 self._call(self._fail, error)
                 return
@@ -110,10 +120,13 @@ class Writer:
                 problem = JournalError(f"{self._journal.path}: the journal's writer broke: {error!r}")
                 self._call(self._fail, problem)
                 return
-            self._call(self._deliver, group, len(group.answers) - new)
+            self._call(self._deliver, group, len(group.answers) - new, values)
 
-    def _deliver(self, group: Group, repeated: int) -> None:
+    def _deliver(self, group: Group, repeated: int, values: list[tuple[asyncio.Future[Any], Any]]) -> None:
         self._writing = False
+        for done, value in values:
+            if not done.done():
+                done.set_result(value)
         if repeated:
             self._on_repeated(repeated)
         if self._pending.callbacks:

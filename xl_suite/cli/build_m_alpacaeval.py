@@ -6,6 +6,7 @@ import argparse
 
 from xl_suite.cli.options import (
     Outcome,
+    add_batch_options,
     add_benchmark,
     add_chat_options,
     add_json,
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--least-qe", type=float, metavar="SCORE", help="translations below it are refused")
     add_chat_options(parser)
+    add_batch_options(parser)
     add_json(parser)
     parser.set_defaults(build=run)
 

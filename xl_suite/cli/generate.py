@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from xl_suite.cli.options import Outcome, add_chat_options, add_json, add_limit, add_out, read_chat_settings, run_job
+from xl_suite.cli.options import (
+    Outcome,
+    add_batch_options,
+    add_chat_options,
+    add_json,
+    add_limit,
+    add_out,
+    read_chat_settings,
+    run_job,
+)
 from xl_suite.errors import BadInput
 
 SUMMARY = "Make cross-lingual training data from English passages: XL-Instruct's four stages."
@@ -27,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show", action="store_true", help="print CONFIG with its comments, and do nothing else")
     add_limit(parser, "only the first N passages of the sample")
     add_chat_options(parser)
+    add_batch_options(parser)
     add_json(parser)
 
 

@@ -191,6 +191,21 @@ def add_chat_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_batch_options(parser: argparse.ArgumentParser) -> None:
+    """The options of verbs whose calls can go out as batches."""
+    group = parser.add_argument_group("half-price batches")
+    group.add_argument(
+        "--batch",
+        action="store_true",
+        help="ask in half-price batches, which can take a day; fewer than 100 at a time go one by one",
+    )
+    group.add_argument(
+        "--batch-tail",
+        choices=("batch", "online"),
+        help="how calls are asked again that a batch left without an answer (default: batch)",
+    )
+
+
 def add_judging_options(parser: argparse.ArgumentParser, *, read: str, auto: str) -> None:
     """OUTPUTS and what every judge of them takes. read: what is read of its answers, in the singular. auto: how."""
     parser.add_argument(
@@ -216,6 +231,7 @@ def add_judging_options(parser: argparse.ArgumentParser, *, read: str, auto: str
     add_languages(parser)
     add_limit(parser)
     add_chat_options(parser)
+    add_batch_options(parser)
     add_json(parser)
 
 
@@ -232,6 +248,8 @@ def read_chat_settings(args: argparse.Namespace) -> ChatSettings:
         "extra": dict(args.extra or ()),
         "wait_for_server": args.wait_for_server,
         "same_model": args.same_model,
+        "batch": getattr(args, "batch", False),
+        "batch_tail": getattr(args, "batch_tail", None),
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xl_suite.cli.options import (
     Outcome,
+    add_batch_options,
     add_chat_options,
     add_json,
     add_languages,
@@ -84,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     asking.add_argument("--top-p", type=_share, metavar="P", help="above 0, at most 1 (default: the server's)")
     add_seed(asking, "from which each row's own seed is derived (default: none is sent)", None)
     add_chat_options(parser)
+    add_batch_options(parser)
     add_json(parser)
 
 

@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.reading import RETRIES, Read, Result, Unread, Unreadable, ask_until_read, each
+from xl_suite.chat.settings import ChatOptions
 
 Item = TypeVar("Item")
 Way = TypeVar("Way")
@@ -134,6 +135,16 @@ def find_reason(results: Sequence[Result[Any]], *, final: bool) -> str:
     if unusable > max(1.0, MOST_UNUSABLE * len(answered)) or (final and 0 < unusable == len(answered)):
         return begins
     return ""
+
+
+def count_waves(calls: int, options: ChatOptions, *, learnt: bool) -> tuple[int, int]:
+    """How many batches of a judge follow one after the other, at least and at most.
+
+    calls: of the first samples. learnt: whether the first rows tell how all are read.
+    """
+    least = 1 if options.batch is None else options.batch.least
+    rounds = sum(len(part) >= least for part in _split(range(calls))) if learnt else int(calls >= least)
+    return rounds, rounds + RETRIES + learnt
 
 
 async def _recall(client: ChatClient, prompts: str) -> str:

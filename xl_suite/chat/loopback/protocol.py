@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from xl_suite.chat.loopback.batching import BatchDesk
 from xl_suite.chat.loopback.replies import FaultRates, Reply, Script, echo_words, encode_answer, encode_error
 
 
@@ -19,7 +20,8 @@ class Loopback:
     """A server's script and counts. latency: seconds per answer. slots: answers computed at a time, 0 for any number.
 
     models: the names it serves; () for every name. api_key: what it asks for, if anything.
-    keep_requests: keeps every request in `requests`, for tests. paths: what it says under further paths, as JSON.
+    desk: its files and batches. keep_requests: keeps every request in `requests`, for tests. paths: what it says
+    under further paths, as JSON.
     """
 
     script: Script = echo_words
@@ -28,6 +30,7 @@ class Loopback:
     faults: FaultRates = field(default_factory=FaultRates)
     models: tuple[str, ...] = ()
     api_key: str | None = None
+    desk: BatchDesk = field(default_factory=BatchDesk)
     keep_requests: bool = False
     paths: dict[str, Any] = field(default_factory=dict)
     url: str = ""
@@ -170,6 +173,8 @@ class Connection(asyncio.Protocol):
             self._answer(body, head)
         elif (told := self._server.paths.get(path.decode("latin-1"))) is not None:
             self._write(200, json.dumps(told).encode(), {})
+        elif b"/files" in path or b"/batches" in path:
+            self._serve_batches(method, path, body, head)
         elif path.endswith(b"/models"):
             names = [{"id": name, "object": "model"} for name in self._server.models]
             self._write(200, json.dumps({"object": "list", "data": names}).encode(), {})
@@ -179,6 +184,17 @@ class Connection(asyncio.Protocol):
             self._write(200, b"{}", {})
         else:
             self._write(404, encode_error(404, f"No such path: {path.decode('latin-1')}"), {})
+
+    def _serve_batches(self, method: bytes, path: bytes, body: bytes, head: bytes) -> None:
+        def answer(request: bytes) -> tuple[int, bytes]:
+            reply, data = self._server.choose_reply(request, head)
+            return reply.status, data
+
+        status, data, cut = self._server.desk.handle(method.decode(), path.decode("latin-1"), body, answer)
+        if cut and self._transport is not None:
+            self._transport.abort()
+        else:
+            self._write(status, data, {})
 
     def _answer(self, body: bytes, head: bytes) -> None:
         server = self._server

@@ -1,0 +1,164 @@
+"""--batch on the verbs: the same files as one by one, and what they say of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import scripted_models
+from tests.m_alpacaeval.conftest import translate, write_xl_alpacaeval
+from tests.xl_suite.chat.batches.conftest import FAST
+from xl_suite.chat import settings
+from xl_suite.chat.batches.overview import list_batches
+from xl_suite.chat.loopback.replies import Reply, token_logprobs
+from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
+from xl_suite.chat.settings import Batching
+from xl_suite.cli.main import run_verb
+from xl_suite.records import BenchmarkRow, write_parquet
+
+COUNT = 10
+
+
+@pytest.fixture(autouse=True)
+def fast_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches that are made and looked at without delay, however few calls they have."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "XL_SUITE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def hurry(tail: str) -> Batching:
+        return replace(FAST, tail=tail, least=2)
+
+    monkeypatch.setattr(settings, "Batching", hurry)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Path:
+    folder = tmp_path / "bench"
+    for language in ("deu", "zho"):
+        rows = [
+            BenchmarkRow(n, "own", f"Question {n}? Answer in {language}.", f"Question {n}?", "", language, "target")
+            for n in range(1, COUNT + 1)
+        ]
+        write_parquet(folder / language / "test-00000-of-00001.parquet", rows)
+    return folder
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    def answer(request: dict[str, Any]) -> str | Reply:
+        text = last_message(request)
+        if request["model"] == "judge":
+            first, second = ("4", "3") if "number of the level" in text else ("m", "M")
+            chance = 0.9 if len(text) % 2 else 0.6
+            return Reply(first, logprobs=token_logprobs({first: math.log(chance), second: math.log(1 - chance)}))
+        return f"Antwort von {request['model']} auf {text[:200]}"
+
+    with serve_loopback(answer) as found:
+        yield found
+
+
+def read_files(folder: Path) -> dict[str, Any]:
+    """What a verb wrote, without times and versions."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        if not path.is_file() or any(part.startswith(".") for part in inner.parts):
+            continue
+        if path.name == "run.json":
+            found[str(inner)] = {
+                language: {key: value for key, value in entry.items() if key not in ("versions", "date")}
+                for language, entry in json.loads(path.read_text()).items()
+                if isinstance(entry, dict)
+            }
+        else:
+            found[str(inner)] = path.read_bytes()
+    return found
+
+
+def run_both(command: list[str], tmp_path: Path) -> Path:
+    """Runs a verb one by one and in batches; both write the same. The folder of the batches."""
+    folders = [tmp_path / "single", tmp_path / "batched"]
+    for folder, more in zip(folders, ([], ["--batch"]), strict=True):
+        outcome = run_verb([*command, "--out", str(folder), *more])
+        assert outcome.status == 0, outcome
+    single, batched = map(read_files, folders)
+    assert list(single) == list(batched)
+    for name, content in single.items():
+        assert content == batched[name], name
+    listed = list_batches(folders[1] / ".journal.sqlite")
+    assert listed
+    assert not any(one.is_open for one in listed)
+    return folders[1]
+
+
+@pytest.mark.parametrize(("strategy", "calls"), [("direct", 1), ("reason-then-translate-2-calls", 2)])
+def test_respond(strategy: str, calls: int, bench: Path, server: Loopback, tmp_path: Path) -> None:
+    made = run_both(["respond", str(bench), "--model", f"tiny@{server.url}", "--strategy", strategy], tmp_path)
+    assert sum(one.plan.calls for one in list_batches(made / ".journal.sqlite")) == calls * 2 * COUNT
+
+
+def test_judge_and_rate(bench: Path, server: Loopback, tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        command = ["respond", str(bench), "--model", f"{name}@{server.url}", "--out", str(tmp_path)]
+        assert run_verb(command).status == 0
+    judge = ["judge", str(tmp_path / "ours"), "--reference", str(tmp_path / "theirs"), "--annotator", "xl_gpt4o"]
+    run_both([*judge, "--model", f"judge@{server.url}", "--order", "both"], tmp_path / "judged")
+    run_both(["rate", str(tmp_path / "ours"), "--model", f"judge@{server.url}"], tmp_path / "rated")
+
+
+def test_build_m_alpacaeval(tmp_path: Path) -> None:
+    bench = write_xl_alpacaeval(tmp_path / "xl")
+    with serve_loopback(translate) as server:
+        command = ["build", "m-alpacaeval", "--benchmark", str(bench), "--languages", "deu,zho"]
+        run_both([*command, "--model", f"gpt@{server.url}"], tmp_path)
+
+
+def test_generate(tmp_path: Path) -> None:
+    passages = scripted_models.write_passages(tmp_path / "passages.jsonl", 6)
+    with serve_loopback(scripted_models.answer) as server:
+        models = [f"  - {{model: '{name}@{server.url}'}}" for name in scripted_models.MODELS]
+        config = tmp_path / "config.yaml"
+        lines = [
+            "languages: [deu, hun]",
+            f"passages: {{source: '{passages}', count: 6}}",
+            f"teacher: {{model: 'teacher@{server.url}'}}",
+            "translators:",
+            *models,
+        ]
+        config.write_text("\n".join(lines) + "\n")
+        made = run_both(["generate", str(config)], tmp_path)
+    asked = sorted(one.plan.name for one in list_batches(made / ".journal.sqlite"))
+    # Both languages of a translator are in one batch.
+    assert asked == sorted(["teacher", "teacher", *scripted_models.MODELS])
+
+
+def test_estimate_says_half_the_price_and_the_waves(bench: Path, server: Loopback, tmp_path: Path) -> None:
+    command = ["respond", str(bench), "--model", f"tiny@{server.url}", "--out", str(tmp_path), "--estimate"]
+    command += ["--price", "1,10"]
+    single = run_verb(command)
+    batched = run_verb([*command, "--batch"])
+    assert batched.answer["estimates"][0]["dollars"] == pytest.approx(single.answer["estimates"][0]["dollars"] / 2)
+    assert "at half price, in 1 wave of batches (up to 24 h each)" in batched.text
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--batch-tail", "online"], "add --batch"),
+        (["--batch", "--replay", "none.sqlite"], "--replay asks none"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    more: list[str], said: str, bench: Path, server: Loopback, tmp_path: Path
+) -> None:
+    outcome = run_verb(
+        ["respond", str(bench), "--model", f"tiny@{server.url}", "--out", str(tmp_path / "out"), *more]
+    )
+    assert outcome.status == 2
+    assert said in outcome.notes[0]
