@@ -27,6 +27,7 @@ def score(
     reference: Outputs | Place | None = None,
     annotator: str = "",
     assume_length_slope: str = "",
+    training_seeds: bool = False,
     gate: Gate = "both",
     languages: Languages = "all",
     resamples: int = 10_000,
@@ -38,6 +39,7 @@ def score(
     answers must be in the language asked for, for the gated rate: `both`, `both-wrong-half`, `model` or `none`.
     annotator: the judge's folder, for its `length_slope.json` (else beside the annotations, or in the annotators that
     ship). assume_length_slope: `MEAN,SE` to take instead, marked as assumed.
+    training_seeds: the annotations are of models trained alike from several seeds, scored as one way to train.
     """
     from xl_suite.scoring.folders import Places, score_folders
 
@@ -50,6 +52,7 @@ def score(
             reference=None if reference is None else to_path(reference),
             annotator=annotator,
             assumed=assume_length_slope,
+            training_seeds=training_seeds,
         ),
         gate=gate,
         languages=join_languages(languages),

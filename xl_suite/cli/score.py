@@ -24,6 +24,7 @@ examples:
   xl-suite score annotations/MODEL/xl_gpt4o --benchmark xl-alpacaeval --outputs outputs/MODEL
   xl-suite score annotations/MODEL                      # several judges: their scores and their agreement
   xl-suite score run1/MODEL/J run2/MODEL/J run3/MODEL/J # several runs of a model: its own spread too
+  xl-suite score seed-1/J seed-2/J seed-3/J --training-seeds  # a way to train, from three seeds
   xl-suite score annotations.json.gz --json             # a file of alpaca_eval
   xl-suite score ratings/MODEL/JUDGE                    # of `xl-suite rate`: means from 1 to 5 by criterion
 
@@ -54,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MEAN,SE",
         help="take this length slope of the judge, in logits; the rate at equal lengths is marked as assumed",
     )
+    parser.add_argument(
+        "--training-seeds",
+        action="store_true",
+        help="ANNOTATIONS are of models trained alike from several seeds: score the way to train, seeds in the error",
+    )
     add_gate(parser, "both")
     add_resampling(parser)
     add_languages(parser)
@@ -71,6 +77,7 @@ def run(args: argparse.Namespace) -> Outcome:
         reference=args.reference,
         annotator=args.annotator,
         assume_length_slope=args.assume_length_slope,
+        training_seeds=args.training_seeds,
         gate=args.gate,
         languages=args.languages,
         resamples=args.resamples,

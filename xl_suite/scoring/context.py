@@ -16,7 +16,7 @@ Reasons = Mapping[tuple[str, int | str], str]  # (language, ID or instruction) -
 class Context:
     """expected: which prompts do not expect the target language. prompts: those of the benchmark, which say how many
     should have been judged. reasons, reference_reasons: why answers ended. slope: the judge's length slope, None
-    where it has none.
+    where it has none. seeds: the training seed of each run, by the annotations' `sample`; empty for one model.
     """
 
     expected: Expected = field(default_factory=dict)
@@ -24,3 +24,4 @@ class Context:
     reasons: Reasons = field(default_factory=dict)
     reference_reasons: Reasons = field(default_factory=dict)
     slope: LengthSlope | None = None
+    seeds: tuple[int, ...] = ()

@@ -111,7 +111,8 @@ class Places:
     """What is known of the annotations in other folders: the benchmark, the outputs of both sides, the annotator.
 
     annotator: a name that ships or a folder, for the judge's length slope; empty looks beside the annotations and in
-    the annotators that ship. assumed: a length slope to take instead, `MEAN,SE`.
+    the annotators that ship. assumed: a length slope to take instead, `MEAN,SE`. training_seeds: the annotations are
+    of models that were trained alike from several seeds.
     """
 
     benchmark: Path | None = None
@@ -119,6 +120,7 @@ class Places:
     reference: Path | None = None
     annotator: str = ""
     assumed: str = ""
+    training_seeds: bool = False
 
 
 def score_folders(
@@ -135,7 +137,8 @@ def score_folders(
     assumed = parse_assumed(places.assumed) if places.assumed else None
     if any(list_ratings(path).files for path in paths):
         return _score_ratings(paths, languages, resamples, seed)
-    annotations = choose_languages(read_runs(paths), languages)
+    rows, seeds = read_runs(paths, training_seeds=places.training_seeds)
+    annotations = choose_languages(rows, languages)
     benchmarks = list_benchmarks(annotations)
     expected = find_expected(places.benchmark, benchmarks)
     unmarked = sorted(set(benchmarks) - set(expected))
@@ -155,6 +158,7 @@ def score_folders(
         prompts=read_prompts(places.benchmark, benchmarks) if places.benchmark else {},
         reasons=read_reasons(list_outputs(places.outputs).files) if places.outputs else {},
         reference_reasons=read_reasons(list_outputs(places.reference).files) if places.reference else {},
+        seeds=seeds,
     )
     cache = FidelityCache(workers=(os.cpu_count() or 1) if many else 1)
     scores = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 from xl_suite.errors import BadInput
@@ -14,17 +15,24 @@ from xl_suite.scoring.preferences import require_one
 logger = logging.getLogger("xl_suite.scoring")
 
 
-def read_runs(paths: Sequence[Path]) -> list[Annotation]:
-    """The annotations of all paths, each path a run (or, with several samples in it, several runs).
+def read_runs(paths: Sequence[Path], *, training_seeds: bool = False) -> tuple[list[Annotation], tuple[int, ...]]:
+    """The annotations of all paths, each path a run (or, with several samples in it, several runs), and the training
+    seed of each run by `sample`: the number of its path with training_seeds, else nothing.
 
     Only what every run has is kept (judge, prompt and language), or runs with other prompts would look like a model
-    that differs between runs; how much was left out is logged. Raises BadInput where they are of several models,
-    which `compare` is for, and where the runs have nothing in common.
+    that differs between runs; how much was left out is logged. training_seeds: the paths are of models that were
+    trained alike from several seeds, and are scored as one. Raises BadInput where they are of several models without
+    it, which `compare` is for, and where the runs have nothing in common.
     """
     runs = [read_annotations(path) for path in paths]
+    if training_seeds:
+        name = name_seeds([rows[0].generator_2 for rows in runs])
+        for rows in runs:
+            require_one("model (generator_2)", (row.generator_2 for row in rows))
+        runs = [[replace(row, generator_2=name) for row in rows] for rows in runs]
     require_one("model (generator_2)", (row.generator_2 for rows in runs for row in rows))
     if len(runs) == 1:
-        return runs[0]
+        return runs[0], ()
     shared = set.intersection(*({_place(row) for row in rows} for rows in runs))
     if not shared:
         raise BadInput("the runs have no prompts in common. Name annotations of the same prompts.")
@@ -34,8 +42,23 @@ def read_runs(paths: Sequence[Path]) -> list[Annotation]:
             "%d judgements of prompts that not every run has are left out; the runs share %d.", left_out, len(shared)
         )
     runs = [[row for row in rows if _place(row) in shared] for rows in runs]
-    numbers = {key: number for number, key in enumerate(_list_samples(runs))}
-    return [replace(row, sample=numbers[run, row.sample]) for run, rows in enumerate(runs) for row in rows]
+    samples = _list_samples(runs)
+    numbers = {key: number for number, key in enumerate(samples)}
+    rows = [replace(row, sample=numbers[run, row.sample]) for run, own in enumerate(runs) for row in own]
+    return rows, tuple(run for run, _ in samples) if training_seeds else ()
+
+
+def name_seeds(names: Sequence[str]) -> str:
+    """One name for models of several seeds: what their names begin with, and how many. Raises BadInput where two are
+    the same, which are runs of one model."""
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise BadInput(
+            f"{', '.join(names)}: training seeds are several models, one for each path. Runs of one model are scored "
+            "without --training-seeds."
+        )
+    shared = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    prefix = "".join(letters[0] for letters in shared).rstrip("-_./ ")
+    return f"{prefix or names[0]} ({len(names)} training seeds)"
 
 
 def _place(row: Annotation) -> tuple[str, int | str, str]:

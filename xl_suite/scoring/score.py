@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from xl_suite.scoring.length_slope import LengthSlope
-from xl_suite.scoring.variance import RunSpread
+from xl_suite.scoring.variance import RunSpread, VarianceBudget
 
 if TYPE_CHECKING:
     from xl_suite.fidelity import Fidelity
@@ -219,7 +219,7 @@ class OverallScore:
 class Score:
     """The score of `model` in each language (an empty code where none is named); overall: None for one language.
 
-    slope: the judge's length slope, None where it has none.
+    slope: the judge's length slope, None where it has none. variance: where the error of `whole` comes from.
     """
 
     model: str
@@ -228,6 +228,7 @@ class Score:
     languages: Mapping[str, LanguageScore]
     overall: OverallScore | None
     slope: LengthSlope | None = None
+    variance: VarianceBudget | None = None
 
     @property
     def whole(self) -> LanguageScore | OverallScore:
@@ -244,6 +245,7 @@ class Score:
         """The object of `score --json`: a single language's keys are at the top level."""
         head = {"model": self.model, **asdict(self.provenance), "n_runs": self.n_runs, "interval": INTERVAL}
         head["length_slope"] = self.slope and {**self.slope.to_dict(), "assumed": self.slope.assumed}
+        head["variance"] = self.variance and self.variance.to_json()
         if self.overall is None:
             ((language, score),) = self.languages.items()
             return head | {"language": language or None} | score.to_json()

@@ -43,7 +43,7 @@ from xl_suite.scoring.score import (
     Score,
     Side,
 )
-from xl_suite.scoring.variance import estimate_run_spread
+from xl_suite.scoring.variance import estimate_budget, estimate_run_spread
 from xl_suite.scoring.win_rate import summarize_preferences
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ def score_annotations(
         languages=languages,
         overall=overall,
         slope=context.slope,
+        variance=estimate_budget(annotations, context.seeds),
     )
 
 

@@ -64,7 +64,8 @@ def show_comparison(found: Comparison) -> str:
     ]
     note = (
         "Intervals (95 %) and tests cover prompts only. detectable: the difference that\n"
-        "so many prompts show 4 times in 5."
+        "so many prompts show 4 times in 5. Each side is one trained model: a difference\n"
+        "between ways to train needs several seeds of each."
     )
     if found.n_only_a or found.n_only_b:
         note += f"\nLeft out, judged for one model only: {found.n_only_a} of A, {found.n_only_b} of B."
@@ -114,13 +115,7 @@ def _show_judge(score: Score) -> list[str]:
         for name, one in score.languages.items()
         if one.is_constant
     ]
-    spread = score.whole.runs
-    if spread:
-        lines.append(
-            f"{spread.n_runs} runs: with the model's own spread the standard error is "
-            f"{spread.standard_error:.2f}, the interval {_interval(spread.ci_low, spread.ci_high)}."
-        )
-    return lines
+    return [*lines, *_tell_variance(score)]
 
 
 def _tell_rates(name: str, one: LanguageScore | OverallScore) -> list[str]:
@@ -151,6 +146,33 @@ def _tell_control(rows: list[tuple[str, LanguageScore | OverallScore]]) -> list[
             error = _number(found.standard_error, 2)
             lines.append(f"AlpacaEval's own formula ({name}): {_number(found.win_rate, 2)} (standard error {error}).")
     return lines
+
+
+def _tell_variance(score: Score) -> list[str]:
+    """Where the error comes from, and what would lower it."""
+    lines = []
+    if spread := score.whole.runs:
+        lines += wrap(
+            f"{spread.n_runs} runs: with their own spread the standard error is {spread.standard_error:.2f}, the "
+            f"interval {_interval(spread.ci_low, spread.ci_high)}.",
+            80,
+        )
+    budget = score.variance
+    if budget is None:
+        return lines
+    rows = [
+        [
+            one.name,
+            str(one.n),
+            _number(one.variance, 2),
+            _percent(one.share),
+            _number(one.standard_error_doubled, 2),
+        ]
+        for one in budget.components
+    ]
+    head = ["error from", "draws", "variance", "share", "SE if doubled"]
+    lines += ["", *align_columns([head, *rows])]
+    return [*lines, *(line for advice in budget.advice for line in wrap(advice, 80))]
 
 
 def _tell_bounds(name: str, one: LanguageScore | OverallScore) -> list[str]:
