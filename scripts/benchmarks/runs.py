@@ -3,9 +3,9 @@
     python scripts/benchmarks/runs.py --simulations 1000
 
 A model's chance to win a prompt varies between prompts; each run shifts all prompts by a draw of its own (in points
-of the win rate) and adds a judge's draw on each prompt. Prints the percentage of simulations in which the 95 % interval
-holds the mean over all prompts and runs, its mean width over that of an oracle which knows the variances, and the
-coverage of the interval over prompts alone.
+of the win rate) and adds a judge's draw on each prompt. Prints the percentage of simulations in which the 95 %
+interval holds the mean over all prompts and runs, its mean width over that of an oracle which knows the variances,
+and the coverage of the interval over prompts alone.
 """
 
 from __future__ import annotations
