@@ -16,6 +16,7 @@ from xl_suite.fidelity.error import find_error
 from xl_suite.fidelity.support import find_support
 from xl_suite.judging.annotations import Annotation, choose_languages
 from xl_suite.languages import parse_languages
+from xl_suite.provenance import RUN, describe_runs
 from xl_suite.rating.ratings import list_ratings, read_ratings
 from xl_suite.rating.scores import score_ratings, show_ratings
 from xl_suite.responding.outputs import list_outputs
@@ -39,7 +40,8 @@ class Scores(Shown):
     """The scores of one model: by each judge, or, of ratings, by each judge and criterion.
 
     answer: the object of `xl-suite score --json`. annotations: what was scored, empty for ratings; `compare` takes
-    it from here. judges: the scores of annotations by judge.
+    it from here. judges: the scores of annotations by judge. runs: lines that say who judged and who answered, as the
+    folders' run.json have it.
     """
 
     answer: Mapping[str, Any]
@@ -47,6 +49,7 @@ class Scores(Shown):
     annotations: tuple[Annotation, ...] = ()
     notes: tuple[str, ...] = ()
     judges: Mapping[str, Score] = field(default_factory=dict)
+    runs: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return dict(self.answer)
@@ -54,10 +57,12 @@ class Scores(Shown):
     def describe(self) -> str:
         """The scores as a table of text."""
         if self.kind == "ratings":
-            return "\n\n".join(
+            told = "\n\n".join(
                 show_ratings(dict(one)) for one in self.answer.get("judges", {"": self.answer}).values()
             )
-        return show_score(self.judges, self.answer if len(self.judges) > 1 else None)
+        else:
+            told = show_score(self.judges, self.answer if len(self.judges) > 1 else None)
+        return "\n".join([told, *(["", *self.runs] if self.runs else [])])
 
     def to_rows(self) -> list[dict[str, Any]]:
         """A row for each judge and language, and `overall`; nested values are left to `to_dict`."""
@@ -188,7 +193,20 @@ def score_folders(
         notes.append(
             f"{failed} of {len(annotations)} judgements failed; n_failed counts them. `xl-suite judge` retries them."
         )
-    return Scores(answer, "annotations", tuple(annotations), tuple(notes), scores)
+    runs = _tell_runs("judged", "annotations", paths)
+    runs += _tell_runs("answered", "outputs", [places.outputs] if places.outputs else [])
+    if runs:
+        answer = {**answer, "runs": runs}
+    return Scores(answer, "annotations", tuple(annotations), tuple(notes), scores, tuple(runs))
+
+
+def _tell_runs(verb: str, kind: str, paths: Sequence[Path]) -> list[str]:
+    """The lines of the run.json files in folders, or beside files; of a generator's folder, those of all judges."""
+    folders = [path if path.is_dir() else path.parent for path in paths]
+    folders = [
+        one for folder in folders for one in ([folder] if (folder / RUN).is_file() else sorted(folder.glob("*/")))
+    ]
+    return list(dict.fromkeys(f"{verb} by {line}" for folder in folders for line in describe_runs(folder, kind)))
 
 
 def _score_ratings(paths: Sequence[Path], languages: str, resamples: int, seed: int) -> Scores:
@@ -207,4 +225,6 @@ def _score_ratings(paths: Sequence[Path], languages: str, resamples: int, seed: 
         judge: score_ratings([row for row in ratings if row.judge == judge], resamples=resamples, seed=seed)
         for judge in sorted({row.judge for row in ratings})
     }
-    return Scores(next(iter(scores.values())) if len(scores) == 1 else {"judges": scores}, "ratings")
+    answer: Mapping[str, Any] = next(iter(scores.values())) if len(scores) == 1 else {"judges": scores}
+    runs = _tell_runs("rated", "ratings", paths)
+    return Scores({**answer, "runs": runs} if runs else answer, "ratings", runs=tuple(runs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from xl_suite.dataset.folder import list_languages, read_benchmark
 from xl_suite.errors import BadInput, XLSuiteError
 from xl_suite.judging.annotations import ANNOTATIONS, Annotation, read_file
 from xl_suite.listing import Kind
+from xl_suite.provenance import read_run
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records, to_dict
 from xl_suite.responding.outputs import OUTPUTS, read_outputs
 from xl_suite.scoring.score import Provenance, Score
@@ -169,10 +170,12 @@ def _measure(
                 problems += compare_told(file, read_told(told[file]), value, _ADVICE)
             except BadInput as error:
                 problems.append(str(error))
-    manifest = {**manifest, "versions": _list_versions(), **_find_calls(found, annotator, journals)}
+    folders = {"outputs": results.outputs, "annotations": results.annotations}
+    runs = {kind: _read_runs(folder, kind, found.rows) for kind, folder in folders.items()}
+    manifest = {**manifest, "versions": _list_versions(), "runs": runs, **_find_calls(found, annotator, journals)}
     if "manifest.json" in told and not journals and not problems:  # a maintainer has none: what was told stands
         before = read_told(told["manifest.json"])
-        manifest |= {key: before[key] for key in ("versions", "responses", "judgements") if key in before}
+        manifest |= {key: before[key] for key in ("versions", "runs", "responses", "judgements") if key in before}
     notes = []
     if annotator is None:
         notes.append(
@@ -224,6 +227,14 @@ def _find_calls(found: Submission, annotator: Any, journals: Sequence[Path]) -> 
         "responses": describe_calls(responses, len(outputs)),
         "judgements": {**describe_calls(judgements, asked), "dollars": spent},
     }
+
+
+def _read_runs(folder: Path, kind: str, languages: Iterable[str]) -> dict[str, Any]:
+    """Who answered or judged, by language, as the folder's run.json has it; nothing where there is none."""
+    try:
+        return {code: one.to_dict() for code, one in read_run(folder, kind).items() if code in languages}
+    except BadInput:
+        return {}
 
 
 def _list_versions() -> dict[str, str]:

@@ -83,7 +83,16 @@ def test_metrics_are_those_of_score(demo: Path, accepted: Path, capsys: pytest.C
     words = ["--languages", "deu,por,hun,zho", "--benchmark", str(demo / "benchmark"), "--json"]
     words += ["--outputs", str(demo / "outputs/demo-good"), "--reference", str(demo / "outputs/demo-slips")]
     assert main(["score", str(demo / "annotations" / "demo-good"), *words]) == 0
-    assert json.loads((accepted / NAME / "metrics.json").read_text()) == json.loads(capsys.readouterr().out)
+    told = json.loads(capsys.readouterr().out)
+    runs = told.pop("runs")
+    assert [line.split(";")[0] for line in runs] == ["judged by demo-judge", "answered by demo-good"]
+    assert json.loads((accepted / NAME / "metrics.json").read_text()) == told
+    manifest = json.loads((accepted / NAME / "manifest.json").read_text())
+    assert {kind: sorted(one) for kind, one in manifest["runs"].items()} == {
+        "outputs": ["deu", "hun", "por", "zho"],
+        "annotations": ["deu", "hun", "por", "zho"],
+    }
+    assert manifest["runs"]["outputs"]["deu"]["answered"]["model"] == "demo-good"
 
 
 def test_the_manifest_tells_how_the_calls_were_made(accepted: Path) -> None:
