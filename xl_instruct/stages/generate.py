@@ -24,6 +24,7 @@ from xl_instruct.dataset.report import render_report
 from xl_instruct.stages.files import FOLDER, clear_temporary, lock
 from xl_instruct.stages.pipeline import Pipeline, Progress, open_pipeline
 from xl_suite.chat.ledger import Ledger
+from xl_suite.chat.locking import hold_for
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput, XLSuiteError
 from xl_suite.records import write_text
@@ -95,7 +96,7 @@ def generate(
     ends a run (BudgetReached, ModelUnavailable, ...): the same call goes on from there.
     """
     check_out(out)
-    with lock(out / FOLDER):
+    with hold_for(options), lock(out / FOLDER):
         clear_temporary(out / FOLDER)
         return _generate(open_pipeline(config, out, options, limit=limit, progress=progress))
 

@@ -88,7 +88,7 @@ def respond(
         rounds = 1 if plan.strategy.follow is None else 2
         return estimate_calls(parsed, guess_calls(plan, parsed, options), options, "answer", (rounds, rounds))
 
-    return Job(run, estimate)
+    return Job(run, estimate, options)
 
 
 def fidelity(

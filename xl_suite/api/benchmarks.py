@@ -176,7 +176,7 @@ def build_m_alpacaeval(
         calls = plan_calls(read_edits(folder / FILE_NAME, prompts).others, settings)
         return estimate_calls(parsed, calls, options, "translation", (1, settings.attempts))
 
-    return Job(run, estimate)
+    return Job(run, estimate, options)
 
 
 def _read_m_sources(benchmark: Path, source: str | None, all_prompts: str | None, codes: list[str] | None) -> Sources:

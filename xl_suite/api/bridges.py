@@ -122,7 +122,7 @@ def collect_bridge(
             logger.info("note: %s", note)
         return collected
 
-    return Job(run, estimate)
+    return Job(run, estimate, options)
 
 
 def archive_bridge(

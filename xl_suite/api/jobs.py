@@ -34,8 +34,9 @@ class ChatSettings(TypedDict, total=False):
     budget: dollars that this run may cost. price: dollars per million prompt and completion tokens.
     extra: further fields of every request's body, such as `{"reasoning_effort": "low"}`; they are part of what is
     asked. wait_for_server: seconds that a server may take to load or make room. same_model: takes another server than
-    the journal's for the same model. progress: whether a progress bar is shown. batch: asks in half-price batches,
-    which can take a day each. batch_tail: how calls are asked again that a batch left without an answer.
+    the journal's for the same model. wait: waits for another run that writes to the journal, instead of raising
+    JournalBusy. progress: whether a progress bar is shown. batch: asks in half-price batches, which can take a day
+    each. batch_tail: how calls are asked again that a batch left without an answer.
     """
 
     journal: Place | None
@@ -48,6 +49,7 @@ class ChatSettings(TypedDict, total=False):
     extra: Mapping[str, Any] | None
     wait_for_server: float
     same_model: bool
+    wait: bool
     progress: bool
     batch: bool
     batch_tail: Literal["batch", "online"] | None
@@ -55,10 +57,20 @@ class ChatSettings(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Job(Generic[Value]):
-    """Work that calls models, checked and planned but not begun."""
+    """Work that calls models, checked and planned but not begun. options: how they are called; None calls none."""
 
-    run: Callable[[], Value]
+    work: Callable[[], Value]
     estimate: Callable[[], list[Estimate]]
+    options: ChatOptions | None = None
+
+    def run(self) -> Value:
+        """Does the work; no other run writes to its journal meanwhile."""
+        from xl_suite.chat.locking import hold_for
+
+        if self.options is None:
+            return self.work()
+        with hold_for(self.options):
+            return self.work()
 
 
 class Paid(Generic[P, Value]):

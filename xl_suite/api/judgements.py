@@ -116,7 +116,7 @@ def judge(
             logger.info("note: rows beyond --limit that were judged in the same way before stay in the files.")
         return Annotations(folder, judgement)
 
-    return Job(run, estimate)
+    return Job(run, estimate, options)
 
 
 @Paid
@@ -170,7 +170,7 @@ def rate(
         waves = count_waves(len(calls), options, learnt=method == "auto")
         return estimate_calls(parsed, calls, options, "verdict", waves)
 
-    return Job(run, estimate)
+    return Job(run, estimate, options)
 
 
 @Paid
@@ -227,4 +227,4 @@ def audit(
         write_card(Path(out), card)
         return card
 
-    return Job(run, estimate)
+    return Job(run, estimate, options)

@@ -35,7 +35,7 @@ def generate(config: Place, *, out: Place, limit: int | None = None, **chat: Unp
         check_out(Path(out))
         return list(estimate_run(open_pipeline(read, Path(out), options, limit=limit, progress=logger.info)))
 
-    return Job(lambda: run_pipeline(read, Path(out), options, limit=limit, progress=logger.info), estimate)
+    return Job(lambda: run_pipeline(read, Path(out), options, limit=limit, progress=logger.info), estimate, options)
 
 
 def subset(

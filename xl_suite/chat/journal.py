@@ -1,7 +1,7 @@
 """The journal: every answer that was paid for, in one SQLite file, by the hash of what determines it.
 
 It is checkpoint, cache and replay at once. Rows are only ever added. A file that is not a sound journal is reported
-and left as it is. Several processes may use one journal at a time; each sees what the others have committed.
+and left as it is. One run at a time asks models for a journal (`locking`); others may read it meanwhile.
 """
 
 from __future__ import annotations

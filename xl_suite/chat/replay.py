@@ -22,6 +22,7 @@ from xl_suite.chat.calls import Answer, AnswerSource
 from xl_suite.chat.identity import IDENTITY, read_identity
 from xl_suite.chat.journal import Fact, Journal, StoredAnswer
 from xl_suite.chat.journal_file import MAGIC
+from xl_suite.chat.locking import hold
 from xl_suite.chat.models import Model
 from xl_suite.chat.shapes import SHAPE
 from xl_suite.chat.wire import dump, hash_request, load
@@ -76,7 +77,7 @@ def import_journal(source: Path, path: Path) -> int:
     """Adds the answers of a JSONL file to the journal at `path`, made if need be; returns how many were new."""
     now = int(time.time())
     new = 0
-    with Journal(path) as journal:
+    with hold(path), Journal(path) as journal:
         journal.add([], facts=read_facts(source))
         group: list[StoredAnswer] = []
         for model, key, canonical, answer in read_text(source):
@@ -107,7 +108,7 @@ def merge_journals(sources: Sequence[Path], path: Path) -> int:
         if _is_text(source):
             new += import_journal(source, path)
             continue
-        with Journal(source, read_only=True) as read, Journal(path) as journal:
+        with hold(path), Journal(source, read_only=True) as read, Journal(path) as journal:
             journal.add([], facts=read.facts())
             answers = read.answers()
             while group := list(islice(answers, GROUP)):

@@ -14,6 +14,7 @@ from xl_suite.chat.budget import Budget
 from xl_suite.chat.calls import Call
 from xl_suite.chat.client import ChatClient, Deliver
 from xl_suite.chat.ledger import Ledger
+from xl_suite.chat.locking import hold_for
 from xl_suite.chat.models import Model
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.session import ChatSession
@@ -72,6 +73,7 @@ def run(
     ones in turn; by default a run stops its own. budget: one that covers several runs. ledger: to count in, which
     has its counts also when the run ends with an error.
 
+    No other run writes to the journal meanwhile: raises JournalBusy where one does, unless options.wait.
     Works inside a running event loop too, as in a notebook: then it runs in a thread of its own. Raises what ends a
     run: ModelUnavailable, BudgetReached, JournalError, ReplayMiss. Ctrl-C ends it with everything answered kept.
     """
@@ -79,7 +81,7 @@ def run(
         options = replace(options, slots=max(1, options.slots // max(1, len(models))))
 
     async def converse(own: StartedServers) -> tuple[Value, Ledger]:
-        session = ChatSession(options, own, label=label, total=total, budget=budget, ledger=ledger)
+        session = ChatSession(options, own, label=label, total=total, budget=budget, ledger=ledger, lock=lock)
         async with session as chat:
             if isinstance(models, Model):
                 clients: Any = await chat.open(models)
@@ -88,6 +90,7 @@ def run(
             return await conversation(clients), chat.ledger
 
     with ExitStack() as stack:
+        lock = stack.enter_context(hold_for(options))
         own = stack.enter_context(StartedServers(options)) if servers is None else servers
         return complete(converse(own))
 

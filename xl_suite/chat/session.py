@@ -20,6 +20,7 @@ from xl_suite.chat.client import ChatClient
 from xl_suite.chat.http import open_http
 from xl_suite.chat.identity import Guard, recall_identities
 from xl_suite.chat.ledger import Ledger
+from xl_suite.chat.locking import Lock
 from xl_suite.chat.models import STARTED, Model, require_key
 from xl_suite.chat.pool import Host, Pool
 from xl_suite.chat.progress import Progress
@@ -55,10 +56,12 @@ class ChatSession:
         total: int | None = None,
         ledger: Ledger | None = None,
         budget: Budget | None = None,
+        lock: Lock | None = None,
     ):
         self.options = options
         self.ledger = Ledger() if ledger is None else ledger
         self.budget = Budget(options.budget) if budget is None else budget
+        self._lock = lock
         self._state = SessionState(options, self.ledger)
         self._servers = servers
         self._label, self._total = label, total
@@ -168,11 +171,13 @@ class ChatSession:
         return http
 
     async def _tick(self) -> None:
-        """Keeps the progress line, and notices when a server that was started for us has died."""
+        """Keeps the progress line, and notices when a server that was started for us died or our lock is lost."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self._progress.show()
             try:
+                if self._lock is not None:
+                    self._lock.check()
                 for client in self._clients:
                     client.check_alive()
             except XLSuiteError as error:

@@ -175,6 +175,11 @@ def add_chat_options(parser: argparse.ArgumentParser) -> None:
         help="how long a server may take to load or make room (default: 900)",
     )
     group.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for another run that writes to the journal; without it such a run is named, with status 2",
+    )
+    group.add_argument(
         "--same-model",
         action="store_true",
         help="the server is another one than the journal's, but serves the same model",
@@ -250,6 +255,7 @@ def read_chat_settings(args: argparse.Namespace) -> ChatSettings:
         "same_model": args.same_model,
         "batch": getattr(args, "batch", False),
         "batch_tail": getattr(args, "batch_tail", None),
+        "wait": args.wait,
     }
 
 

@@ -150,21 +150,6 @@ def test_a_server_of_our_own_is_not_started_for_calls_that_are_answered(tmp_path
     assert len(run(model, make_calls(["one", "two", "three"]), options)) == 3
 
 
-def test_two_processes_share_a_journal(tmp_path: Path) -> None:
-    count, slots = 400, 8
-    with serve_loopback(latency=0.005) as server:
-        children = [start_child(server.url, tmp_path / "j.sqlite", count, slots) for _ in range(2)]
-        outputs = [child.communicate(timeout=60)[0].split() for child in children]
-        stats = server.stats()
-    assert [child.returncode for child in children] == [0, 0]
-    paid, known, repeated = (sum(int(output[place]) for output in outputs) for place in range(3))
-    assert paid + known == 2 * count
-    assert paid == stats["answered"]
-    assert paid - repeated == stats["distinct"] == count
-    with Journal(tmp_path / "j.sqlite") as journal:
-        assert len(list(journal.answers())) == count
-
-
 def test_a_journal_is_opened_while_others_make_it(tmp_path: Path) -> None:
     """SQLite refuses the change to its write-ahead log at once while another holds the new file, without waiting."""
     openers, rounds = 6, 20
