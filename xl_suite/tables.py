@@ -14,7 +14,8 @@ Record = TypeVar("Record")
 def read_table(package: str, name: str, kind: type[Record]) -> tuple[Record, ...]:
     """The rows of table `name` in `package` as `kind`, a dataclass with a column's name for each field.
 
-    Fields are str, int, float, or tuple[str, ...] (words separated by spaces).
+    Fields are str, int, float, `float | None` (None for an empty cell), or tuple[str, ...] (words separated by
+    spaces).
     Raises BadRecord where header or row do not fit: a table is edited by hand.
     """
     lines = files(package).joinpath(name).read_text(encoding="utf-8").rstrip("\n").split("\n")
@@ -40,4 +41,6 @@ def read_table(package: str, name: str, kind: type[Record]) -> tuple[Record, ...
 def _parse_cell(cell: str, hint: Any) -> Any:
     if hint in (str, int, float):
         return hint(cell)
+    if hint == float | None:
+        return float(cell) if cell else None
     return tuple(cell.split())

@@ -13,18 +13,28 @@ from xl_suite.tables import read_table
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars per million tokens of a model, as its provider lists them; `source` and `date` say where and when."""
+    """Dollars per million tokens of a model, as its provider lists them; `source` and `date` say where and when.
+
+    cached: of prompt tokens that the provider has seen shortly before, None where no source tells; what a run costs
+    is reckoned without that discount. batch: the share of both prices that is paid in batches; half at OpenAI,
+    Anthropic and Google.
+    """
 
     model: str
     prompt: float
     completion: float
+    cached: float | None = None
+    batch: float = 0.5
     source: str = ""
     date: str = ""
 
     @property
     def batched(self) -> Price:
-        """The price in batches: half, at every provider that has them."""
-        return replace(self, prompt=self.prompt / 2, completion=self.completion / 2)
+        """The price in batches."""
+        cached = None if self.cached is None else self.cached * self.batch
+        return replace(
+            self, prompt=self.prompt * self.batch, completion=self.completion * self.batch, cached=cached, batch=1.0
+        )
 
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Dollars of that many tokens."""
@@ -53,7 +63,7 @@ def require_price(model: Model, given: tuple[float, float] | None = None) -> Pri
         listed = ", ".join(price.model for price in prices())
         raise BadInput(
             f"--budget: the price of {model.name!r} is unknown. Give it with --price PROMPT,COMPLETION in dollars "
-            f"per million tokens (--price 0,0 for a server of your own). Listed: {listed}."
+            f"per million tokens (--price 0,0 for a server of your own). `xl-suite prices` lists: {listed}."
         )
     return price
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.chat.models import Model
 from xl_suite.chat.run import run_calls
 from xl_suite.chat.settings import ChatOptions
+from xl_suite.cli.main import main
 from xl_suite.errors import BadInput, BudgetReached
 
 GPT = Model("gpt-4o-mini", "gpt-4o-mini", ("http://127.0.0.1:9/v1",), "openai")
@@ -66,9 +68,22 @@ def test_every_price_has_a_source_and_a_date() -> None:
     assert len({price.model for price in prices()}) == len(prices()) >= 4
     for price in prices():
         assert 0 < price.prompt < price.completion
+        assert price.cached is None or 0 < price.cached < price.prompt
+        assert price.batch == 0.5
         assert price.source.startswith("https://")
         assert len(price.date) == 10
     assert require_price(Model("gpt-4o-2024-08-06", "", (), "openai")).of(1_000_000, 100_000) == pytest.approx(3.5)
+
+
+def test_the_verb_lists_prices(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prices", "gpt-4.1", "claude-haiku", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["prices"]
+    assert {one["model"] for one in told} >= {"gpt-4.1", "gpt-4.1-mini", "claude-haiku-4-5"}
+    assert all(one["source"] and one["date"] for one in told)
+    assert main(["prices", "gpt-4.1-2025-04-14"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:6] == ["gpt-4.1-2025-04-14", "2", "0.5", "8", "x", "0.5"]
+    assert main(["prices", "no-such-model"]) == 2
+    assert "no price for no-such-model" in capsys.readouterr().err
 
 
 def test_servers_of_our_own_cost_nothing_and_unknown_ones_are_unknown() -> None:
