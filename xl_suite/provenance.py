@@ -7,7 +7,7 @@ without a `run.json` is of format 0.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,6 +125,19 @@ def describe_runs(folder: Path, kind: str) -> list[str]:
     if len({_drop_count(line) for line in lines.values()}) == 1:
         return [_drop_count(next(iter(lines.values())))]
     return [f"{language}: {line}" for language, line in lines.items()]
+
+
+def tell_runs(verb: str, kind: str, paths: Iterable[Path]) -> list[str]:
+    """The lines of the run.json files in folders, or beside files; of a generator's folder, those of all judges.
+
+    verb: what the run did: `answered`, `judged`, `rated`.
+    """
+    folders: list[Path] = []
+    for path in paths:
+        folder = path if path.is_dir() else path.parent
+        folders += [folder] if (folder / RUN).is_file() else sorted(folder.glob("*/"))
+    lines = [f"{verb} by {line}" for folder in dict.fromkeys(folders) for line in describe_runs(folder, kind)]
+    return list(dict.fromkeys(lines))
 
 
 def note_answered(model: str, counts: Mapping[str, int]) -> list[str]:

@@ -122,8 +122,10 @@ async function drawPrompts() {
 
 function draw() {
   loadView();
-  const row = DATA.runs[view.run].board.rows[0];
-  byId("facts").replaceChildren(el("bdi", {}, [formatSize(row.billions), row.training].filter(Boolean).join(" · ")));
+  const { board, told } = DATA.runs[view.run];
+  const [row] = board.rows;
+  const facts = [[formatSize(row.billions), row.training].filter(Boolean).join(" · "), ...told].filter(Boolean);
+  byId("facts").replaceChildren(...facts.flatMap((fact) => [el("bdi", {}, fact), el("br")]));
   drawScores();
   drawLanguages(byId("languages"), view.codes, "radio", [view.language], (event) => { view.language = event.target.value; saveView(); drawPrompts(); });
   drawPrompts();

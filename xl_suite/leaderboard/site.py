@@ -229,7 +229,7 @@ def _write_models(out: Path, boards: Sequence[Board], places: dict[str, str], sc
                 written.add(_link(scores / PROMPTS / shared, out / PROMPTS / shared))
             (said,) = boards_to_json([_alone(board, row)])
             said["answers"] = f"../{_locate_answers(row)}"
-            runs.append({"board": said, "codes": list(row.languages)})
+            runs.append({"board": said, "codes": list(row.languages), "told": row.runs})
         head = {"title": title, "name": name, "place": places[name], "root": "../", "runs": runs}
         data = embed(head | _describe([board for board, _ in own]))
         page = out / "models" / f"{places[name]}.html"

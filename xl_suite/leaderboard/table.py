@@ -16,6 +16,7 @@ from xl_suite.leaderboard.paper import JUDGE, REFERENCE, list_paper_lines
 from xl_suite.leaderboard.ranks import RATES, Ranks, rank_summaries
 from xl_suite.leaderboard.rated import Rated
 from xl_suite.leaderboard.scored import Job
+from xl_suite.provenance import RUN, tell_runs
 
 LEAST_SHARE = 0.9  # of a language's prompts must be judged for a model to be ranked; some verdicts are never read
 
@@ -27,7 +28,8 @@ class Row:
     covariance: of the win rates of `languages`, in squared points. warnings: what makes the scores doubtful.
     judged, asked: by language, how many prompts were, and how many there are. complete: whether these are nearly all
     of the table's prompts; missing: the languages of which they are not. A model that is not complete comes below
-    those that are. ranks: intervals that hold for all complete rows at once, see `scoring.ranks`.
+    those that are. ranks: intervals that hold for all complete rows at once, see `scoring.ranks`. runs: who answered
+    and who judged, as the folders' run.json have it.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Row:
     complete: bool = True
     missing: tuple[str, ...] = ()
     ranks: Ranks = field(default_factory=dict)
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +213,15 @@ def _make_row(
         warnings=tuple(warnings),
         judged={language: keys["n_total"] for language, keys in languages.items()},
         asked={language: keys["n_asked"] for language, keys in languages.items()},
+        runs=_tell_runs(job),
     )
+
+
+def _tell_runs(job: Job) -> tuple[str, ...]:
+    """Files of no run.json of their own folder say nothing."""
+    answered = [path for path in job.outputs if (path.parent / RUN).is_file()]
+    judged = [path for path in job.files if (path.parent / RUN).is_file()]
+    return (*tell_runs("answered", "outputs", answered), *tell_runs("judged", "annotations", judged))
 
 
 def _add_cells(cells: dict[str, Cells], language: str, keys: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from xl_suite.fidelity.error import find_error
 from xl_suite.fidelity.support import find_support
 from xl_suite.judging.annotations import Annotation, choose_languages
 from xl_suite.languages import parse_languages
-from xl_suite.provenance import RUN, describe_runs
+from xl_suite.provenance import tell_runs
 from xl_suite.rating.ratings import list_ratings, read_ratings
 from xl_suite.rating.scores import score_ratings, show_ratings
 from xl_suite.responding.outputs import list_outputs
@@ -193,20 +193,11 @@ def score_folders(
         notes.append(
             f"{failed} of {len(annotations)} judgements failed; n_failed counts them. `xl-suite judge` retries them."
         )
-    runs = _tell_runs("judged", "annotations", paths)
-    runs += _tell_runs("answered", "outputs", [places.outputs] if places.outputs else [])
+    runs = tell_runs("judged", "annotations", paths)
+    runs += tell_runs("answered", "outputs", [places.outputs] if places.outputs else [])
     if runs:
         answer = {**answer, "runs": runs}
     return Scores(answer, "annotations", tuple(annotations), tuple(notes), scores, tuple(runs))
-
-
-def _tell_runs(verb: str, kind: str, paths: Sequence[Path]) -> list[str]:
-    """The lines of the run.json files in folders, or beside files; of a generator's folder, those of all judges."""
-    folders = [path if path.is_dir() else path.parent for path in paths]
-    folders = [
-        one for folder in folders for one in ([folder] if (folder / RUN).is_file() else sorted(folder.glob("*/")))
-    ]
-    return list(dict.fromkeys(f"{verb} by {line}" for folder in folders for line in describe_runs(folder, kind)))
 
 
 def _score_ratings(paths: Sequence[Path], languages: str, resamples: int, seed: int) -> Scores:
@@ -226,5 +217,5 @@ def _score_ratings(paths: Sequence[Path], languages: str, resamples: int, seed: 
         for judge in sorted({row.judge for row in ratings})
     }
     answer: Mapping[str, Any] = next(iter(scores.values())) if len(scores) == 1 else {"judges": scores}
-    runs = _tell_runs("rated", "ratings", paths)
+    runs = tell_runs("rated", "ratings", paths)
     return Scores({**answer, "runs": runs} if runs else answer, "ratings", runs=tuple(runs))

@@ -231,7 +231,9 @@ def test_the_leaderboard_shows_the_judged_model_beside_the_papers(demo: Demo) ->
     mean = demo.ratings["demo-good"]["average"]["mean"]
     assert float(own["deu"]["rubric_mean"]) == pytest.approx(mean, abs=1e-4)
     assert "Aya Expanse 8B" in {row["model"] for row in rows}
-    assert (demo.leaderboard / "models" / "demo-good.html").is_file()
+    page = (demo.leaderboard / "models" / "demo-good.html").read_text(encoding="utf-8")
+    assert "answered by demo-good; strategy direct" in page
+    assert "judged by demo-judge; annotator xl_local" in page
 
 
 def test_the_judges_verdicts_are_those_that_were_written(demo: Demo) -> None:
