@@ -59,6 +59,12 @@ class BudgetReached(XLSuiteError):
     exit_status = 1
 
 
+class Incomplete(XLSuiteError):
+    """Units that ranks have not done yet, so that a run cannot be put together. The same command tells again."""
+
+    exit_status = 1
+
+
 class BatchesStopped(XLSuiteError):
     """Batches that were cancelled while a run waited for them. What was answered is kept."""
 

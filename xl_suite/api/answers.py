@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from xl_suite.api.benchmarks import load_benchmark
-from xl_suite.api.jobs import ChatSettings, Job, Languages, Paid, Place, estimate_calls, join_languages, prepare
+from xl_suite.api.jobs import (
+    ChatSettings,
+    Job,
+    Languages,
+    Paid,
+    Place,
+    divide_job,
+    estimate_calls,
+    join_languages,
+    prepare,
+)
 
 if TYPE_CHECKING:
     from xl_suite.chat.estimates import Estimate
+    from xl_suite.chat.settings import ChatOptions
+    from xl_suite.executors.parts import Tools
+    from xl_suite.executors.units import Unit
     from xl_suite.fidelity.folders import FidelityScores
     from xl_suite.records import ModelOutput
     from xl_suite.results import Benchmark, Outputs
@@ -62,7 +76,8 @@ def respond(
     defaults are the paper's (section 3). Rows that failed are listed in `failed.json` and in `.report.failed`.
     """
     from xl_suite.chat.calls import Sampling
-    from xl_suite.responding.plan import Prompting, plan_responses
+    from xl_suite.chat.replay import name_model
+    from xl_suite.responding.plan import Prompting, plan_responses, take_rows
     from xl_suite.responding.respond import guess_calls
     from xl_suite.responding.respond import respond as ask
     from xl_suite.responding.strategies import find_strategy
@@ -80,15 +95,30 @@ def respond(
     )
     parsed, options = prepare(model, out, chat)
 
-    def run() -> Outputs:
+    def run(options: ChatOptions) -> Outputs:
         report = ask(plan, parsed, Path(out), options=options, name=name)
         return Outputs(report.folder, report=report)
+
+    def work(unit: Unit, tools: Tools) -> int:
+        own = take_rows(plan, unit.language, unit.start, unit.end)
+        report = ask(
+            own,
+            parsed,
+            tools.folder,
+            options=tools.options,
+            name=name,
+            servers=tools.servers,
+            budget=tools.budget,
+        )
+        return len(report.failed)
 
     def estimate() -> list[Estimate]:
         rounds = 1 if plan.strategy.follow is None else 2
         return estimate_calls(parsed, guess_calls(plan, parsed, options), options, "answer", (rounds, rounds))
 
-    return Job(run, estimate, options)
+    label = plan.strategy.name_generator(name or name_model(parsed))
+    sizes = Counter(row.language for row in plan.rows)
+    return divide_job(run, estimate, out, label, options, sizes, work)
 
 
 def fidelity(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xl_suite.chat.estimates import Estimate
     from xl_suite.chat.models import Model
     from xl_suite.chat.settings import ChatOptions
+    from xl_suite.executors.parts import RankReport, Work
 
 Value = TypeVar("Value", covariant=True)
 P = ParamSpec("P")
@@ -57,11 +58,17 @@ class ChatSettings(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Job(Generic[Value]):
-    """Work that calls models, checked and planned but not begun. options: how they are called; None calls none."""
+    """Work that calls models, checked and planned but not begun. options: how they are called; None calls none.
+
+    run_rank: does one rank's share of it, `R/N`. finish: puts together what ranks did, and asks nothing. Both are
+    None for work that cannot be divided.
+    """
 
     work: Callable[[], Value]
     estimate: Callable[[], list[Estimate]]
     options: ChatOptions | None = None
+    run_rank: Callable[[str], RankReport] | None = None
+    finish: Callable[[], Value] | None = None
 
     def run(self) -> Value:
         """Does the work; no other run writes to its journal meanwhile."""
@@ -86,6 +93,35 @@ class Paid(Generic[P, Value]):
     def estimate(self, *args: P.args, **kwargs: P.kwargs) -> list[Estimate]:
         """What a call with these arguments would cost, one entry per model. Makes no call."""
         return self.plan(*args, **kwargs).estimate()
+
+
+def divide_job(
+    run: Callable[[ChatOptions], Value],
+    estimate: Callable[[], list[Estimate]],
+    out: Place,
+    label: str,
+    options: ChatOptions,
+    sizes: Mapping[str, int],
+    work: Work,
+) -> Job[Value]:
+    """A job that can be done as a whole or by ranks. label: tells jobs in `out` apart. sizes: rows per language.
+
+    work: does one unit of rows.
+    """
+    from xl_suite.executors.parts import gather_parts, run_rank
+    from xl_suite.executors.units import list_units, parse_rank
+
+    def run_whole(*, finish: bool = False) -> Value:
+        with gather_parts(Path(out), label, options, finish=finish) as gathered:
+            return run(gathered)
+
+    return Job(
+        run_whole,
+        estimate,
+        options,
+        lambda rank: run_rank(parse_rank(rank), list_units(sizes), Path(out), label, options, work),
+        lambda: run_whole(finish=True),
+    )
 
 
 def chat_options(out: Place, **chat: Unpack[ChatSettings]) -> ChatOptions:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from xl_suite.api.answers import open_outputs
 from xl_suite.api.jobs import (
@@ -12,6 +13,7 @@ from xl_suite.api.jobs import (
     Languages,
     Paid,
     Place,
+    divide_job,
     estimate_calls,
     join_languages,
     list_languages,
@@ -24,6 +26,13 @@ from xl_suite.errors import BadInput
 if TYPE_CHECKING:
     from xl_suite.auditing.card import Card
     from xl_suite.chat.estimates import Estimate
+    from xl_suite.chat.settings import ChatOptions
+    from xl_suite.executors.parts import Tools
+    from xl_suite.executors.units import Unit
+    from xl_suite.judging.judgement import Judgement
+    from xl_suite.judging.pairwise import Pair
+    from xl_suite.rating.rate import Ratings
+    from xl_suite.records import ModelOutput
     from xl_suite.results import Annotations, Outputs, Rated
 
 
@@ -91,12 +100,8 @@ def judge(
         learnt = method == "auto" and chosen.name == "logprobs"
         return estimate_calls(parsed, calls, options, "verdict", count_waves(len(calls), options, learnt=learnt))
 
-    def run() -> Annotations:
-        if options.replay is None and (end := find_announced_end(parsed)):
-            logger.warning("the judge %s will end (%s). Keep the journal.", parsed.name, end)
-        for warning in read_warnings(find_folder(annotator), name_annotator(read, parsed), list(pairs)):
-            logger.warning("%s", warning)
-        judgement = judge_pairs(
+    def judge_rows(pairs: Mapping[str, Sequence[Pair]], options: ChatOptions, **shared: Any) -> Judgement:
+        return judge_pairs(
             pairs,
             read,
             parsed,
@@ -106,7 +111,20 @@ def judge(
             samples=samples,
             max_tokens=max_tokens,
             retry_unread=retry_unread,
+            **shared,
         )
+
+    def work(unit: Unit, tools: Tools) -> int:
+        rows = {unit.language: unit.take(pairs[unit.language])}
+        judgement = judge_rows(rows, tools.options, servers=tools.servers, budget=tools.budget)
+        return len(judgement.failures[unit.language])
+
+    def run(options: ChatOptions) -> Annotations:
+        if options.replay is None and (end := find_announced_end(parsed)):
+            logger.warning("the judge %s will end (%s). Keep the journal.", parsed.name, end)
+        for warning in read_warnings(find_folder(annotator), name_annotator(read, parsed), list(pairs)):
+            logger.warning("%s", warning)
+        judgement = judge_rows(pairs, options)
         folder = write_judgement(Path(out), judgement, earlier)
         if slope := find_slope([find_folder(annotator)], name_annotator(read, parsed)):
             write_slope(folder / SLOPE_FILE, slope)
@@ -116,7 +134,10 @@ def judge(
             logger.info("note: rows beyond --limit that were judged in the same way before stay in the files.")
         return Annotations(folder, judgement)
 
-    return Job(run, estimate, options)
+    generators = {row.generator_2 for rows in pairs.values() for row in rows}
+    label = "-".join([*sorted(generators), name_annotator(read, parsed)])
+    sizes = {code: len(rows) for code, rows in pairs.items()}
+    return divide_job(run, estimate, out, label, options, sizes, work)
 
 
 @Paid
@@ -140,6 +161,7 @@ def rate(
     rubrics: a folder with one `.txt` per criterion; None takes those of the package (paper, section 6).
     retry_unread: ask on where a score is unread after three samples.
     """
+    from xl_suite.chat.replay import name_model
     from xl_suite.judging.asking import count_waves
     from xl_suite.rating.rate import choose_method, plan_calls, rate_outputs, select_outputs, write_ratings
     from xl_suite.rating.rubric import read_rubrics
@@ -149,9 +171,9 @@ def rate(
     parsed, options = prepare(model, out, chat)
     chosen = select_outputs(open_outputs(outputs, language), join_languages(languages), limit)
 
-    def run() -> Rated:
-        ratings = rate_outputs(
-            chosen,
+    def rate_rows(rows: Mapping[str, Sequence[ModelOutput]], options: ChatOptions, **shared: Any) -> Ratings:
+        return rate_outputs(
+            rows,
             read,
             parsed,
             options,
@@ -159,7 +181,16 @@ def rate(
             samples=samples,
             max_tokens=max_tokens,
             retry_unread=retry_unread,
+            **shared,
         )
+
+    def work(unit: Unit, tools: Tools) -> int:
+        rows = {unit.language: unit.take(chosen[unit.language])}
+        ratings = rate_rows(rows, tools.options, servers=tools.servers, budget=tools.budget)
+        return len(ratings.failures[unit.language])
+
+    def run(options: ChatOptions) -> Rated:
+        ratings = rate_rows(chosen, options)
         folder = write_ratings(Path(out), ratings)
         for note in ratings.noted:
             logger.info("note: %s", note)
@@ -170,7 +201,10 @@ def rate(
         waves = count_waves(len(calls), options, learnt=method == "auto")
         return estimate_calls(parsed, calls, options, "verdict", waves)
 
-    return Job(run, estimate, options)
+    generators = {row.generator for rows in chosen.values() for row in rows}
+    label = "-".join([*sorted(generators), "rated", name_model(parsed)])
+    sizes = {code: len(rows) for code, rows in chosen.items()}
+    return divide_job(run, estimate, out, label, options, sizes, work)
 
 
 @Paid

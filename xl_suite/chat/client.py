@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xl_suite.chat.answers import answer_to_json
@@ -186,7 +186,7 @@ class ChatClient:
         store = self._state.store
         source = self._answers or store.journal
         keys = [self._build(call).key for call in calls]
-        found: Mapping[bytes, Answer] = {} if source is None else await store.read(source.look_up, keys)
+        found = await store.find(source, keys)
         return [found.get(key) for key in keys]
 
     async def recall(self, kind: str) -> list[str]:
@@ -246,11 +246,7 @@ class ChatClient:
         store = self._state.store
         while self._fresh:
             works, self._fresh = self._fresh[:LOOKED_UP_AT_ONCE], self._fresh[LOOKED_UP_AT_ONCE:]
-            found: Mapping[bytes, Answer] = {}
-            source = self._answers or store.journal
-            if source is not None:
-                keys = [work.request.key for work in works]
-                found = await store.read(source.look_up, keys)
+            found = await store.find(self._answers or store.journal, [work.request.key for work in works])
             for work in works:
                 answer = found.get(work.request.key)
                 if answer is not None:

@@ -16,7 +16,7 @@ class SessionState:
 
     def __init__(self, options: ChatOptions, ledger: Ledger):
         self.options, self.ledger = options, ledger
-        self.store = Store(options.journal, self._note_repeated, self.fail)
+        self.store = Store(options.journal, self._note_repeated, self.fail, options.further)
         self.waiting: set[asyncio.Future[Any]] = set()
         self.stops: list[Callable[[], object]] = []
         self._fatal: BaseException | None = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from xl_suite.chat.calls import Answer, AnswerSource
 from xl_suite.chat.journal import Journal
 from xl_suite.chat.writer import Writer
 from xl_suite.errors import JournalError
@@ -20,12 +21,18 @@ class Store:
     """journal: None as long as there is nothing to look up. writer: None until `begin_writing`, or without a path."""
 
     def __init__(
-        self, path: Path | None, on_repeated: Callable[[int], None], on_error: Callable[[JournalError], None]
+        self,
+        path: Path | None,
+        on_repeated: Callable[[int], None],
+        on_error: Callable[[JournalError], None],
+        further: Path | None = None,
     ):
         self.journal: Journal | None = None
         self.writer: Writer | None = None
         self._path, self._on_repeated, self._on_error = path, on_repeated, on_error
         self._writable = False
+        self._further_path = further
+        self._further: Journal | None = None
         self._begin = asyncio.Lock()
         self._replaced: list[Journal] = []
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
@@ -41,8 +48,19 @@ class Store:
         value: Value = await self.writer.operate(lambda journal: function(journal, *arguments, **values))
         return value
 
+    async def find(self, source: AnswerSource | None, keys: Sequence[bytes]) -> dict[bytes, Answer]:
+        """The answers of those keys that `source` or the further journal holds."""
+        found = {} if source is None else dict(await self.read(source.look_up, keys))
+        if self._further is not None and len(found) < len(keys):
+            left = [key for key in keys if key not in found]
+            found |= await self.read(self._further.look_up, left)
+        return found
+
     async def open(self) -> None:
-        """Opens the journal for look-ups where it holds anything. Raises JournalError for an unusable one."""
+        """Opens the journals for look-ups where they hold anything. Raises JournalError for an unusable one."""
+        further = self._further_path
+        if further is not None and self._further is None and further.exists():
+            self._further = await self.read(lambda: Journal(further, read_only=True))
         path = self._path
         if path is None or self.journal is not None or not path.exists():
             return
@@ -71,6 +89,6 @@ class Store:
                 await self.writer.close()
         finally:
             self._reader.shutdown()
-            for journal in (*self._replaced, self.journal):
+            for journal in (*self._replaced, self.journal, self._further):
                 if journal is not None:
                     journal.close()

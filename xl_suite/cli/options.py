@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from xl_suite.display import FORMATS, Shown, format_rows
+from xl_suite.errors import BadInput
 
 if TYPE_CHECKING:
     from xl_suite.api import ChatSettings, Job
@@ -211,6 +212,20 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_rank_options(parser: argparse.ArgumentParser) -> None:
+    """The options of verbs that can be divided among processes or machines; `run_job` obeys them."""
+    group = parser.add_argument_group("many processes or machines")
+    doing = group.add_mutually_exclusive_group()
+    doing.add_argument(
+        "--rank",
+        metavar="R/N",
+        help="do the share of rank R of N, from 0, in OUT/.parts; write no result yet",
+    )
+    doing.add_argument(
+        "--finish", action="store_true", help="write the results of what the ranks did, and ask nothing more"
+    )
+
+
 def add_judging_options(parser: argparse.ArgumentParser, *, read: str, auto: str) -> None:
     """OUTPUTS and what every judge of them takes. read: what is read of its answers, in the singular. auto: how."""
     parser.add_argument(
@@ -237,6 +252,7 @@ def add_judging_options(parser: argparse.ArgumentParser, *, read: str, auto: str
     add_limit(parser)
     add_chat_options(parser)
     add_batch_options(parser)
+    add_rank_options(parser)
     add_json(parser)
 
 
@@ -260,8 +276,22 @@ def read_chat_settings(args: argparse.Namespace) -> ChatSettings:
 
 
 def run_job(args: argparse.Namespace, job: Job[Value], finish: Callable[[Value], Outcome]) -> Outcome:
-    """Runs a job and tells its result with `finish`, or only estimates it where --estimate asks for that."""
-    return describe_estimates(job.estimate()) if args.estimate else finish(job.run())
+    """Runs a job and tells its result with `finish`; only a rank's share, or only the end, where that is asked for.
+    --estimate only estimates it.
+    """
+    rank, only_finish = getattr(args, "rank", None), getattr(args, "finish", False)
+    if args.estimate:
+        if rank or only_finish:
+            raise BadInput("--estimate is for the whole run: leave --rank and --finish out.")
+        return describe_estimates(job.estimate())
+    if rank:
+        assert job.run_rank is not None
+        report = job.run_rank(rank)
+        return Outcome(report.to_dict(), notes=(report.describe(),), status=1 if report.failed else 0)
+    if only_finish:
+        assert job.finish is not None
+        return finish(job.finish())
+    return finish(job.run())
 
 
 def positive(text: str) -> float:

@@ -16,6 +16,7 @@ from xl_suite.cli.options import (
     add_model,
     add_name,
     add_out,
+    add_rank_options,
     add_seed,
     positive_int,
     read_chat_settings,
@@ -86,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_seed(asking, "from which each row's own seed is derived (default: none is sent)", None)
     add_chat_options(parser)
     add_batch_options(parser)
+    add_rank_options(parser)
     add_json(parser)
 
 

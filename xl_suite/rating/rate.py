@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.chat.answers import WITHHELD
+from xl_suite.chat.budget import Budget
 from xl_suite.chat.calls import Answer, Call, FailedCall
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
@@ -17,6 +18,7 @@ from xl_suite.chat.models import Model
 from xl_suite.chat.reading import Read, Result, Unreadable
 from xl_suite.chat.replay import name_model
 from xl_suite.chat.run import run
+from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.chat.usage import Usage
 from xl_suite.errors import BadInput
@@ -143,11 +145,14 @@ def rate_outputs(
     samples: int = 1,
     max_tokens: int | None = None,
     retry_unread: bool = False,
+    servers: StartedServers | None = None,
+    budget: Budget | None = None,
 ) -> Ratings:
     """Rates the outputs of all languages on all criteria.
 
     method: as RatingMethod's, or `auto`: logprobs where the judge gives them for every answer, else all from
     text, as the mean of `samples`. retry_unread: ask on where a score is unread after all its samples.
+    servers, budget: of several runs in turn.
     Raises what ends a run (ModelUnavailable, BudgetReached, JournalError, ReplayMiss)
     and BadInput.
     """
@@ -158,7 +163,8 @@ def rate_outputs(
 
     rating = _Rating(rubrics, questions, chosen, fallback=method == "auto", samples=samples)
     rating.retry_unread = retry_unread
-    results, ledger = run(model, rating.converse, options, label="rate", total=len(questions))
+    total = len(questions)
+    results, ledger = run(model, rating.converse, options, label="rate", total=total, servers=servers, budget=budget)
     judge = name_model(model)
     asked = {
         "model": judge,

@@ -105,6 +105,13 @@ def plan_responses(
     return Plan(name_benchmark(benchmark), chosen, calls, strategy, prompting, tuple(later), sampling, seed)
 
 
+def take_rows(plan: Plan, language: str, start: int, end: int) -> Plan:
+    """The plan of some of a language's rows, from `start` to `end` in the order of the plan."""
+    places = [place for place, row in enumerate(plan.rows) if row.language == language][start:end]
+    rows, calls = tuple(plan.rows[place] for place in places), tuple(plan.calls[place] for place in places)
+    return replace(plan, rows=rows, calls=calls, later=())
+
+
 def _make_calls(
     benchmark: Path,
     rows: Sequence[BenchmarkRow],

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.chat.answers import WITHHELD
+from xl_suite.chat.budget import Budget
 from xl_suite.chat.calls import Call
 from xl_suite.chat.estimates import find_answers
 from xl_suite.chat.models import Model
 from xl_suite.chat.replay import name_model
 from xl_suite.chat.run import run
+from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import XLSuiteError
 from xl_suite.provenance import describe_sampling, note_answered, sum_answered
@@ -23,14 +25,23 @@ from xl_suite.responding.plan import Plan
 from xl_suite.responding.report import LanguageCount, Report
 
 
-def respond(plan: Plan, model: Model, out: Path, *, options: ChatOptions, name: str = "") -> Report:
+def respond(
+    plan: Plan,
+    model: Model,
+    out: Path,
+    *,
+    options: ChatOptions,
+    name: str = "",
+    servers: StartedServers | None = None,
+    budget: Budget | None = None,
+) -> Report:
     """Has `model` answer the plan's rows and writes `out/<generator>/<language>.json` as languages are complete.
 
     name: of the generator; by default the model's. A strategy other than `direct` is added to it. Rows that failed
     for good are left out of the files, listed in `failed.json`, and tried again by the next run. Rows beyond the
     plan's limit stay in the files where the journal answers the same calls. Further samples are written to
     `out/sample-2/<generator>` and so on, each a folder of outputs like `out`. When the budget or a
-    server's death ends the run, the files hold what there is.
+    server's death ends the run, the files hold what there is. servers, budget: of several runs in turn.
     Raises BadInput before any call where `out` holds another benchmark or another generator under this name.
     """
     generator = plan.strategy.name_generator(name or name_model(model))
@@ -42,7 +53,7 @@ def respond(plan: Plan, model: Model, out: Path, *, options: ChatOptions, name: 
     options = replace(options, generator=name or name_model(model))
     total = len(plan.calls) * (1 if plan.strategy.follow is None else 2)
     try:
-        _, ledger = run(model, collector.ask, options, label="respond", total=total)
+        _, ledger = run(model, collector.ask, options, label="respond", total=total, servers=servers, budget=budget)
     except XLSuiteError as error:
         if error.exit_status == 1:  # stopped half-way, by the budget or a server's end: the same command goes on
             collector.write_incomplete()

@@ -1,0 +1,134 @@
+"""The journals of units, in `OUT/.parts`: filled by ranks, gathered into the journal of the whole run.
+
+A rank writes no result. The whole run does, from the gathered journal: what one process would write from the same
+answers, whoever got them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from xl_suite.chat.budget import Budget
+from xl_suite.chat.journal import Journal
+from xl_suite.chat.locking import hold
+from xl_suite.chat.replay import GROUP
+from xl_suite.chat.serving.started import StartedServers
+from xl_suite.chat.settings import ChatOptions
+from xl_suite.errors import BadInput, Incomplete, ReplayMiss
+from xl_suite.executors.units import Rank, Unit
+from xl_suite.judging.asking import FROM_TEXT
+from xl_suite.responding.outputs import name_folder
+
+logger = logging.getLogger("xl_suite.executors")
+PARTS = ".parts"
+JOURNAL = ".journal.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the units of a rank share. folder: of the unit, where its journal is."""
+
+    folder: Path
+    options: ChatOptions
+    servers: StartedServers
+    budget: Budget
+
+
+# Does a unit; how many of its rows failed.
+Work = Callable[[Unit, Tools], int]
+
+
+@dataclass(frozen=True, slots=True)
+class RankReport:
+    """What a rank did. units: that it took, of so many in all. failed: rows without an answer or score."""
+
+    rank: Rank
+    units: tuple[str, ...]
+    total: int
+    failed: int
+    dollars: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of `--json`."""
+        return {"rank": str(self.rank), "units": list(self.units), "n_units": self.total, "n_failed": self.failed}
+
+    def describe(self) -> str:
+        failed = f"; {self.failed} rows failed, and the same command tries them again" if self.failed else ""
+        return (
+            f"rank {self.rank}: {len(self.units)} of {self.total} units done{failed}. When all ranks are done, "
+            "--finish writes the files."
+        )
+
+
+def run_rank(
+    rank: Rank, units: Sequence[Unit], out: Path, label: str, options: ChatOptions, work: Work
+) -> RankReport:
+    """Does the units of a rank, one after the other, with one server for all. label: tells runs in `out` apart.
+
+    What the whole run's journal answers is not asked again. Raises BadInput, and what ends a run.
+    """
+    _check(out, options)
+    chosen = rank.choose(units)
+    budget = Budget(options.budget)
+    failed = 0
+    with StartedServers(options) as servers:
+        for number, unit in enumerate(chosen, start=1):
+            folder = out / PARTS / name_folder(label) / unit.name
+            logger.info("rank %s: unit %s, %s of %s", rank, unit.name, number, len(chosen))
+            own = replace(options, journal=folder / JOURNAL, further=options.journal)
+            failed += work(unit, Tools(folder, own, servers, budget))
+    return RankReport(rank, tuple(unit.name for unit in chosen), len(units), failed, budget.spent)
+
+
+@contextmanager
+def gather_parts(out: Path, label: str, options: ChatOptions, *, finish: bool = False) -> Iterator[ChatOptions]:
+    """The options of the whole run, whose journal now holds what ranks were answered.
+
+    finish: the run asks nothing. Raises Incomplete where it would have to.
+    """
+    folder = out / PARTS / name_folder(label)
+    parts = sorted(folder.glob(f"*/{JOURNAL}")) if options.replay is None and options.journal is not None else []
+    if finish and not parts:
+        raise Incomplete(f"--finish: {folder} holds nothing that ranks did. Run the ranks first, with --rank R/N.")
+    if parts and options.journal is not None:
+        _merge(parts, options.journal, wait=options.wait)
+        logger.info("%s: the answers of %s units are in it", options.journal, len(parts))
+    if not finish:
+        yield options
+        return
+    try:
+        yield replace(options, journal=None, replay=options.journal)
+    except ReplayMiss as error:
+        raise Incomplete(
+            f"not finished: {error.args[0].partition(':')[0]} is not answered yet. Run the missing ranks again, or "
+            "the command without --finish, which asks for what is missing."
+        ) from error
+
+
+def _check(out: Path, options: ChatOptions) -> None:
+    if options.replay is not None or options.journal != out / JOURNAL:
+        raise BadInput(
+            f"--rank: ranks have a journal for each unit, in {out / PARTS}. Leave --journal and --replay out."
+        )
+    if options.batch is not None:
+        raise BadInput("--rank: each unit would wait for a batch of its own, up to a day. Leave --batch out.")
+
+
+def _merge(parts: Sequence[Path], path: Path, *, wait: bool) -> None:
+    """Adds the answers of units to the journal of the whole run.
+
+    What a unit has learnt of how its judge is read is left out: the whole run learns that from its own first rows.
+    """
+    with hold(path, wait=wait), Journal(path) as journal:
+        for part in parts:
+            with Journal(part, read_only=True) as read:
+                journal.add([], facts=[fact for fact in read.facts() if fact.kind != FROM_TEXT])
+                answers = read.answers()
+                while group := list(islice(answers, GROUP)):
+                    journal.add(group)

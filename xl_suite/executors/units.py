@@ -1,0 +1,66 @@
+"""What a run is divided into: a unit is a language and a block of its rows, set by the data alone.
+
+Rank r of N takes the units i with i mod N = r, so that N may change from run to run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from xl_suite.errors import BadInput
+
+Row = TypeVar("Row")
+# Rows of one unit.
+BLOCK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The rows from `start` to `end` of a language, in their order by ID; `end` is not among them."""
+
+    language: str
+    start: int
+    end: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.language or 'rows'}-{self.start // BLOCK:05d}"
+
+    def take(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The unit's rows among those of its language."""
+        return rows[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """Rank `number` of `count`, from 0."""
+
+    number: int
+    count: int
+
+    def choose(self, units: Sequence[Unit]) -> Sequence[Unit]:
+        return units[self.number :: self.count]
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+
+def parse_rank(text: str) -> Rank:
+    """The rank that `R/N` names. Raises BadInput."""
+    found = re.fullmatch(r"(\d{1,7})/(\d{1,7})", text)
+    rank = Rank(int(found[1]), int(found[2])) if found else None
+    if rank is None or rank.number >= rank.count:
+        raise BadInput(f"--rank {text}: it is R/N with R from 0 to N - 1, such as 0/8 for the first of eight.")
+    return rank
+
+
+def list_units(sizes: Mapping[str, int]) -> list[Unit]:
+    """The units of so many rows per language."""
+    return [
+        Unit(language, start, min(start + BLOCK, size))
+        for language, size in sizes.items()
+        for start in range(0, size, BLOCK)
+    ]
