@@ -10,6 +10,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -73,8 +74,12 @@ def open_http(model: Model) -> aiohttp.ClientSession:
 def _ssl() -> Any:
     """The default context, with the certificate authorities that the environment names."""
     paths = [value for name in _CERTIFICATES if (value := os.environ.get(name)) and os.path.isfile(value)]
-    if not paths:
-        return True
+    return _trust(tuple(paths)) if paths else True
+
+
+@cache
+def _trust(paths: tuple[str, ...]) -> Any:
+    """A context that trusts further certificate authorities; made once, since reading them takes 40 ms."""
     import ssl
 
     context = ssl.create_default_context()
