@@ -98,7 +98,7 @@ def gather_parts(out: Path, label: str, options: ChatOptions, *, finish: bool = 
         raise Incomplete(f"--finish: {folder} holds nothing that ranks did. Run the ranks first, with --rank R/N.")
     if parts and options.journal is not None:
         _merge(parts, options.journal, wait=options.wait)
-        logger.info("%s: the answers of %s units are in it", options.journal, len(parts))
+        logger.info("%s: holds the answers of units: %s", options.journal, len(parts))
     if not finish:
         yield options
         return

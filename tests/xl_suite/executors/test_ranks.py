@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +137,30 @@ def test_judge(judge: str, outputs: Path, server: Loopback, tmp_path: Path) -> N
 
 def test_rate(outputs: Path, server: Loopback, tmp_path: Path) -> None:
     check_ranks(["rate", str(outputs / "ours"), "--model", f"judge@{server.url}"], tmp_path / "rated", server, 3)
+
+
+def test_a_rank_that_is_killed_goes_on(bench: Path, tmp_path: Path) -> None:
+    with serve_loopback(answer, latency=0.05) as server:
+        command = ["respond", str(bench), "--model", f"tiny@{server.url}", "--slots", "2"]
+        ranked = [*command, "--out", str(tmp_path / "out"), "--rank", "0/1"]
+        child = os.fork()
+        if child == 0:
+            try:
+                os.close(1)
+                run_verb(ranked)
+            finally:
+                os._exit(0)
+        deadline = time.monotonic() + 120
+        while server.calls < 13 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        assert server.calls >= 13
+        assert run_verb(ranked).status == 0
+        assert server.calls - 2 * COUNT <= 2 * 2  # those that were in flight
+        assert run_verb([*command, "--out", str(tmp_path / "out"), "--finish"]).status == 0
+        assert run_verb([*command, "--out", str(tmp_path / "single")]).status == 0
+    assert read_files(tmp_path / "out") == read_files(tmp_path / "single")
 
 
 def test_the_number_of_ranks_may_change_and_nothing_is_paid_again(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.xl_suite.chat.batches.conftest import CALLS, FAST, ask, ask_online, c
 from xl_suite.chat.batches.overview import list_batches
 from xl_suite.chat.batches.service import BatchService
 from xl_suite.chat.calls import Message
+from xl_suite.chat.locking import JournalBusy
 from xl_suite.chat.loopback.batching import BatchDesk
 from xl_suite.chat.loopback.server import Loopback, serve_loopback
 from xl_suite.chat.settings import ChatOptions
@@ -93,6 +95,29 @@ def test_answers_of_calls_that_the_next_run_does_not_ask_are_kept(options: ChatO
         assert len(texts(found)) == 9
         _, ledger = ask(server, options)
         assert (server.calls, ledger.from_journal) == (108, 100)
+
+
+def test_a_second_process_does_not_take_over_what_the_first_one_waits_for(options: ChatOptions) -> None:
+    with serve_loopback(desk=BatchDesk(looks=10**9)) as server:
+        child = os.fork()
+        if child == 0:
+            try:
+                os.close(1)
+                ask(server, options)
+            finally:
+                os._exit(0)
+        try:
+            deadline = time.monotonic() + 120
+            while not server.desk.batches and time.monotonic() < deadline:
+                time.sleep(0.01)
+            with pytest.raises(JournalBusy, match="another run writes to this journal"):
+                ask(server, options)
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        server.desk.looks = 2
+        assert len(ask(server, options)[0]) == 100
+        assert (server.calls, server.repeated, server.desk.made) == (100, 0, 1)
 
 
 def test_another_server_does_not_take_over_a_batch(options: ChatOptions) -> None:
