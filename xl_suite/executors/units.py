@@ -58,9 +58,10 @@ def parse_rank(text: str) -> Rank:
 
 
 def list_units(sizes: Mapping[str, int]) -> list[Unit]:
-    """The units of so many rows per language."""
-    return [
+    """The units of so many rows per language, full ones first, so that ranks get about the same number of rows."""
+    units = [
         Unit(language, start, min(start + BLOCK, size))
         for language, size in sizes.items()
         for start in range(0, size, BLOCK)
     ]
+    return sorted(units, key=lambda unit: unit.start - unit.end)

@@ -239,6 +239,8 @@ def test_units_are_blocks_of_a_language_whatever_the_ranks() -> None:
     made = list_units({"deu": 20, "zho": 3})
     assert [unit.name for unit in made] == ["deu-00000", "deu-00001", "deu-00002", "zho-00000"]
     assert made[2] == Unit("deu", 16, 20)
+    shares = [parse_rank(f"{number}/2").choose(list_units({"deu": 17, "zho": 17})) for number in range(2)]
+    assert [sum(unit.end - unit.start for unit in share) for share in shares] == [17, 17]
     for count in (1, 2, 5):
         shares = [parse_rank(f"{number}/{count}").choose(made) for number in range(count)]
         assert sorted(unit.name for share in shares for unit in share) == [unit.name for unit in made]
