@@ -48,7 +48,7 @@ def write_annotations(
     for language in languages:
         rows = []
         for number, share in enumerate(shares, start=1):
-            text = SENTENCES[language]
+            text = SENTENCES.get(language, SENTENCES["deu"])
             rows.append(
                 {
                     "instruction": f"Prompt {number}: what is the weather like? Answer in {language}.",

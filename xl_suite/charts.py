@@ -1,7 +1,7 @@
-"""Line and bar charts as SVG: no script, no font to load, readable on white and on dark pages.
+"""Charts of lines, bars and dots as SVG: no script, no font to load, readable on white and on dark pages.
 
-`draw_lines` and `draw_bars` give whole files. The others give parts of a page whose style has classes for their
-colours: c0 to c5 for lines, f0 to f5 for areas, fb for bars in the background.
+`draw_lines`, `draw_bars` and `draw_dots` give whole files. The others give parts of a page whose style has classes
+for their colours: c0 to c5 for lines, f0 to f5 for areas, fb for bars in the background.
 """
 
 from __future__ import annotations
@@ -26,6 +26,17 @@ _STYLE = (
     ".title{font-size:14px;font-weight:600}"
     "@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.paper{fill:#181818}}"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A named point with its intervals (low, high) on both axes."""
+
+    name: str
+    x: float
+    y: float
+    across: tuple[float, float]
+    up: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,82 @@ def draw_bars(series: Sequence[Series], groups: Sequence[str], *, title: str, y_
     for place, name in enumerate(groups):
         parts.append(_text(LEFT + (place + 0.5) * span, HEIGHT - BOTTOM + 16, name, "middle"))
     return _close(title, parts)
+
+
+def draw_dots(
+    series: Sequence[tuple[str, Sequence[Dot]]],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    y_mark: float | None = None,
+) -> str:
+    """The SVG of dots with their intervals, in a colour and a form for each (name, dots). y_mark: a line across.
+
+    Both axes hold percentages, so that neither goes beyond 100. A name is put where it hides no other one.
+    """
+    dots = [dot for _, own in series for dot in own]
+    x_ticks = [tick for tick in find_ticks(min(dot.across[0] for dot in dots), 100.0) if tick >= 0]
+    y_ticks = [tick for tick in find_ticks(0.0, max(dot.up[1] for dot in dots)) if tick <= 100]
+    width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+
+    def across(x: float) -> float:
+        return LEFT + (x - x_ticks[0]) / (x_ticks[-1] - x_ticks[0]) * width
+
+    def up(y: float) -> float:
+        return HEIGHT - BOTTOM - (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * height
+
+    parts = _frame(title, x_label, y_label, y_ticks, up)
+    parts += [_text(across(tick), HEIGHT - BOTTOM + 16, _number(tick), "middle") for tick in x_ticks]
+    if y_mark is not None and y_mark <= y_ticks[-1]:
+        parts.append(f'<path class="axis" stroke-dasharray="4 4" d="M{LEFT} {up(y_mark):.1f}H{WIDTH - RIGHT}"/>')
+    forms: list[str] = []
+    taken = [(across(dot.x) - 4, up(dot.y) - 5, 8.0) for dot in dots]
+    taken += [(WIDTH - RIGHT + 10, TOP + 18.0 * number - 12, RIGHT - 10.0) for number in range(len(series))]
+    names: list[str] = []
+    for number, (name, own) in enumerate(series):
+        colour = COLOURS[min(number, len(COLOURS) - 1)]
+        for dot in own:
+            x, y = across(dot.x), up(dot.y)
+            path = f"M{across(dot.across[0]):.1f} {y:.1f}H{across(dot.across[1]):.1f}"
+            path += f"M{x:.1f} {up(dot.up[0]):.1f}V{up(dot.up[1]):.1f}"
+            parts.append(f'<path d="{path}" stroke="{colour}" stroke-opacity="0.45" fill="none"/>')
+            told = f"{name}, {dot.name}: {dot.x:.1f}, {dot.y:.1f}"
+            forms.append(f'<path d="{_form(number, x, y)}" fill="{colour}"><title>{escape(told)}</title></path>')
+            if dot.name:
+                left, top = _find_room(x, y, 7.0 * len(dot.name), taken)
+                names.append(_text(left, top + 10, dot.name, "start", colour if len(series) > 1 else ""))
+        top = TOP + 18 * number
+        if top < HEIGHT - BOTTOM:
+            forms.append(f'<path d="{_form(number, WIDTH - RIGHT + 16, top - 4)}" fill="{colour}"/>')
+            names.append(_text(WIDTH - RIGHT + 26, top, name if len(name) < 19 else name[:17] + "…", "start"))
+    return _close(title, [*parts, *forms, *names])
+
+
+def _form(number: int, x: float, y: float) -> str:
+    """The path of a circle, a square, a diamond or a triangle: readers without colours tell series apart by these."""
+    forms = (
+        f"M{x - 4:.1f} {y:.1f}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
+        f"M{x - 3.5:.1f} {y - 3.5:.1f}h7v7h-7z",
+        f"M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5 -5z",
+        f"M{x:.1f} {y - 5:.1f}l5 8.5h-10z",
+    )
+    return forms[number % len(forms)]
+
+
+def _find_room(x: float, y: float, width: float, taken: list[tuple[float, float, float]]) -> tuple[float, float]:
+    """The left upper corner of a name near (x, y) that covers least of what is there already; it is added."""
+    sides = [x + 6, x - 6 - width, x + 24, x - 24 - width]
+    places = [(left, y - 5 + lift) for left in sides for lift in (0, -9, 9, -18, 18, -27, 27)]
+    places = [one for one in places if one[0] + width < WIDTH - RIGHT + 48 and TOP - 12 < one[1] < HEIGHT - BOTTOM]
+
+    def count(place: tuple[float, float]) -> int:
+        left, top = place
+        return sum(left < a + w and a < left + width and top < b + 11 and b < top + 11 for a, b, w in taken)
+
+    best = min(places, key=count)
+    taken.append((*best, width))
+    return best
 
 
 def draw_panel_lines(series: Sequence[Sequence[float]], labels: Sequence[tuple[float, str]], title: str) -> Markup:

@@ -67,11 +67,15 @@ def format_rows(rows: Sequence[Mapping[str, Any]], form: str) -> str:
         return out.getvalue().rstrip("\n")
     cells = [columns, *([_shorten(row[column]) for column in columns] for row in rows)]
     if form == "markdown":
-        lines = ["| " + " | ".join(re.sub(r"([\\|`*_<>])", r"\\\1", cell) for cell in row) + " |" for row in cells]
+        lines = ["| " + " | ".join(escape_markdown(cell) for cell in row) + " |" for row in cells]
         return "\n".join([" ".join(lines[0].split("\n")), "|" + " --- |" * len(columns), *lines[1:]])
     lines = [" & ".join(_escape_latex(cell) for cell in row) + r" \\" for row in cells]
     body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
     return "\n".join([rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}", *body, r"\end{tabular}"])
+
+
+def escape_markdown(text: str) -> str:
+    return re.sub(r"([\\|`*_<>])", r"\\\1", text)
 
 
 def _shorten(value: Any) -> str:

@@ -14,6 +14,7 @@ from tests.leaderboard_results import HOSTILE, write_annotations, write_ratings
 from xl_suite.leaderboard.site import build_site
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+ROOT = Path(__file__).resolve().parents[2]
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -101,3 +102,12 @@ def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_annotations(folder / "results", "harmless", [0.4] * count, languages=["deu", "zho"])
     build_site([folder / "results"], folder / "site", resamples=100, title="<script>window.owned = 1</script>")
     return folder / "site"
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core's script, from $AXE_CORE or where `make test-browser` puts it; without it its tests are skipped."""
+    path = Path(os.environ.get("AXE_CORE", ROOT / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"))
+    if not path.is_file():
+        pytest.skip(f"{path}: axe-core is not installed; `make test-browser` installs it where npm is")
+    return path.read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import Watched
 from tests.leaderboard_results import ENGLISH, HOSTILE, SENTENCES, write_annotations
 from xl_suite.judging.annotations import read_annotations
-from xl_suite.leaderboard.site import build_site
+from xl_suite.leaderboard.site import Live, build_site
 from xl_suite.scoring.compare import compare_models
 
 MAIN = "section.board:not(.paper)"
@@ -581,3 +581,41 @@ def test_the_policy_holds_against_a_script_that_got_in(
     assert {url for url in watched.requests if not url.startswith(("file:", "data:"))} <= set(refused)
     watched.messages.clear()
     watched.requests.clear()
+
+
+def write_live(site: Path, build: int, done: int, newest: str) -> None:
+    run = {"journal": "r/outputs", "model": "new <b>model</b>", "others": 3, "newest": 1_700_000_000, "behind": False}
+    run["languages"] = {"deu": {"done": done, "total": 24, "verdicts": {"right": done - 1, "wrong": 1}}}
+    one = {"model": "m", "language": "deu", "id": 7, "output": newest, "cut": True, "verdict": "right", "note": ""}
+    told = {"build": build, "at": 1_700_000_000, "runs": [run], "newest": [one | {"time": 1_700_000_000}]}
+    (site / "live.js").write_text(f"deliver({json.dumps(told)});\n", encoding="utf-8")
+
+
+def test_a_run_that_goes_on_is_shown_as_it_goes(page: Page, watched: Watched, tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "m", [0.1, 0.2, 0.3], languages=["deu"])
+    site = build_site([tmp_path / "r"], tmp_path / "site", resamples=50, live=Live(0.1, 1)).folder
+    write_live(site, 1, 5, "<img src=x onerror=window.owned=1> Erste Antwort")
+    open_index(page, site)
+    live = page.get_by_role("region", name="Running", exact=True)
+    expect(live.get_by_role("progressbar", name="German, answered")).to_have_attribute("value", "5")
+    expect(live).to_contain_text("5 of 24")
+    expect(live).to_contain_text("4 right language, 1 wrong language")
+    expect(live).to_contain_text("new <b>model</b>")
+    expect(live.get_by_role("listitem")).to_contain_text("Erste Antwort …")
+    page.locator("#query").fill("m")
+    write_live(site, 1, 9, "Zweite Antwort")
+    expect(live).to_contain_text("9 of 24")
+    expect(live.get_by_role("listitem")).to_contain_text("Zweite Antwort …")
+    # Another build: nobody who types is disturbed; otherwise the page is loaded anew, with what was chosen.
+    write_live(site, 2, 9, "Zweite Antwort")
+    expect(live.get_by_role("button", name="There are new results")).to_be_visible()
+    write_annotations(tmp_path / "r", "m2", [0.1, 0.2, 0.3], languages=["deu"])
+    build_site([tmp_path / "r"], tmp_path / "site", resamples=50, live=Live(0.1, 2))
+    page.locator("#query").blur()
+    expect(page.locator(MAIN).first.locator("tbody tr")).to_have_count(2)
+    expect(page.locator("#query")).to_have_value("m")
+    (site / "live.js").unlink()
+    expect(live).to_contain_text("The watch has ended")
+    assert page.evaluate("window.owned") is None
+    assert all("ERR_FILE_NOT_FOUND" in message for message in watched.messages)
+    watched.messages.clear()

@@ -21,7 +21,7 @@ from xl_suite.api.jobs import ChatSettings, Job, Languages, Paid, Place, chat_op
 from xl_suite.api.judgements import audit, judge, rate, read_annotations
 from xl_suite.api.people import annotate, check_judge, import_judgements, import_labels
 from xl_suite.api.releases import plan_publish, publish, submit
-from xl_suite.api.scores import compare, leaderboard, score
+from xl_suite.api.scores import compare, leaderboard, score, watch_leaderboard
 from xl_suite.api.training import generate, preferences, subset, train
 
 __all__ = [
@@ -61,4 +61,5 @@ __all__ = [
     "submit",
     "subset",
     "train",
+    "watch_leaderboard",
 ]

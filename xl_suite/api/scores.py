@@ -113,3 +113,36 @@ def leaderboard(
         workers=workers or os.cpu_count() or 1,
         report=logger.info,
     )
+
+
+def watch_leaderboard(
+    results: Place | Sequence[Place],
+    *,
+    out: Place,
+    seconds: float = 5.0,
+    benchmarks: Sequence[Place] = (),
+    paper: bool = True,
+    title: str = "Cross-lingual generation",
+    resamples: int = 10_000,
+    workers: int | None = None,
+) -> Site:
+    """As `leaderboard`, again whenever results change, until Ctrl-C; the page shows the progress of runs too.
+
+    seconds: how often results and journals are looked at. Returns what was built last.
+    """
+    from xl_suite.leaderboard.watching import stop_on_interrupt, watch_site
+
+    several = [results] if isinstance(results, (str, os.PathLike)) else results
+    with stop_on_interrupt() as wait:
+        return watch_site(
+            [Path(one) for one in several],
+            Path(out),
+            seconds=seconds,
+            wait=wait,
+            benchmarks=[Path(one) for one in benchmarks],
+            paper=paper,
+            title=title,
+            resamples=resamples,
+            workers=workers or os.cpu_count() or 1,
+            report=logger.info,
+        )

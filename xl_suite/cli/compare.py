@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xl_suite.cli.options import Outcome, add_benchmark, add_format, add_gate, add_json, add_languages, describe_rows
+from xl_suite.cli.options import (
+    Outcome,
+    add_benchmark,
+    add_format,
+    add_gate,
+    add_json,
+    add_languages,
+    add_plot,
+    describe_rows,
+)
 
 SUMMARY = "Compare two models that one judge measured against one reference: paired difference, interval, p-value."
 EXAMPLES = """\
@@ -26,11 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", type=int, metavar="N", help="taken for older scripts; nothing is drawn")
     add_languages(parser)
     add_format(parser)
+    add_plot(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> Outcome:
-    from xl_suite.api import compare
+    from xl_suite.api import compare, score
+    from xl_suite.scoring.figure import write_figure
 
     found = compare(
         args.a,
@@ -41,4 +52,7 @@ def run(args: argparse.Namespace) -> Outcome:
     )
     old = [f"--{name}" for name in ("resamples", "seed") if getattr(args, name) is not None]
     notes = (f"note: {' and '.join(old)} change nothing: the comparison draws nothing any more.",) if old else ()
+    if args.plot:
+        a, b = (score(side, benchmark=args.benchmark, languages=args.languages) for side in (args.a, args.b))
+        notes = (*notes, write_figure(args.plot, a.figure(b)))
     return Outcome(found.to_dict(), describe_rows(found, args.format) or found.describe(), notes)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 
-from xl_suite.cli.options import Outcome, add_json, add_out, positive_int
+from xl_suite.cli.options import Outcome, add_format, add_json, add_out, add_plot, positive, positive_int
 
 SUMMARY = "Build a leaderboard: a page that needs no network, one per model with all of its answers, and a CSV."
 EXAMPLES = """\
 examples:
   xl-suite leaderboard results --out leaderboard
   xl-suite leaderboard ours theirs --out leaderboard --benchmark xl-alpacaeval
+  xl-suite leaderboard results --out leaderboard --watch            # while runs go on; Ctrl-C ends it
+  xl-suite leaderboard results --out leaderboard --format latex --plot figure.svg
 then: open leaderboard/index.html
 
 RESULTS is searched for what `respond` (outputs/<model>/<language>.json), `judge` (annotations/<model>/<judge>/
 <language>.json) and `rate` wrote; what a file is, its first record says, so that other layouts and files of
 alpaca_eval work too. models.tsv in it may say more of models: generator, billions, training, hub_id, with tabs
 between. Models are ranked together only where judge, method, order, reference and benchmark are the same.
-A second build scores only what is new."""
+A second build scores only what is new. With --watch the page also shows, from the journals in RESULTS, how far
+runs are, the verdicts on the language of their answers, and the newest of these."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,13 +55,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=positive_int, default=os.cpu_count() or 1, metavar="N", help="processes (one a core)"
     )
+    parser.add_argument("--watch", action="store_true", help="build again whenever results change, until Ctrl-C")
+    parser.add_argument(
+        "--every", type=positive, default=5.0, metavar="SECONDS", help="with --watch: how often to look (default: 5)"
+    )
+    add_format(parser)
+    add_plot(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> Outcome:
-    from xl_suite.api import leaderboard
+    from xl_suite.api import leaderboard, watch_leaderboard
+    from xl_suite.scoring.figure import write_figure
 
-    site = leaderboard(
+    site = (partial(watch_leaderboard, seconds=args.every) if args.watch else leaderboard)(
         [*args.results, *args.outputs, *args.annotations],
         out=args.out,
         benchmarks=args.benchmark,
@@ -69,4 +80,7 @@ def run(args: argparse.Namespace) -> Outcome:
     notes: tuple[str, ...] = ()
     if site.not_judged:
         notes = (f"outputs without annotations, left out: {', '.join(site.not_judged)}",)
-    return Outcome(site.to_dict(), f"{site.n_models} models, {len(site.boards)} tables: open {site.index}", notes)
+    if args.plot:
+        notes = (*notes, write_figure(args.plot, site.figure()))
+    told = f"{site.n_models} models, {len(site.boards)} tables: open {site.index}"
+    return Outcome(site.to_dict(), site.format(args.format) if args.format else told, notes)

@@ -48,6 +48,15 @@ def add_format(parser: Parser) -> None:
     )
 
 
+def add_plot(parser: Parser) -> None:
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE.svg",
+        help="draw a figure too: win rate against fidelity, a dot for each language with its intervals",
+    )
+
+
 def add_languages(parser: Parser) -> None:
     parser.add_argument(
         "--languages",

@@ -13,6 +13,7 @@ from xl_suite.cli.options import (
     add_gate,
     add_json,
     add_languages,
+    add_plot,
     add_reference,
     add_resampling,
     describe_rows,
@@ -64,11 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_resampling(parser)
     add_languages(parser)
     add_format(parser)
+    add_plot(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> Outcome:
     from xl_suite.api import score
+    from xl_suite.scoring.figure import write_figure
 
     scores = score(
         args.annotations,
@@ -83,4 +86,7 @@ def run(args: argparse.Namespace) -> Outcome:
         resamples=args.resamples,
         seed=args.seed,
     )
-    return Outcome(scores.to_dict(), describe_rows(scores, args.format) or scores.describe(), scores.notes)
+    notes = scores.notes
+    if args.plot:
+        notes = (*notes, write_figure(args.plot, scores.figure()))
+    return Outcome(scores.to_dict(), describe_rows(scores, args.format) or scores.describe(), notes)

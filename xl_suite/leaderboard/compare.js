@@ -88,7 +88,7 @@ function drawTable(found) {
       el("th", { scope: "col", class: "plot" }, el("span", { class: "hidden" }, "Difference as a dot, gated as a ring"), el("span", { "aria-hidden": "true" }, `−${end} to +${end}`))),
   ];
   const table = el("table", { class: "scores", "aria-labelledby": "scores-title", "aria-describedby": "origin" }, el("thead", {}, ...head), body);
-  byId("scores").replaceChildren(el("div", { class: "scroller", tabindex: 0, role: "region", "aria-labelledby": "scores-title" }, table),
+  byId("scores").replaceChildren(el("div", { class: "scroller", tabindex: 0, role: "group", "aria-labelledby": "scores-title" }, table),
     el("p", { class: "scale" }, "Percent points over the prompts that both have. Intervals and tests are over prompts, as in “xl-suite compare”; p of a language is corrected for the number of languages (Holm)."));
 }
 

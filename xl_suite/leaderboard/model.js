@@ -54,7 +54,7 @@ function drawScores() {
   byId("origin").replaceChildren(el("span", {}, `${benchmarkName(board)}. `), ...describeOrigin(board), ...(row.marks || []).map((mark) => el("span", { class: "badge" }, mark)));
   byId("scores").replaceChildren(
     ...row.warnings.map((warning) => el("p", { class: "note warning" }, el("bdi", {}, `⚠ ${warning}`))),
-    el("div", { class: "scroller", tabindex: 0, role: "region", "aria-labelledby": "scores-title" }, table),
+    el("div", { class: "scroller", tabindex: 0, role: "group", "aria-labelledby": "scores-title" }, table),
     el("p", { class: "scale" }, "Dot: win rate with its 95 % interval. Ring: gated, where an answer in the wrong language loses."));
 }
 

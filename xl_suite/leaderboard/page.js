@@ -205,8 +205,8 @@ class BoardView {
     this.told = el("p", { class: "origin ordered" });
     this.figure = el("figure", { class: "plots", "aria-label": "The same numbers as dots on their intervals" });
     this.empty = el("p", { class: "note", hidden: true }, "No model in this table fits the filters.");
-    this.scroller = el("div", { class: "scroller", tabindex: 0, role: "region", "aria-labelledby": `board-${number}` }, this.table);
-    this.node = el("section", { class: board.paper ? "board paper" : "board", "aria-labelledby": `board-${number}` },
+    this.scroller = el("div", { class: "scroller", tabindex: 0, role: "group", "aria-labelledby": `board-${number}` }, this.table);
+    this.node = el("section", { class: board.paper ? "board paper" : "board", "aria-labelledby": `board-${number} origin-${number}` },
       this.title, el("p", { class: "origin", id: `origin-${number}` }, ...describeOrigin(board)), this.told, this.scroller, this.empty, this.caption, this.figure);
     this.allRows = false;
   }
@@ -315,18 +315,8 @@ class BoardView {
       if (head.dataset.key === sortOf(this.board)) head.setAttribute("aria-sort", view.direction === "asc" ? "ascending" : "descending");
       else head.removeAttribute("aria-sort");
     }
-    this.drawPlotsWhenSeen();
+    drawPlotsLater(this);
     return shown.length;
-  }
-
-  drawPlotsWhenSeen() {
-    if (this.observer) this.observer.disconnect();
-    this.observer = new IntersectionObserver((entries) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return;
-      this.observer.disconnect();
-      this.drawPlots();
-    }, { rootMargin: "400px" });
-    this.observer.observe(this.figure);
   }
 
   // Small multiples: a panel a language, the same models in the same order on the same scale in each.
@@ -360,6 +350,25 @@ class BoardView {
 }
 
 let boards = [];
+const waiting = new Set(); // tables whose plots are not drawn yet
+
+// Plots are drawn when there is time, one table after the other, and not when they come into sight: a page whose
+// height changes while it is scrolled jumps.
+const whenIdle = window.requestIdleCallback ? (work) => requestIdleCallback(work, { timeout: 1000 }) : (work) => setTimeout(work, 50);
+
+function drawPlotsLater(one) {
+  delete document.documentElement.dataset.plotted;
+  waiting.add(one);
+  if (waiting.size === 1) whenIdle(drawNextPlots);
+}
+
+function drawNextPlots() {
+  const next = boards.find((one) => waiting.has(one));
+  if (next) next.drawPlots();
+  waiting.delete(next);
+  if (waiting.size && next) whenIdle(drawNextPlots);
+  else document.documentElement.dataset.plotted = "";
+}
 
 let turn = 0;
 
@@ -374,7 +383,7 @@ function announce() {
 function inTurn(work) {
   turn += 1;
   const mine = turn;
-  work(boards[0]);
+  if (boards.length) work(boards[0]);
   afterPaint(() => {
     if (mine === turn) boards.slice(1).forEach(work);
   });
@@ -466,3 +475,4 @@ setUp();
 boards = DATA.boards.map((board, number) => new BoardView(board, number));
 byId("boards").replaceChildren(...boards.map((one) => one.node));
 redraw();
+if (DATA.live) startLive();

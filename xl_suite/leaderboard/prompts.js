@@ -1,24 +1,5 @@
 // The prompts of one or two models: loads their data, filters and lists them, and shows the answers of one prompt.
 
-const loads = new Map();
-
-// A data file is a script that calls this: a page opened from a file may load scripts, but not read other files.
-function deliver(data) {
-  document.currentScript.take(data);
-}
-
-function load(src) {
-  if (!loads.has(src)) {
-    loads.set(src, new Promise((resolve, reject) => {
-      const script = el("script", { src, async: true });
-      script.take = (data) => { script.remove(); resolve(data); };
-      script.addEventListener("error", () => { loads.delete(src); reject(new Error(src)); });
-      document.head.append(script);
-    }));
-  }
-  return loads.get(src);
-}
-
 const fileOf = (folder, code) => `${folder}${encodeURIComponent(code || "all")}`;
 const loadSide = (folder, code) => load(`${fileOf(folder, code)}.js`);
 const loadValues = (folder) => load(`${folder}values.js`);
@@ -393,13 +374,13 @@ async function copyAddress(event) {
 }
 
 const drawPrompt = (item) =>
-  el("div", { class: "prompt", tabindex: 0, role: "region", "aria-label": "Prompt" }, ...item.instruction.split("\n").map((line) => el("p", { dir: "auto" }, line || "\u200b")));
+  el("div", { class: "prompt", tabindex: 0, role: "group", "aria-label": "Prompt" }, ...item.instruction.split("\n").map((line) => el("p", { dir: "auto" }, line || "\u200b")));
 
 function drawRaw(record, files) {
   const holder = el("details", { class: "raw" }, el("summary", {}, "Raw JSON"));
   holder.addEventListener("toggle", () => {
     if (holder.open && holder.children.length === 1)
-      holder.append(el("p", { class: "scale" }, ...files), el("pre", { tabindex: 0, role: "region", "aria-label": "Raw JSON" }, JSON.stringify(record, null, 2)));
+      holder.append(el("p", { class: "scale" }, ...files), el("pre", { tabindex: 0, role: "group", "aria-label": "Raw JSON" }, JSON.stringify(record, null, 2)));
   });
   return holder;
 }

@@ -53,8 +53,11 @@ class Results:
     models: list[Path] = field(default_factory=list)
 
 
-def find_results(folders: Sequence[Path]) -> Results:
-    """The results in `folders`, each searched to its depths. Raises BadInput where a folder is missing."""
+def find_results(folders: Sequence[Path], *, required: bool = True) -> Results:
+    """The results in `folders`, each searched to its depths. Raises BadInput where a folder is missing.
+
+    required: whether there must be annotations.
+    """
     results = Results()
     for folder in folders:
         if not folder.exists():
@@ -69,10 +72,16 @@ def find_results(folders: Sequence[Path]) -> Results:
     results.annotations[:] = _drop_copies(results.annotations, ANNOTATIONS)
     for generator, found in results.outputs.items():
         results.outputs[generator] = _drop_copies(found, OUTPUTS)
-    if not results.annotations:
+    if required and not results.annotations:
         listed = ", ".join(str(folder) for folder in folders)
         raise BadInput(f"{listed}: no annotations in it. `xl-suite judge OUTPUTS --out {folders[0]}` writes them.")
     return results
+
+
+def sign_results(folders: Sequence[Path]) -> dict[str, tuple[int, int]]:
+    """The size and time of change of all that `find_results` looks at: equal as long as nothing changed."""
+    stats = {str(path): path.stat() for folder in folders for path in _walk(folder)}
+    return {path: (stat.st_size, stat.st_mtime_ns) for path, stat in stats.items()}
 
 
 def _walk(folder: Path) -> Iterator[Path]:

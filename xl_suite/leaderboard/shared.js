@@ -136,6 +136,25 @@ function drawLanguages(holder, codes, type, chosen, change) {
   );
 }
 
+const loads = new Map();
+
+// A data file is a script that calls this: a page opened from a file may load scripts, but not read other files.
+function deliver(data) {
+  document.currentScript.take(data);
+}
+
+function load(src) {
+  if (!loads.has(src)) {
+    loads.set(src, new Promise((resolve, reject) => {
+      const script = el("script", { src, async: true });
+      script.take = (data) => { script.remove(); resolve(data); };
+      script.addEventListener("error", () => { loads.delete(src); script.remove(); reject(new Error(src)); });
+      document.head.append(script);
+    }));
+  }
+  return loads.get(src);
+}
+
 function readView() {
   const text = location.hash.slice(1);
   return new URLSearchParams(text.includes("=") ? text : "");

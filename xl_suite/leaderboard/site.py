@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,7 @@ from xl_suite.errors import BadInput
 from xl_suite.fidelity.error import find_error
 from xl_suite.languages import find_language
 from xl_suite.leaderboard.answer_files import PROMPTS, list_shared
+from xl_suite.leaderboard.forms import draw_boards, format_boards
 from xl_suite.leaderboard.jobs import name_places, plan_jobs
 from xl_suite.leaderboard.mapped import mapped_boards
 from xl_suite.leaderboard.metrics import list_metrics
@@ -36,12 +38,21 @@ from xl_suite.records import write_text
 
 SCORES = ".scores"
 PARALLEL_BYTES = 4_000_000  # of annotations, from which on processes are worth their start
-_OURS = ("index.html", "compare.html", "leaderboard.csv", "models", "answers", PROMPTS, SCORES, MARKER)
-INDEX_SCRIPTS = ("shared.js", "page.js")
+LIVE = "live.js"  # what goes on, while `--watch` builds the page
+_OURS = ("index.html", LIVE, "compare.html", "leaderboard.csv", "models", "answers", PROMPTS, SCORES, MARKER)
+INDEX_SCRIPTS = ("shared.js", "live.js", "page.js")
 COMPARE_SCRIPTS = ("shared.js", "prompts.js", "statistics.js", "compare.js")
 MODEL_SCRIPTS = ("shared.js", "prompts.js", "model.js")
 
 Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """How the index looks for news: every so many seconds it loads LIVE, and itself anew after another build."""
+
+    seconds: float
+    build: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,14 @@ class Site:
     @property
     def index(self) -> Path:
         return self.folder / "index.html"
+
+    def format(self, form: str) -> str:
+        """The tables as `markdown`, `latex`, `csv` or `json`."""
+        return format_boards(self.boards, form)
+
+    def figure(self) -> str:
+        """An SVG of win rate against fidelity of the first table that was measured, a dot per model and language."""
+        return draw_boards(self.boards)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of the verb's `--json`."""
@@ -92,16 +111,19 @@ def build_site(
     title: str = "Cross-lingual generation",
     resamples: int = 10_000,
     workers: int = 1,
+    live: Live | None = None,
+    required: bool = True,
     report: Report = lambda line: None,
 ) -> Site:
     """Builds the leaderboard of all results in `out`, which may hold an earlier one.
 
     benchmarks: dataset folders that say which prompts expect the target language, beside those in the results and
-    XL-AlpacaEval's packaged list. paper: whether the paper's tables are below. Raises BadInput where `out` holds
-    anything else, and where results are missing or do not fit.
+    XL-AlpacaEval's packaged list. paper: whether the paper's tables are below. live: how the index looks for news
+    while runs go on. required: whether anything must have been judged. Raises BadInput where `out` holds anything
+    else, and where results are missing or do not fit.
     """
     check_out(out)
-    found = find_results(results)
+    found = find_results(results, required=required)
     jobs = plan_jobs(found, benchmarks)
     digests = [hash_job(job, resamples) for job in jobs]
     scores = out / SCORES
@@ -117,12 +139,12 @@ def build_site(
     shown = [*boards, *mapped_boards(found.mapped, models), *(paper_boards() if paper else [])]
     report(f"writing the pages of {len(places)} models")
     _write_models(out, boards, places, scores, title)
-    write_text(out / "leaderboard.csv", write_csv(shown))
-    data = {"title": title, **_describe(shown), "boards": boards_to_json(shown)}
-    write_text(out / "index.html", render_page("page.html", INDEX_SCRIPTS, title=title, data=embed(data)))
+    _write_changed(out / "leaderboard.csv", write_csv(shown))
+    data = {"title": title, "live": live and asdict(live), **_describe(shown), "boards": boards_to_json(shown)}
+    _write_changed(out / "index.html", render_page("page.html", INDEX_SCRIPTS, title=title, data=embed(data)))
     pairs = {"title": title, "root": "", **_describe(boards), "boards": [_tell_compared(board) for board in boards]}
     page = render_page("compare.html", COMPARE_SCRIPTS, title=f"Two models · {title}", data=embed(pairs))
-    write_text(out / "compare.html", page)
+    _write_changed(out / "compare.html", page)
     _forget(scores, set(digests), kept)
     judged = {job.generator for job in jobs} | {job.reference for job in jobs}
     return Site(
@@ -172,6 +194,11 @@ def _write_marker(out: Path) -> None:
 _known: dict[Any, Any] = {}  # of references, for all jobs of a process
 
 
+def _ignore_interrupt() -> None:
+    """Ctrl-C in a terminal reaches every process; the one that started the others decides what follows."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _score_one(job: Job, folder: Path, resamples: int) -> str:
     score_job(job, folder, resamples, _known)
     return job.generator
@@ -186,10 +213,16 @@ def _score_all(new: dict[str, Job], scores: Path, resamples: int, workers: int, 
     try:
         if workers > 1 and len(new) > 1 and size > PARALLEL_BYTES:
             context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(min(workers, len(new)), mp_context=context) as pool:
+            with ProcessPoolExecutor(
+                min(workers, len(new)), mp_context=context, initializer=_ignore_interrupt
+            ) as pool:
                 tasks = [pool.submit(_score_one, job, scores / digest, resamples) for digest, job in new.items()]
-                for number, task in enumerate(tasks, start=1):
-                    report(f"  {number}/{len(new)} {task.result()}")
+                try:
+                    for number, task in enumerate(tasks, start=1):
+                        report(f"  {number}/{len(new)} {task.result()}")
+                except BaseException:  # those that are being scored are finished, the others not begun
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
         else:
             for number, (digest, job) in enumerate(new.items(), start=1):
                 report(f"  {number}/{len(new)} {_score_one(job, scores / digest, resamples)}")
@@ -233,7 +266,7 @@ def _write_models(out: Path, boards: Sequence[Board], places: dict[str, str], sc
         head = {"title": title, "name": name, "place": places[name], "root": "../", "runs": runs}
         data = embed(head | _describe([board for board, _ in own]))
         page = out / "models" / f"{places[name]}.html"
-        write_text(page, render_page("model.html", MODEL_SCRIPTS, title=f"{name} · {title}", data=data))
+        _write_changed(page, render_page("model.html", MODEL_SCRIPTS, title=f"{name} · {title}", data=data))
         written.add(page)
     for folder in (out / "models", out / "answers", out / PROMPTS):
         for file in sorted(folder.rglob("*"), reverse=True):
@@ -241,6 +274,16 @@ def _write_models(out: Path, boards: Sequence[Board], places: dict[str, str], sc
                 file.unlink()
             elif file.is_dir() and not any(file.iterdir()):
                 file.rmdir()
+
+
+def _write_changed(path: Path, text: str) -> None:
+    """Writes the text where it is not there already: a page that is open elsewhere stays as it was."""
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return
+    except (OSError, ValueError):
+        pass
+    write_text(path, text)
 
 
 def _locate_answers(row: Row) -> str:

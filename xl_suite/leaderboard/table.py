@@ -26,6 +26,7 @@ class Row:
     """A model in a table. place: the folder's name of its page, empty where it has none.
 
     covariance: of the win rates of `languages`, in squared points. warnings: what makes the scores doubtful.
+    told_apart: by language, how many answers are in the language asked for, and of how many that can be told.
     judged, asked: by language, how many prompts were, and how many there are. complete: whether these are nearly all
     of the table's prompts; missing: the languages of which they are not. A model that is not complete comes below
     those that are. ranks: intervals that hold for all complete rows at once, see `scoring.ranks`. runs: who answered
@@ -41,6 +42,7 @@ class Row:
     languages: tuple[str, ...] = ()
     covariance: Sequence[Sequence[float]] = ()
     warnings: tuple[str, ...] = ()
+    told_apart: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     judged: Mapping[str, int] = field(default_factory=dict)
     asked: Mapping[str, int] = field(default_factory=dict)
     complete: bool = True
@@ -211,6 +213,11 @@ def _make_row(
         languages=tuple(languages),
         covariance=summary["covariance"],
         warnings=tuple(warnings),
+        told_apart={
+            language: (found["n_right"], sum(found[f"n_{name}"] for name in ("right", "wrong", "mixed", "empty")))
+            for language, keys in languages.items()
+            if (found := keys.get("fidelity"))
+        },
         judged={language: keys["n_total"] for language, keys in languages.items()},
         asked={language: keys["n_asked"] for language, keys in languages.items()},
         runs=_tell_runs(job),
@@ -293,35 +300,40 @@ def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
 
 
-def write_csv(boards: Sequence[Board]) -> str:
-    """Every number, a line for each table, model and language; `avg` is the macro average without English.
-
-    A name that a spreadsheet would take for a formula gets an apostrophe before it.
-    """
+def list_lines(boards: Sequence[Board]) -> list[dict[str, Any]]:
+    """Every number, a line for each table, model and language; `avg` is the macro average without English."""
     metrics = [
         metric.key for metric in list_metrics(key for board in boards for row in board.rows for key in row.cells)
     ]
-    head = ["benchmark", "judge", "method", "order", "reference", "paper_tables"]
-    head += ["model", "hub_id", "billions", "training", "complete", "language"]
-    head += [f"{metric}_{end}_rank" for metric in RATES for end in ("best", "worst")]
-    for metric in metrics:
-        head += [metric, f"{metric}_low", f"{metric}_high"] if metric in BOUNDED else [metric]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
+    lines = []
     for board in boards:
+        head = dict(zip(("benchmark", "judge", "method", "order", "reference"), board.key, strict=True))
         for row in board.rows:
             model = row.model
             for language in (*board.languages, AVERAGE):
                 own = [row.cells.get(metric, {}).get(language, (None, None, None)) for metric in metrics]
                 if not any(value is not None for value, *_ in own):
                     continue
-                line = [*board.key, " ".join(map(str, row.tables)), row.name, model.hub_id, model.billions]
-                line += [model.training, "yes" if row.complete else "no", language]
-                line += [end for rate in RATES for end in row.ranks.get(rate, {}).get(language, ("", ""))]
-                for metric, cell in zip(metrics, own, strict=True):
-                    line += cell if metric in BOUNDED else cell[:1]
-                writer.writerow([_guard(value) for value in line])
+                line: dict[str, Any] = {**head, "paper_tables": " ".join(map(str, row.tables)), "model": row.name}
+                line |= {"hub_id": model.hub_id, "billions": model.billions, "training": model.training}
+                line |= {"complete": "yes" if row.complete else "no", "language": language}
+                for rate in RATES:
+                    best, worst = row.ranks.get(rate, {}).get(language, ("", ""))
+                    line |= {f"{rate}_best_rank": best, f"{rate}_worst_rank": worst}
+                for metric, (value, low, high) in zip(metrics, own, strict=True):
+                    line |= {metric: value}
+                    line |= {f"{metric}_low": low, f"{metric}_high": high} if metric in BOUNDED else {}
+                lines.append(line)
+    return lines
+
+
+def write_csv(boards: Sequence[Board]) -> str:
+    """The lines as CSV. A name that a spreadsheet would take for a formula gets an apostrophe before it."""
+    lines = list_lines(boards)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(lines[0] if lines else [])
+    writer.writerows([_guard(value) for value in line.values()] for line in lines)
     return out.getvalue()
 
 

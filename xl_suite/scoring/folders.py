@@ -23,6 +23,7 @@ from xl_suite.responding.outputs import list_outputs
 from xl_suite.scoring.answers import FidelityCache, read_reasons
 from xl_suite.scoring.context import Context
 from xl_suite.scoring.denominators import read_prompts
+from xl_suite.scoring.figure import draw_figure, measure_score
 from xl_suite.scoring.gating import Gate
 from xl_suite.scoring.judges import describe_judges, group_by_judge
 from xl_suite.scoring.length_slope import find_slope, list_places, parse_assumed
@@ -87,6 +88,17 @@ class Scores(Shown):
                 rows.append(row)
         columns = list(dict.fromkeys(key for row in rows for key in row))
         return [{column: row.get(column) for column in columns} for row in rows]
+
+    def figure(self, *others: Scores) -> str:
+        """An SVG of win rate against fidelity, a dot for each language with intervals; others: more models."""
+        every = [score for side in (self, *others) for score in side.judges.values()]
+        several = len({score.provenance.annotator for score in every}) > 1
+        models = {
+            f"{score.model}, {score.provenance.annotator}" if several else score.model: measure_score(score)
+            for score in every
+        }
+        references = dict.fromkeys(score.provenance.reference for score in every)
+        return draw_figure(models, ", ".join(references))
 
     def _repr_html_(self) -> str:
         shown = ("language", "judge", "n_total", "win_rate", "ci_low", "ci_high", "gated_win_rate", "pass_rate")

@@ -368,3 +368,28 @@ def test_the_gated_rate_is_that_of_score_for_every_benchmark(
     assert said["gate"]["n_any_language"] == (2 if with_folder else 1)
     site = build(tmp_path / "r", benchmarks=[tmp_path / "b"] if with_folder else [])
     assert find_row(site, "a").cells["gated"]["deu"][0] == said["gated_win_rate"]
+
+
+def test_the_tables_come_in_forms_for_papers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_annotations(tmp_path / "r", "a|b_1", SHARES)
+    write_annotations(tmp_path / "r", "=c", SHARES[:3], languages=["deu"], place="c")
+    site = build(tmp_path / "r")
+    shown = {}
+    for form in ("markdown", "latex", "csv", "json"):
+        words = ["leaderboard", str(tmp_path / "r"), "--out", str(site.folder), "--no-paper", "--resamples", "100"]
+        assert main([*words, "--format", form]) == 0
+        shown[form] = capsys.readouterr().out
+    lines = shown["markdown"].splitlines()
+    assert lines[0] == "benchmark not named; judge judge; reference reference"
+    assert lines[2] == "| model | win rate | gated | fidelity | German | Portuguese | Chinese |"
+    rate, low, high = find_row(site, "a|b_1").cells["win_rate"]["avg"]
+    assert lines[4].startswith(rf"| a\|b\_1 | {rate:.1f} ({low:.1f} to {high:.1f}) | ")
+    assert lines[5].startswith("| =c | ")
+    assert lines[5].endswith(" | – | – |")
+    assert r"a|b\_1 &" in shown["latex"]
+    assert shown["latex"].startswith("% benchmark not named")
+    rows = list(csv.DictReader(io.StringIO(shown["csv"])))
+    assert {row["model"] for row in rows} == {"a|b_1", "'=c"}
+    told = json.loads(shown["json"])
+    assert [row["win_rate"] for row in told] == pytest.approx([float(row["win_rate"]) for row in rows])
+    assert {(row["model"], row["language"]) for row in told} >= {("a|b_1", "avg"), ("=c", "deu")}
