@@ -175,7 +175,9 @@ class Pool:
                 self._trip(host, now)
             self._check_lost(now, fault)
             return
-        host.failures += 1
+        # An answer without content, or one that ended in an error, came from a server that answers: the calls' own
+        # waits are enough.
+        host.failures += fault.tokens is None
         if host.failures >= FAILURES_TO_OPEN and (not host.tripped or now >= host.opens_at):
             self._trip(host, now, fault.retry_after)
         self.check_alive()

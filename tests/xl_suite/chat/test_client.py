@@ -470,3 +470,23 @@ def test_the_budget_ends_the_run_and_the_next_run_goes_on(tmp_path: Path) -> Non
 def test_a_budget_needs_a_price() -> None:
     with serve_loopback() as server, pytest.raises(BadInput, match="--price"):
         ask_all(make_model(server), make_calls(1), budget=1.0)
+
+
+def test_answers_that_end_in_an_error_do_not_hold_the_other_calls_back(tmp_path: Path) -> None:
+    """A server that answers is not taken for one that is down, also where no call of a run can succeed."""
+
+    def script(request: dict[str, Any]) -> str | Reply:
+        return Reply("half an", finish_reason="error") if last_message(request) in ("Say 0", "Say 1") else "fine"
+
+    journal = tmp_path / "j.sqlite"
+    with serve_loopback(script) as server:
+        model = make_model(server)
+        for answered in (4, 0):
+            ledger, answers, failed = ask_all(model, make_calls(6), journal=journal)
+            assert (ledger.paid, ledger.retries, set(failed)) == (answered, 10, {"deu/0", "deu/1"})
+            assert {answer.text for answer in answers.values()} == {"fine"}
+        host = pool.Host.at(server.url)
+    keeper = pool.Pool([host], "tiny", lambda: None)
+    for _ in range(2 * pool.FAILURES_TO_OPEN):
+        keeper.note_fault(host, faults.Fault(faults.Kind.BROKEN, "the answer ended with 'error'", tokens=(1, 1)))
+    assert not host.tripped
