@@ -27,7 +27,7 @@ from xl_instruct.stages.quality import write_scores
 from xl_instruct.stages.streaming import MOST_WAITING, run_together, stream_rows
 from xl_instruct.stages.teaching import refine, write_instruction
 from xl_instruct.stages.translation import Worker, is_unsound, translate_row
-from xl_suite.chat.budget import Budget, require_price
+from xl_suite.chat.budget import Budget, check_prices, require_price
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import STARTED, Model
@@ -349,6 +349,8 @@ def open_pipeline(
         raise BadInput(
             "--batch: every model of this configuration is a server that the run starts. Leave --batch out."
         )
+    if options.replay is None:
+        check_prices(options.price, models)
     if options.budget is not None and options.replay is None:
         for model in models:  # now, not when the models before it have been paid
             if model.kind != "replay":

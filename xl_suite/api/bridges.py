@@ -39,7 +39,7 @@ def plan_bridge(
     out: Place,
     model: str | None = None,
     budget: float | None = None,
-    price: tuple[float, float] | None = None,
+    price: tuple[float, float] | Mapping[str, tuple[float, float]] | None = None,
     families: Mapping[str, str] | None = None,
     repeat_share: float = 0.1,
     seed: int = 0,
@@ -53,7 +53,7 @@ def plan_bridge(
     """
     from xl_suite.bridging.folder import write_bridge
     from xl_suite.bridging.plan import Costs, choose_families, design_bridge
-    from xl_suite.chat.budget import require_price
+    from xl_suite.chat.budget import check_prices, require_price
     from xl_suite.chat.models import parse_model
     from xl_suite.judging.annotator import read_annotator
     from xl_suite.judging.judge import name_annotator
@@ -61,6 +61,7 @@ def plan_bridge(
 
     read = read_annotator(annotator)
     parsed = parse_model(model or read.model)
+    check_prices(price, [parsed])
     if budget is not None:
         require_price(parsed, price)
     base = open_outputs(reference, language)

@@ -32,7 +32,8 @@ class ChatSettings(TypedDict, total=False):
 
     journal: the file that keeps every answer (default: OUT/.journal.sqlite). replay: answer every call from this
     journal. slots: calls in flight. timeout: seconds for one attempt. attempts: before a call is given up.
-    budget: dollars that this run may cost. price: dollars per million prompt and completion tokens.
+    budget: dollars that this run may cost. price: dollars per million prompt and completion tokens by model,
+    `{"my-model": (2.5, 10)}`, or of the only model that the price list lacks.
     extra: further fields of every request's body, such as `{"reasoning_effort": "low"}`; they are part of what is
     asked. wait_for_server: seconds that a server may take to load or make room. same_model: takes another server than
     the journal's for the same model. wait: waits for another run that writes to the journal, instead of raising
@@ -46,7 +47,7 @@ class ChatSettings(TypedDict, total=False):
     timeout: float
     attempts: int
     budget: float | None
-    price: tuple[float, float] | None
+    price: tuple[float, float] | Mapping[str, tuple[float, float]] | None
     extra: Mapping[str, Any] | None
     wait_for_server: float
     same_model: bool
@@ -148,9 +149,13 @@ def chat_options(out: Place, **chat: Unpack[ChatSettings]) -> ChatOptions:
 
 
 def prepare(model: str, out: Place, chat: ChatSettings) -> tuple[Model, ChatOptions]:
+    from xl_suite.chat.budget import check_prices
     from xl_suite.chat.models import parse_model
 
-    return parse_model(model), chat_options(out, **chat)
+    parsed, options = parse_model(model), chat_options(out, **chat)
+    if options.replay is None:
+        check_prices(options.price, [parsed])
+    return parsed, options
 
 
 def refuse_batches(chat: ChatSettings) -> None:

@@ -12,7 +12,7 @@ from xl_suite.bridging.bridge import LEAST_FAMILIES, LEAST_MODELS
 from xl_suite.bridging.design import DRAWN_BY, REPEATS, Candidate, DrawnRow, draw_rows
 from xl_suite.bridging.folder import BridgeDesign, PlannedModel
 from xl_suite.bridging.precision import foresee
-from xl_suite.chat.budget import Price, find_price
+from xl_suite.chat.budget import Given, Price, find_price
 from xl_suite.chat.estimates import BYTES_PER_TOKEN
 from xl_suite.chat.models import Model
 from xl_suite.chat.wire import build_request
@@ -75,7 +75,7 @@ class Costs:
         pairs: Mapping[str, Mapping[str, Sequence[Pair]]],
         annotator: Annotator,
         model: Model,
-        price: tuple[float, float] | None = None,
+        price: Given | None = None,
     ):
         method = choose_method(annotator, "auto", 1, None)
         self.price: Price | None = find_price(model, price)

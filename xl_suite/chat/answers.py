@@ -181,7 +181,7 @@ def _read_usage(usage: Any) -> tuple[int | None, int | None]:
 def _count(usage: dict[str, Any], name: str) -> int | None:
     """A number of tokens in a server's `usage`; None where there is none that can be one."""
     value = usage.get(name)
-    return value if isinstance(value, int) and 0 <= value <= MOST_TOKENS else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None
 
 
 def answer_to_json(answer: Answer) -> dict[str, Any]:

@@ -45,6 +45,8 @@ EMPTY_ATTEMPTS = 2
 SHOWN_WAIT = 60.0
 # An answer of fewer tokens is a look at a verdict, which is asked for anew with more of them.
 SHOWN_TOKENS = 64
+# An answer that costs this many times the most that was held back for it ends a run with a budget.
+SURPRISE = 2.0
 LISTED = 10
 LIST_SECONDS = 10.0
 
@@ -122,8 +124,9 @@ class Sender:
                 if self._confirm is not None:
                     await self.confirm_answered()
                 price = self._price
-                cost = price.of(result.prompt_tokens, result.completion_tokens) if price else None
-                ledger.add_cost(result.prompt_tokens, result.completion_tokens, cost)
+                ledger.add_cost(result.prompt_tokens, result.completion_tokens, dollars if price else None)
+                if limited and dollars > SURPRISE * most:
+                    budget.stop(tell_surprise(row, result, dollars, most))
                 self._tell_first(row, request, host, result)
                 if result.is_withheld:
                     pool.note_refused(result.said, withheld=True)
@@ -136,6 +139,8 @@ class Sender:
                 raise await self.explain_end(host, request, result)
             if result.tokens is not None:
                 ledger.add_wasted(*result.tokens, dollars if self._price else None)
+            elif self._price:
+                ledger.uncertain += dollars
             if result.kind is Kind.WITHHELD:
                 ledger.add_cost(0, 0, 0.0)
                 answer = Answer("", WITHHELD, 0, 0, said=result.reason)
@@ -202,6 +207,7 @@ class Sender:
                         return result, most if result.kind is not Kind.BROKEN else 0.0
                     return result, self._price.of(*result.tokens) if self._price else most
                 if not counted or self._price is None:
+                    self._note_uncounted(counted)
                     return result, most
                 return result, self._price.of(result.prompt_tokens, result.completion_tokens)
         fault = judge_refusal(
@@ -213,6 +219,19 @@ class Sender:
             proven=self.pool.successes > 0,
         )
         return fault, 0.0
+
+    def _note_uncounted(self, counted: bool) -> None:
+        """Counts, and tells once, an answer without usable numbers of tokens, which is booked at its most."""
+        if counted or self._price is None:
+            return
+        self._ledger.uncounted += 1
+        if "uncounted" not in self._told:
+            self._told.add("uncounted")
+            logger.warning(
+                "%s gives no usable numbers of tokens (usage) with an answer: such answers count at the most that "
+                "they can cost.",
+                self._model.name,
+            )
 
     async def _post(self, host: Host, payload: bytes) -> _Got:
         task = self._deadlines.enter()
@@ -304,6 +323,15 @@ class Sender:
         if self._price is None:
             return 0.0
         return self._price.of(request.most_prompt_tokens, request.most_completion_tokens)
+
+
+def tell_surprise(row: str, answer: Answer, dollars: float, most: float) -> str:
+    return (
+        f"{row} cost ${dollars:.4f} ({answer.prompt_tokens:,} + {answer.completion_tokens:,} tokens by the server's "
+        f"count), and at most ${most:.4f} was reckoned with: the rest is not asked, since no budget holds with such "
+        "costs. What was answered is kept; the same command goes on from there once the server counts right, or "
+        "without --budget."
+    )
 
 
 def explain_exception(error: Exception, timeout: float, url: str) -> Fault:

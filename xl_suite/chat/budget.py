@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from xl_suite.chat.models import Model
 from xl_suite.errors import BadInput, BudgetReached
 from xl_suite.tables import read_table
+
+logger = logging.getLogger("xl_suite.chat")
+# Models whose calls cost nothing.
+FREE = ("vllm", "transformers", "replay")
+# Dollars per million prompt and completion tokens, by the model's name; a pair alone is that of the only model that
+# the price list lacks.
+Given = tuple[float, float] | Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +56,57 @@ def prices() -> tuple[Price, ...]:
     return read_table("xl_suite.chat", "prices.tsv", Price)
 
 
-def find_price(model: Model, given: tuple[float, float] | None = None) -> Price | None:
-    """The price of a model: what the user gave, nothing for servers of our own, else the list's; None if unknown."""
-    if model.kind in ("vllm", "transformers", "replay"):
+def find_price(model: Model, given: Given | None = None) -> Price | None:
+    """The price of a model: what the user gave for it, nothing for servers of our own, else the list's, else what the
+    user gave without a name; None if unknown."""
+    if model.kind in FREE:
         return Price(model.name, 0.0, 0.0)
-    if given is not None:
-        return Price(model.name, *given, source="--price")
-    return next((price for price in prices() if price.model == model.name), None)
+    by_name = name_prices(given)
+    if model.name in by_name:
+        return Price(model.name, *by_name[model.name], source="--price")
+    listed = next((price for price in prices() if price.model == model.name), None)
+    if listed is None and "" in by_name:
+        return Price(model.name, *by_name[""], source="--price")
+    return listed
 
 
-def require_price(model: Model, given: tuple[float, float] | None = None) -> Price:
+def name_prices(given: Given | None) -> Mapping[str, tuple[float, float]]:
+    """Given prices by the model's name, which is empty for a price without one."""
+    if given is None:
+        return {}
+    return given if isinstance(given, Mapping) else {"": given}
+
+
+def check_prices(given: Given | None, models: Sequence[Model]) -> None:
+    """Raises BadInput for a given price that does not say whose it is, or is that of a model that is not asked.
+
+    A price without a name is that of the only model that the price list lacks, and this is noted.
+    """
+    by_name = name_prices(given)
+    paid = {model.name: model for model in models if model.kind not in FREE}
+    names = ", ".join(paid) or "none that costs anything"
+    strange = [name for name in by_name if name and name not in paid and paid]
+    if strange:
+        raise BadInput(f"--price {strange[0]}=...: this model is not asked. Asked are: {names}.")
+    if "" not in by_name or not paid:
+        return
+    pair = "{:g},{:g}".format(*by_name[""])
+    listed = {price.model for price in prices()}
+    unlisted = [name for name in paid if name not in by_name and name not in listed]
+    if len(unlisted) != 1:
+        why = f"{len(unlisted)} models have no listed price" if unlisted else "all models have a price"
+        raise BadInput(f"--price {pair} does not say whose it is, and {why}: write MODEL={pair}. Asked are: {names}.")
+    logger.info("note: --price %s is taken for %s. --price %s=%s says so.", pair, unlisted[0], unlisted[0], pair)
+
+
+def require_price(model: Model, given: Given | None = None) -> Price:
     """The price of a model that a budget is set for. Raises BadInput when it is unknown."""
     price = find_price(model, given)
     if price is None:
         listed = ", ".join(price.model for price in prices())
         raise BadInput(
-            f"--budget: the price of {model.name!r} is unknown. Give it with --price PROMPT,COMPLETION in dollars "
-            f"per million tokens (--price 0,0 for a server of your own). `xl-suite prices` lists: {listed}."
+            f"--budget: the price of {model.name!r} is unknown. Give it with --price {model.name}=PROMPT,COMPLETION "
+            f"in dollars per million tokens (0,0 for a server of your own). `xl-suite prices` lists: {listed}."
         )
     return price
 
@@ -79,6 +122,7 @@ class Budget:
             raise BadInput(f"--budget {limit}: dollars are needed, 0 or more.")
         self.limit = limit
         self.spent = 0.0
+        self._stopped = ""
         self.begin()
 
     def begin(self) -> None:
@@ -106,7 +150,9 @@ class Budget:
         if self.limit is None:
             return
         async with self._settled:
-            while self.spent + self.reserved + most > self.limit:
+            while self._stopped or self.spent + self.reserved + most > self.limit:
+                if self._in_flight == 0 and self._stopped:
+                    raise BudgetReached(self._stopped)
                 if self._in_flight == 0:
                     raise BudgetReached(
                         f"The budget of ${self.limit:g} is reached: ${self.spent:.4f} is spent, and the next call "
@@ -116,6 +162,10 @@ class Budget:
                 await self._settled.wait()
             self.reserved += most
             self._in_flight += 1
+
+    def stop(self, why: str) -> None:
+        """Lets no attempt begin any more: `reserve` raises BudgetReached once what is in flight is booked."""
+        self._stopped = self._stopped or why
 
     async def settle(self, most: float, actual: float) -> None:
         """Books what an attempt cost, `actual` dollars, and gives back what was held for it."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +18,8 @@ class Ledger:
     identical one in flight. repeated: paid calls whose answer the journal held already when it came to be written
     (another process had asked the same). failed: calls that failed for good. retries: attempts after a first one.
     dollars: None as soon as a paid model has no known price.
+    uncounted: responses that say nothing usable about their tokens, counted in dollars at the most they can cost.
+    uncertain: dollars at most of attempts that ended without a response and may have been charged; not in `dollars`.
     busy_seconds: the time that slots had a request in flight, summed.
     """
 
@@ -25,6 +30,8 @@ class Ledger:
     failed: int = 0
     retries: int = 0
     wasted: int = 0
+    uncounted: int = 0
+    uncertain: float = 0.0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     dollars: float | None = 0.0
@@ -70,6 +77,7 @@ class Ledger:
 
     def to_dict(self) -> dict[str, Any]:
         """The ledger as the `--json` of a verb has it."""
+        doubtful = {"uncounted": self.uncounted, "uncertain_dollars": round(self.uncertain, 6)}
         return {
             "paid": self.paid,
             "from_journal": self.from_journal,
@@ -82,6 +90,7 @@ class Ledger:
             "completion_tokens": self.completion_tokens,
             "dollars": None if self.dollars is None else round(self.dollars, 6),
             "utilisation": None if self.utilisation is None else round(self.utilisation, 4),
+            **{name: value for name, value in doubtful.items() if value},
         }
 
     def describe(self) -> str:
@@ -98,8 +107,46 @@ class Ledger:
         ]
         if self.wasted:
             parts.insert(4, f"{self.wasted:,} paid without an answer")
+        if self.uncounted:
+            parts.append(f"{self.uncounted:,} without usable token counts, taken at the most they can cost")
+        if self.uncertain:
+            parts.append(f"up to ${self.uncertain:.4f} more for attempts without a response")
         if self.shared:
             parts.insert(2, f"{self.shared:,} shared")
         if self.utilisation is not None:
             parts.append(f"utilisation {self.utilisation:.2f}")
         return ", ".join(parts)
+
+
+_collected: ContextVar[list[Ledger] | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collect_ledgers() -> Iterator[list[Ledger]]:
+    """Gives a list that gets the ledger of every run in the block, also of one that ends with an error."""
+    ledgers: list[Ledger] = []
+    token = _collected.set(ledgers)
+    try:
+        yield ledgers
+    finally:
+        _collected.reset(token)
+
+
+def note_ledger(ledger: Ledger) -> None:
+    """Adds a run's ledger to what `collect_ledgers` gives, where something collects."""
+    ledgers = _collected.get()
+    if ledgers is not None:
+        ledgers.append(ledger)
+
+
+def sum_ledgers(ledgers: Iterable[Ledger]) -> Ledger:
+    """The counts of several runs in one ledger; it has no utilisation."""
+    total = Ledger()
+    for own in ledgers:
+        for name in ("paid", "from_journal", "shared", "repeated", "failed", "retries", "wasted", "uncounted"):
+            setattr(total, name, getattr(total, name) + getattr(own, name))
+        total.prompt_tokens += own.prompt_tokens
+        total.completion_tokens += own.completion_tokens
+        total.uncertain += own.uncertain
+        total.dollars = None if total.dollars is None or own.dollars is None else total.dollars + own.dollars
+    return total

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast, overload
 from xl_suite.chat.budget import Budget
 from xl_suite.chat.calls import Call
 from xl_suite.chat.client import ChatClient, Deliver
-from xl_suite.chat.ledger import Ledger
+from xl_suite.chat.ledger import Ledger, note_ledger
 from xl_suite.chat.locking import hold_for
 from xl_suite.chat.models import Model
 from xl_suite.chat.serving.started import StartedServers
@@ -77,6 +77,8 @@ def run(
     Works inside a running event loop too, as in a notebook: then it runs in a thread of its own. Raises what ends a
     run: ModelUnavailable, BudgetReached, JournalError, ReplayMiss. Ctrl-C ends it with everything answered kept.
     """
+    ledger = Ledger() if ledger is None else ledger
+    note_ledger(ledger)
     if not isinstance(models, Model):
         options = replace(options, slots=max(1, options.slots // max(1, len(models))))
 

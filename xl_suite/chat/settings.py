@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,9 @@ class ChatOptions:
 
     journal: where answers are kept; None keeps nothing. replay: answer everything from this journal, without network.
     slots: calls in flight to each model. timeout: seconds that one attempt may take. attempts: before a call is given
-    up. budget: dollars this run may cost. price: dollars per million prompt and completion tokens, where the price
-    list lacks the model. patience: seconds that a server that has answered may be out of reach.
+    up. budget: dollars this run may cost. price: dollars per million prompt and completion tokens, by the model's
+    name, or of the only model that the price list lacks. patience: seconds that a server that has answered may be out
+    of reach.
     log: the file for the output of servers that are started; None puts it beside the journal.
     wait_for_server: seconds that a server may take to start, load or make room. tell_seconds: how often that, and a
     run that stops succeeding, is told. extra: (name, JSON value) of further fields in the body of every request.
@@ -61,7 +63,7 @@ class ChatOptions:
     timeout: float = 600.0
     attempts: int = 6
     budget: float | None = None
-    price: tuple[float, float] | None = None
+    price: tuple[float, float] | Mapping[str, tuple[float, float]] | None = None
     patience: float = PATIENCE
     progress: bool = True
     log: Path | None = None

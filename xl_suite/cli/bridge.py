@@ -14,11 +14,11 @@ from xl_suite.cli.options import (
     add_languages,
     add_model,
     add_out,
+    add_price,
     add_reference,
     add_seed,
     non_negative,
     positive,
-    price_pair,
     read_chat_settings,
     run_job,
 )
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reference(plan, "outputs to compare with", required=True)
     _add_judge(plan)
     plan.add_argument("--budget", type=non_negative, metavar="USD", help="as many rows as it pays for (default: all)")
-    plan.add_argument("--price", type=price_pair, metavar="PROMPT,COMPLETION", help="dollars per million tokens")
+    add_price(plan)
     plan.add_argument("--families", type=Path, metavar="FILE", help="a table of model<TAB>family, for other names")
     plan.add_argument(
         "--repeat-share", type=non_negative, default=0.1, metavar="SHARE", help="of the rows, judged 3 times (0.1)"
@@ -117,7 +117,7 @@ def _plan(args: argparse.Namespace) -> Outcome:
         out=args.out,
         model=args.model,
         budget=args.budget,
-        price=args.price,
+        price=dict(args.price or ()),
         families=read_families(args.families) if args.families else None,
         repeat_share=args.repeat_share,
         seed=args.seed,

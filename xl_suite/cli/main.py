@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import iter_modules
@@ -14,6 +15,7 @@ from types import ModuleType
 from typing import NoReturn
 
 import xl_suite.cli
+from xl_suite.chat.ledger import collect_ledgers, sum_ledgers
 from xl_suite.cli.options import Outcome
 from xl_suite.errors import XLSuiteError
 from xl_suite.surrogates import prepare_terminal
@@ -87,15 +89,22 @@ def run_verb(arguments: Sequence[str], environment: Mapping[str, str] | None = N
     before = dict(os.environ)
     os.environ.update(environment or {})
     try:
-        outcome: Outcome = args.run(args)
-    except XLSuiteError as error:
-        answer = getattr(error, "answer", None)
-        return Outcome(answer, notes=(_explain(args.verb, error),), status=error.exit_status)
+        with collect_ledgers() as ledgers:
+            outcome = _run_explained(args)
     finally:
         for name in environment or {}:
             os.environ.pop(name)
             os.environ.update({name: before[name]} if name in before else {})
-    return outcome
+    return replace(outcome, ledger=sum_ledgers(ledgers))
+
+
+def _run_explained(args: argparse.Namespace) -> Outcome:
+    try:
+        outcome: Outcome = args.run(args)
+        return outcome
+    except XLSuiteError as error:
+        answer = getattr(error, "answer", None)
+        return Outcome(answer, notes=(_explain(args.verb, error),), status=error.exit_status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -110,10 +119,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     try:
-        return show(args.run(args), json=args.json)
+        with collect_ledgers() as ledgers:
+            outcome: Outcome = args.run(args)
+        return show(outcome, json=args.json)
     except XLSuiteError as error:
-        print(_explain(args.verb, error), file=sys.stderr)
-        return error.exit_status
+        explained = _explain(args.verb, error)
+        stopped = ledgers and error.exit_status == 1  # calls were made: what they cost is told
+        answer = {"error": str(error), "ledger": sum_ledgers(ledgers).to_dict()} if stopped else None
+        return show(Outcome(answer, notes=(explained,), status=error.exit_status), json=args.json)
     except KeyboardInterrupt:
         print(
             "\nInterrupted. What was paid for is in the journal: the same command goes on from here.",

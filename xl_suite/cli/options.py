@@ -15,6 +15,7 @@ from xl_suite.errors import BadInput
 if TYPE_CHECKING:
     from xl_suite.api import ChatSettings, Job
     from xl_suite.chat.estimates import Estimate
+    from xl_suite.chat.ledger import Ledger
 
 Value = TypeVar("Value")
 Parser = argparse._ActionsContainer  # a parser or a group of its options
@@ -24,13 +25,15 @@ Parser = argparse._ActionsContainer  # a parser or a group of its options
 class Outcome:
     """What a verb did: `answer` is printed with --json, `text` without it, `notes` go to stderr either way.
 
-    status: 0 done, 1 finished with failed rows or stopped by the budget, 2 refused.
+    status: 0 done, 1 finished with failed rows or stopped by the budget, 2 refused. ledger: of all its calls, as
+    `run_verb` adds it.
     """
 
     answer: Any = None
     text: str = ""
     notes: tuple[str, ...] = ()
     status: int = 0
+    ledger: Ledger | None = None
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -167,12 +170,7 @@ def add_chat_options(parser: argparse.ArgumentParser) -> None:
         metavar="USD",
         help="stop before this run could cost more; the next run goes on from there",
     )
-    group.add_argument(
-        "--price",
-        type=price_pair,
-        metavar="PROMPT,COMPLETION",
-        help="dollars per million tokens, for a model that the price list lacks",
-    )
+    add_price(group)
     group.add_argument("--slots", type=positive_int, default=64, metavar="N", help="calls in flight (default: 64)")
     group.add_argument(
         "--timeout", type=positive, default=600.0, metavar="SECONDS", help="for one attempt (default: 600)"
@@ -235,6 +233,17 @@ def add_rank_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_price(parser: Parser) -> None:
+    parser.add_argument(
+        "--price",
+        action="append",
+        type=price_entry,
+        metavar="MODEL=PROMPT,COMPLETION",
+        help="dollars per million tokens of a model; repeatable; without MODEL= of the only one that the price list "
+        "lacks",
+    )
+
+
 def add_judging_options(parser: argparse.ArgumentParser, *, read: str, auto: str) -> None:
     """OUTPUTS and what every judge of them takes. read: what is read of its answers, in the singular. auto: how."""
     parser.add_argument(
@@ -274,7 +283,7 @@ def read_chat_settings(args: argparse.Namespace) -> ChatSettings:
         "timeout": args.timeout,
         "attempts": args.attempts,
         "budget": args.budget,
-        "price": args.price,
+        "price": dict(args.price or ()),
         "extra": dict(args.extra or ()),
         "wait_for_server": args.wait_for_server,
         "same_model": args.same_model,
@@ -328,6 +337,14 @@ def extra_field(text: str) -> tuple[str, Any]:
         if value[:1] in '{["':
             raise argparse.ArgumentTypeError(f"{value!r} is not JSON") from None
         return name.strip(), value
+
+
+def price_entry(text: str) -> tuple[str, tuple[float, float]]:
+    """(model, dollars per million prompt and completion tokens) of MODEL=2.5,10; no model is empty."""
+    name, _, pair = text.rpartition("=")
+    if "=" in text and not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} names no model before =, such as my-model=2.5,10")
+    return name.strip().partition("@http")[0], price_pair(pair)
 
 
 def price_pair(text: str) -> tuple[float, float]:

@@ -118,12 +118,15 @@ def _setting(args: argparse.Namespace) -> Any:
     )
 
 
-def _execute(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, Any]:
-    """Runs a verb of this program in this process; its exit status and the object of its --json."""
+def _execute(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, Any, float]:
+    """Runs a verb of this program in this process; its exit status, the object of its --json, and the dollars that it
+    cost at most, however it ended."""
+    from xl_suite.chat.ledger import Ledger
     from xl_suite.cli.main import run_verb
 
     outcome = run_verb(list(command), environment)
-    return outcome.status, outcome.answer
+    ledger = outcome.ledger or Ledger()
+    return outcome.status, outcome.answer, (ledger.dollars or 0.0) + ledger.uncertain
 
 
 def _show_plan(plan: Any, done: Any) -> str:

@@ -13,9 +13,10 @@ from xl_suite.records import dump_json, write_text
 from xl_suite.reproduction.plan import Cell, TablePlan, is_done
 
 # Steps that may ask a paid model, whose verbs take --budget and answer with a ledger.
-PAID = ("respond", "judge", "rate", "build")
-# Runs a verb with these variables in its environment: its exit status, and the object of its --json.
-Execute = Callable[[Sequence[str], Mapping[str, str]], tuple[int, Any]]
+PAID = ("respond", "judge", "rate", "build", "generate")
+# Runs a verb with these variables in its environment: its exit status, the object of its --json, and the dollars that
+# it cost, whatever the status.
+Execute = Callable[[Sequence[str], Mapping[str, str]], tuple[int, Any, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,9 @@ def run_cells(
         command = list(cell.command)
         if left is not None and cell.cost.dollars != 0 and cell.step in PAID:
             command += ["--budget", f"{left:g}"]
-        status, answer = execute(command, dict(cell.environment))
+        status, answer, spent = execute(command, dict(cell.environment))
         if cell.stdout and status == 0:
             write_text(Path(cell.stdout), dump_json(answer))
-        spent = _read_dollars(answer)
         left = None if left is None else max(0.0, left - spent)
         done = status == 0 and is_done(cell, out)
         results[cell.id] = Result(cell.id, "done" if done else "failed", spent)
@@ -91,9 +91,3 @@ def run_cells(
 
 def _exists(plan: TablePlan, name: str, out: Path) -> bool:
     return any(cell.id == name and is_done(cell, out) for cell in plan.cells)
-
-
-def _read_dollars(answer: Any) -> float:
-    """What a verb says that it cost."""
-    ledger = answer.get("ledger") if isinstance(answer, dict) else None
-    return float((ledger or {}).get("dollars") or 0.0)

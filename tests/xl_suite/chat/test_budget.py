@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.examples import examples
-from xl_suite.chat.budget import Budget, find_price, prices, require_price
+from xl_suite.chat.budget import Budget, check_prices, find_price, prices, require_price
 from xl_suite.chat.calls import Call, Message, Sampling
+from xl_suite.chat.client import ChatClient
 from xl_suite.chat.estimates import estimate
-from xl_suite.chat.loopback.server import serve_loopback
+from xl_suite.chat.ledger import Ledger
+from xl_suite.chat.loopback.server import Loopback, Reply, serve_loopback
 from xl_suite.chat.models import Model
-from xl_suite.chat.run import run_calls
+from xl_suite.chat.run import run, run_calls
 from xl_suite.chat.settings import ChatOptions
-from xl_suite.cli.main import main
+from xl_suite.cli.main import main, run_verb
+from xl_suite.demo.benchmark import build_demo_rows, write_demo_benchmark
 from xl_suite.errors import BadInput, BudgetReached
 
 GPT = Model("gpt-4o-mini", "gpt-4o-mini", ("http://127.0.0.1:9/v1",), "openai")
@@ -142,3 +148,75 @@ def test_an_estimate_without_a_price_says_so() -> None:
     one = estimate(Model("m", "m", (), "server"), [Call("r", (Message("user", "x"),))], ChatOptions())
     assert (one.dollars, one.most_dollars) == (None, None)
     assert "--price" in one.describe()
+
+
+def ask(server: Loopback, count: int, **options: Any) -> tuple[list[str], Ledger]:
+    """The texts that arrive, whether or not the run comes to its end, and the ledger."""
+    texts: list[str] = []
+    ledger = Ledger()
+
+    async def converse(client: ChatClient) -> None:
+        calls = [Call(f"deu/{n}", (Message("user", f"Say {n}"),), Sampling(max_tokens=16)) for n in range(count)]
+        await client.ask_all(calls, lambda call, result: texts.append(str(result)))
+
+    model = Model("x", "x", (server.url,), "server")
+    try:
+        run(model, converse, ChatOptions(progress=False, price={"x": (1.0, 1.0)}, **options), ledger=ledger)
+    except BudgetReached as error:
+        texts.append(f"stopped: {error}")
+    return texts, ledger
+
+
+def with_usage(prompt: Any, completion: Any) -> Callable[[dict[str, Any]], Reply]:
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion}
+    choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}
+    return lambda request: Reply(raw=json.dumps({"model": "x", "choices": [choice], "usage": usage}).encode())
+
+
+def test_a_call_far_above_what_was_reckoned_with_stops_the_rest() -> None:
+    with serve_loopback(with_usage(10, 2_000_000)) as server:
+        texts, ledger = ask(server, 200, slots=2, budget=100.0)
+        assert server.stats()["answered"] <= 4
+    assert "cost $2.0000 (10 + 2,000,000 tokens" in texts[-1]
+    assert ledger.paid == len(texts) - 1  # what was in flight is kept
+    assert ledger.dollars == pytest.approx(2.00001 * ledger.paid)
+
+
+@pytest.mark.parametrize("completion", [-5, True, 1.5, "many", None, 10**30])
+def test_usage_that_cannot_be_is_counted_at_its_most(
+    completion: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("xl_suite"), "propagate", True)
+    with serve_loopback(with_usage(10, completion)) as server, caplog.at_level(logging.WARNING, "xl_suite"):
+        texts, ledger = ask(server, 3, budget=1.0)
+    assert (len(texts), ledger.uncounted) == (3, 3)
+    assert ledger.dollars is not None
+    assert ledger.dollars >= 3 * 16 / 1e6
+    assert "no usable numbers of tokens" in caplog.text
+    assert "3 without usable token counts" in ledger.describe()
+
+
+def test_a_price_says_whose_it_is() -> None:
+    own, other = Model("own", "own", (), "server"), Model("other", "other", (), "server")
+    check_prices({"own": (1.0, 2.0), "other": (3.0, 4.0)}, [own, other, GPT])
+    check_prices((1.0, 2.0), [own, GPT])
+    assert find_price(GPT, (0.0, 0.0)) == find_price(GPT)  # a listed price is not replaced by one without a name
+    assert find_price(GPT, {"gpt-4o-mini": (0.0, 0.0)}).of(10**6, 10**6) == 0  # type: ignore[union-attr]
+    assert find_price(own, {"other": (1.0, 2.0)}) is None
+    for price, models in (((0.0, 0.0), [GPT]), ((0.0, 0.0), [own, other]), ({"far": (0.0, 0.0)}, [own])):
+        with pytest.raises(BadInput, match="--price"):
+            check_prices(price, models)  # type: ignore[arg-type]
+
+
+def test_what_a_stopped_verb_cost_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By `run_verb`, which `reproduce` spends its budget by, and by --json."""
+    write_demo_benchmark(tmp_path / "bench", build_demo_rows())
+    with serve_loopback() as server:
+        command = ["respond", str(tmp_path / "bench"), "--model", f"x@{server.url}", "--json", "--slots", "1"]
+        command += ["--max-tokens", "8", "--budget", "0.002", "--price", "x=1,1", "--out"]
+        outcome = run_verb([*command, str(tmp_path / "one")])
+        assert (outcome.status, outcome.ledger is not None and outcome.ledger.paid > 0) == (1, True)
+        assert main([*command, str(tmp_path / "two")]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert "budget of $0.002" in told["error"]
+    assert 0 < told["ledger"]["dollars"] <= 0.002

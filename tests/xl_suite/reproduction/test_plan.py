@@ -129,17 +129,17 @@ def write_result(plan: TablePlan, out: Path, failing: str = "") -> Any:
     asked: list[Sequence[str]] = []
     cells = {cell.command: cell for cell in plan.cells}
 
-    def execute(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, Any]:
+    def execute(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, Any, float]:
         asked.append(command)
         cell = cells[tuple(command[: command.index("--budget")] if "--budget" in command else command)]
         assert environment == dict(cell.environment)
         if cell.id == failing:
-            return 1, None
+            return 1, None, 2.0  # stopped half-way: what it made was paid for
         if cell.stdout:
-            return 0, {"language": "deu", "win_rate": 10.0}
+            return 0, {"language": "deu", "win_rate": 10.0}, 0.0
         (out / cell.makes).parent.mkdir(parents=True, exist_ok=True)
         (out / cell.makes).write_text("x")
-        return 0, {"ledger": {"dollars": 2.0}} if "--budget" in command else None
+        return 0, None, 2.0 if "--budget" in command else 0.0
 
     return execute, asked
 
@@ -153,7 +153,7 @@ def test_a_run_skips_what_exists_and_waits_for_what_failed(tmp_path: Path) -> No
     assert sorted(set(results.values())) == ["done", "failed", "waiting"]
     # The budget is what is left: the reference and each judgement cost two dollars here, local models have none.
     budgets = [float(command[-1]) for command in asked if "--budget" in command]
-    assert budgets == [100, 98, 96, 96, 94, 92, 90, 88]  # one judgement failed
+    assert budgets == [100, 98, 96, 94, 92, 90, 88, 86]  # one judgement failed, and cost as much
     again, asked = write_result(plan, tmp_path)
     results = {one.cell: one.status for one in run_cells(plan, tmp_path, again, budget=100)}
     assert [command[0] for command in asked] == ["judge", "score"]
