@@ -146,11 +146,11 @@ def test_the_options_of_the_verbs_are_the_sessions(tmp_path: Path) -> None:
     options = chat_options(tmp_path, **read_chat_settings(parser.parse_args([])))
     assert (options.journal, options.slots, options.budget) == (tmp_path / ".journal.sqlite", 64, None)
     args = parser.parse_args(
-        ["--replay", "j", "--slots", "3", "--budget", "1.5", "--price", "1,2.5", "--timeout", "9"]
+        ["--replay", "j", "--slots", "3", "--budget", "1.5", "--price", "1,2.5", "--price", "m=3,4", "--timeout", "9"]
     )
     options = chat_options(tmp_path, **read_chat_settings(args))
     assert (options.journal, options.replay, options.slots) == (None, Path("j"), 3)
-    assert (options.budget, options.price, options.timeout) == (1.5, (1.0, 2.5), 9.0)
+    assert (options.budget, options.price, options.timeout) == (1.5, {"": (1.0, 2.5), "m": (3.0, 4.0)}, 9.0)
     with pytest.raises(BadInput, match="one of the two"):
         chat_options(tmp_path, **read_chat_settings(parser.parse_args(["--replay", "j", "--journal", "k"])))
 
@@ -162,6 +162,7 @@ def test_the_options_of_the_verbs_are_the_sessions(tmp_path: Path) -> None:
         ["--budget", "-1"],
         ["--budget", "nan"],
         ["--price", "3"],
+        ["--price", "=1,2"],
         ["--timeout", "0"],
         ["--slots", "x"],
     ],
