@@ -354,12 +354,13 @@ def test_the_estimate_reads_no_corpus_on_the_hub(tmp_path: Path) -> None:
 
 
 def test_the_budget_stops_a_run_and_the_next_goes_on(passages: Path, tmp_path: Path) -> None:
+    prices = dict.fromkeys(["teacher", "translator-a", "translator-b", "translator-c"], (10.0, 30.0))
     with serve_loopback(answer) as server:
         config = configure(passages, server)
         with pytest.raises(BadInput, match="price of 'teacher'"):
             run(config, tmp_path / "out", budget=0.1)
         with pytest.raises(BudgetReached):
-            run(config, tmp_path / "out", budget=0.1, price=(10.0, 30.0))
+            run(config, tmp_path / "out", budget=0.1, price=prices)
         spent = server.stats()["calls"]
         assert spent > 0
         made = run(config, tmp_path / "out")
