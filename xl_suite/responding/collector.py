@@ -15,6 +15,7 @@ from xl_suite.chat.usage import Usage
 from xl_suite.failures import update_failed
 from xl_suite.provenance import make_entry, write_run
 from xl_suite.records import BenchmarkRow
+from xl_suite.responding.earlier import read_ids
 from xl_suite.responding.outputs import AnsweredRow, FailedRow, write_outputs
 from xl_suite.responding.plan import Plan
 from xl_suite.responding.strategies import Strategy
@@ -51,7 +52,7 @@ class Collector:
     def write_incomplete(self) -> None:
         """Writes what there is, when the run has ended too early."""
         for file, left in self._open.items():
-            if left:
+            if left and not self._write_partial(file):
                 self._write(file)
         self.write_failed()
 
@@ -106,6 +107,24 @@ class Collector:
                 "--max-tokens.",
                 *(self._inside, self._seen, call.sampling.max_tokens),
             )
+
+    def _write_partial(self, file: tuple[int, str]) -> bool:
+        """Whether a file holds rows that this run has not come to; then the file stays, and its own go beside it."""
+        path = self._folders[file[0]] / f"{file[1]}.json"
+        if not read_ids(path) - {one.row.id for one in self._answered[file]}:
+            return False
+        if self._answered[file]:
+            partial = write_outputs(
+                self._folders[file[0]],
+                self._answered[file],
+                generator=self._generator,
+                benchmark=self._plan.benchmark,
+                partial=True,
+            )
+            logger.warning(
+                "%s holds more rows than this run, which has stopped early, and stays: see %s.", path, partial
+            )
+        return True
 
     def _write(self, file: tuple[int, str]) -> None:
         if self._answered[file]:

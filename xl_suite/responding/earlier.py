@@ -31,7 +31,7 @@ class Earlier:
 def find_earlier(plan: Plan, folders: Sequence[Path], model: Model, options: ChatOptions) -> Earlier:
     """What the files of a plan's languages hold beyond its rows. folders: of each sample."""
     held = {
-        (sample, language): _read_ids(folder / f"{language}.json")
+        (sample, language): read_ids(folder / f"{language}.json")
         for sample, folder in enumerate(folders)
         for language in plan.languages
     }
@@ -46,7 +46,8 @@ def find_earlier(plan: Plan, folders: Sequence[Path], model: Model, options: Cha
     return Earlier(kept, lost)
 
 
-def _read_ids(path: Path) -> set[int | None]:
+def read_ids(path: Path) -> set[int | None]:
+    """The IDs of a file's rows; none where it is not there or broken."""
     try:
         return {row.id for row in read_records(path, ModelOutput)} if path.exists() else set()
     except BadInput:  # a broken file is made anew

@@ -110,10 +110,21 @@ def check_outputs(out: Path, generator: str, benchmark: str) -> Path:
     return folder
 
 
-def write_outputs(folder: Path, answered: Sequence[AnsweredRow], *, generator: str, benchmark: str) -> Path:
-    """Writes the answers of one language as `<language>.json`, sorted by ID."""
+def locate_partial(path: Path) -> Path:
+    """Where the rows of a run that has stopped early go, when the file itself holds more."""
+    return path.with_name(path.name.removesuffix(".json") + ".partial.json")
+
+
+def write_outputs(
+    folder: Path, answered: Sequence[AnsweredRow], *, generator: str, benchmark: str, partial: bool = False
+) -> Path:
+    """Writes the answers of one language as `<language>.json` (partial: `<language>.partial.json`), sorted by ID."""
     language = answered[0].row.language
     path = folder / f"{language}.json"
+    if partial:
+        path = locate_partial(path)
+    else:
+        locate_partial(path).unlink(missing_ok=True)
     rows = []
     for one in sorted(answered, key=lambda one: one.row.id):
         row = one.row

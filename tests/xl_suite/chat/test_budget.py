@@ -220,3 +220,21 @@ def test_what_a_stopped_verb_cost_is_told(tmp_path: Path, capsys: pytest.Capture
     told = json.loads(capsys.readouterr().out)
     assert "budget of $0.002" in told["error"]
     assert 0 < told["ledger"]["dollars"] <= 0.002
+
+
+def test_a_run_that_stops_early_does_not_cut_a_file(tmp_path: Path) -> None:
+    """Here the journal is lost, so that the second run asks anew and its budget ends soon."""
+    write_demo_benchmark(tmp_path / "bench", build_demo_rows())
+    with serve_loopback() as server:
+        command = ["respond", str(tmp_path / "bench"), "--model", f"x@{server.url}", "--slots", "1", "--max-tokens"]
+        command += ["8", "--languages", "deu", "--price", "x=1,1", "--out", str(tmp_path / "out")]
+        assert main(command) == 0
+        path = next((tmp_path / "out").glob("*/deu.json"))
+        before = path.read_bytes()
+        (tmp_path / "out" / ".journal.sqlite").unlink()
+        assert main([*command, "--budget", "0.0006"]) == 1
+        assert path.read_bytes() == before
+        partial = path.with_name("deu.partial.json")
+        assert 0 < len(json.loads(partial.read_bytes())) < len(json.loads(before))
+        assert main(command) == 0
+    assert not partial.exists()

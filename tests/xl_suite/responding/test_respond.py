@@ -494,7 +494,7 @@ def test_a_real_server_interrupted_and_killed_half_way(tmp_path: Path) -> None:
         printed, messages = second.communicate(timeout=60)
         assert second.returncode == 1, messages
         assert "server has ended" in messages
-        assert printed == ""
+        assert json.loads(printed)["ledger"]["paid"] > 0
     killed = count_answers(out)
     assert interrupted + 2 <= killed < 10
     assert read_ids(out / "tiny-chat" / "deu.json")[:2] == [1, 2], "what there is can be read already"
