@@ -32,6 +32,14 @@ Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
+def check_guards(value: tuple[str, ...] | None, valid: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The names of guards, or ValueError for one that is not in `valid`."""
+    for name in value or ():
+        if name not in valid:
+            raise ValueError(f"{name!r} is not a guard. Valid: {', '.join(valid)}")
+    return value
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -99,6 +107,19 @@ class ModelSettings(Section):
         )
 
 
+class Teacher(ModelSettings):
+    """guards: those that refuse what the teacher writes, by name; null is all (`stages.teacher_guards`)."""
+
+    guards: tuple[str, ...] | None = None
+
+    @field_validator("guards")
+    @classmethod
+    def _are_known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        from xl_instruct.stages.teacher_guards import REASONS
+
+        return check_guards(value, tuple(REASONS))
+
+
 class Translator(ModelSettings):
     """temperature: of the first answer. retry_temperature: of further ones, which would else be the same again."""
 
@@ -147,11 +168,7 @@ class Translation(Section):
     def _are_known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         from xl_suite.translation.guards import REASONS
 
-        valid = (*REASONS, TRUNCATED)
-        for name in value or ():
-            if name not in valid:
-                raise ValueError(f"{name!r} is not a guard. Valid: {', '.join(valid)}")
-        return value
+        return check_guards(value, (*REASONS, TRUNCATED))
 
 
 class Estimation(Section):
@@ -174,7 +191,7 @@ class Filtering(Section):
 
 
 class Config(Section):
-    """A whole run. attempts: samples of the teacher for a malformed answer. seed: of the templates' draw.
+    """A whole run. attempts: samples of the teacher for a malformed or refused answer. seed: of the templates' draw.
 
     decontaminate: a benchmark's folder or Hub ID whose prompts must not occur; null is off.
     licence: of the dataset. assumed: what the paper leaves unstated, with the choice made here.
@@ -184,7 +201,7 @@ class Config(Section):
     licence: Text = "other"
     languages: Annotated[tuple[str, ...], Field(min_length=1)] = PAPER_LANGUAGES
     passages: Passages
-    teacher: ModelSettings
+    teacher: Teacher
     translators: Annotated[tuple[Translator, ...], Field(min_length=1)]
     splitter: Splitting = Splitting()
     translation: Translation = Translation()

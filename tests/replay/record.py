@@ -44,12 +44,15 @@ TIME = 1_700_000_000  # of every call in the journals
 KEPT_AS_TEXT = ("annotations", "ratings", "generated")  # the other journals are kept as SQLite
 LOCAL = "xl_local-demo-judge"
 
+FORM_GUARDS = ("echo", "refusal", "remark", "refers", "language", "loop", "short")
+
 CONFIG = {
     "title": "XL-Instruct, replay",
     "licence": "apache-2.0",
     "languages": ["deu", "hun"],
     "passages": {"source": "passages.jsonl", "count": len(TOPICS), "licence": "Apache-2.0, written for this test"},
-    "teacher": {"model": f"demo-teacher@{SERVER}", "licence": "none"},
+    # The scripted teacher writes by the form of a response and not from the passage.
+    "teacher": {"model": f"demo-teacher@{SERVER}", "licence": "none", "guards": list(FORM_GUARDS)},
     "translators": [{"model": f"translator-{name}@{SERVER}", "licence": "none"} for name in "ac"],
     "filtering": {"drop": 0.25},
     "decontaminate": "xl-alpacaeval",

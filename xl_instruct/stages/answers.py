@@ -19,8 +19,8 @@ class Malformed(ValueError):
 def parse_parts(answer: Answer, names: tuple[str, ...]) -> tuple[str, ...]:
     """The texts between `<name>` and `</name>` for each of `names`, in their order.
 
-    Each part must be there once, not empty, and nothing may be outside of the parts but whitespace, a
-    reasoning block at the beginning, and a code fence around everything. Raises Malformed.
+    Each part must be there once and not empty. What is outside of the parts, such as a line before them, a reasoning
+    block or a code fence, is left out. Raises Malformed.
     """
     if answer.finish_reason == "length":
         raise Malformed("truncated by max_tokens")
@@ -42,8 +42,6 @@ def parse_parts(answer: Answer, names: tuple[str, ...]) -> tuple[str, ...]:
         if not part[1].strip():
             raise Malformed(f"<{name}> is empty")
         found.append(restore_tags(part[1].strip(), "passage", *names))
-    if rest.strip():
-        raise Malformed("text outside of the tags")
     return tuple(found)
 
 

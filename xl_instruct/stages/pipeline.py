@@ -13,7 +13,7 @@ from typing import Any
 
 from xl_instruct.config import (
     Config,
-    ModelSettings,
+    Teacher,
     describe_model,
     fingerprint,
     hash_values,
@@ -37,7 +37,7 @@ from xl_suite.chat.settings import MOST_IN_BATCHES, ChatOptions
 from xl_suite.errors import BadInput
 
 Progress = Callable[[str], None]
-Teach = Callable[[Row, ChatClient, ModelSettings, int, Summary], Awaitable[dict[str, Any] | LeftOut]]
+Teach = Callable[[Row, ChatClient, Teacher, int, Summary], Awaitable[dict[str, Any] | LeftOut]]
 # Calls under way beyond the slots, so that these never wait for the next row.
 AHEAD = 256
 

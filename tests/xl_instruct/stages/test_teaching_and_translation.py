@@ -49,6 +49,10 @@ def test_placeholders_and_values_must_match() -> None:
         "\n <instruction> a </instruction>\n\n<response>\nb\n\n- c\n</response>\n",
         "<think>hm <instruction></think>\n<instruction>a</instruction><response>b\n\n- c</response>",
         "```xml\n<instruction>a</instruction>\n<response>b\n\n- c</response>\n```",
+        "Here you are:\n<instruction>a</instruction><response>b\n\n- c</response>",
+        "<instruction>a</instruction><response>b\n\n- c</response>\n\nAnything else?",
+        "<|channel|>analysis<|message|>hm<|end|><|channel|>final<|message|><instruction>a</instruction>"
+        "<response>b\n\n- c</response><|return|>",
     ],
 )
 def test_a_well_formed_answer_is_read(text: str) -> None:
@@ -62,10 +66,8 @@ def test_a_well_formed_answer_is_read(text: str) -> None:
         ("a and b", "not once"),
         ("<instruction>a</instruction>", "<response>"),
         ("<instruction>a</instruction><response> </response>", "empty"),
-        ("Here you are: <instruction>a</instruction><response>b</response>", "outside"),
-        ("<instruction>a</instruction><response>b</response> Anything else?", "outside"),
         ("<instruction>a</instruction><response>b</response><response>c</response>", "not once"),
-        ("<instruction>a<response>b</instruction></response>", "not closed|outside"),
+        ("<instruction>a<response>b</instruction></response>", "not closed"),
         ("</instruction>a<instruction><response>b</response>", "not closed"),
         ("<instruction>a</instruction><response>b", "not once"),
     ],
