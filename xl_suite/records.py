@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypeVar, get_type_hints
 
 from xl_suite.errors import BadInput, BadRecord
+from xl_suite.staging import clear_abandoned, exchange, name_old, name_temporary
 from xl_suite.surrogates import encode_text, escape_surrogates, replace_surrogates, tell_replaced
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class ModelOutput:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Gives a temporary name beside `path`, and renames it to `path` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    temporary = name_temporary(path)
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -86,14 +86,17 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """Gives a new empty folder beside `path`, and puts it in the place of `path` when the block ends well."""
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    replaced = temporary.with_name(temporary.name + "-old")
+    clear_abandoned(path.parent, path.name)
+    temporary = name_temporary(path)
+    replaced = name_old(temporary)
     temporary.mkdir()
     try:
         yield temporary
-        if path.exists():
-            path.rename(replaced)
-        temporary.rename(path)
+        # In one step where the system can: a kill between two renames would leave no folder until the next run.
+        if not path.exists() or not exchange(temporary, path):
+            if path.exists():
+                path.rename(replaced)
+            temporary.rename(path)
     finally:
         if replaced.exists() and not path.exists():
             replaced.rename(path)

@@ -6,6 +6,8 @@ files beside the old ones. What a stage could not make stays in its place as a r
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -220,8 +222,16 @@ def lock(folder: Path) -> Iterator[None]:
     """Keeps a second run out of the folder while the block runs. Raises BadInput where one is at work."""
     import fcntl
 
+    if folder.is_symlink():
+        raise BadInput(f"{folder} is a symbolic link; files would be removed where it points to. Remove the link.")
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
+    place = folder / "lock"
+    try:
+        number = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        said = "is a symbolic link" if error.errno == errno.ELOOP else f"cannot be opened ({error.strerror})"
+        raise BadInput(f"{place} {said}; a file that this run can write is needed there. Remove it.") from error
+    with os.fdopen(number, "r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -28,6 +28,7 @@ from xl_suite.chat.locking import hold_for
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput, XLSuiteError
 from xl_suite.records import write_text
+from xl_suite.staging import clear_abandoned, list_entries
 
 REPORT = "report.html"
 QUARANTINE = "quarantine.jsonl"
@@ -98,6 +99,7 @@ def generate(
     check_out(out)
     with hold_for(options), lock(out / FOLDER):
         clear_temporary(out / FOLDER)
+        clear_abandoned(out)
         return _generate(open_pipeline(config, out, options, limit=limit, progress=progress))
 
 
@@ -204,7 +206,7 @@ def check_out(out: Path) -> None:
         raise BadInput(f"{out} is a file. Name a folder that does not exist yet, or an empty one.")
     strange = [
         entry.name
-        for entry in sorted(out.iterdir())
+        for entry in list_entries(out)
         if entry.name not in _OURS and not entry.name.startswith(".journal") and not is_shards(entry)
     ]
     if strange or ((out / "README.md").exists() and not (out / FOLDER).is_dir()):

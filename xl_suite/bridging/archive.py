@@ -38,6 +38,7 @@ from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
 from xl_suite.languages import find_language
 from xl_suite.records import atomic_folder, dump_json, write_text
+from xl_suite.staging import list_entries
 from xl_suite.submission.evidence import fingerprint, read_journals
 
 NAME = "judge-bridge"
@@ -84,7 +85,7 @@ def write_archive(
     no journal, or `out` holds anything else.
     """
     design = read_design(bridge)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or list_entries(out)):
         ours = (out / SUMS).is_file() and (out / DESIGN).is_file()
         if not (ours and replace):
             way = "--replace writes it anew" if ours else "it is left as it is"

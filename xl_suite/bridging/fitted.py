@@ -22,6 +22,7 @@ from xl_suite.dataset.folder import write_dataset_folder
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
 from xl_suite.records import atomic_folder, dump_json, parse_record, write_text
+from xl_suite.staging import list_entries
 from xl_suite.submission.evidence import fingerprint, read_journals
 
 NAME = "fitted-judge-bridge"
@@ -92,7 +93,7 @@ def fit_folder(
 
 def write_fitted(out: Path, fitted: Fitted) -> None:
     """Writes the folder of a fitted bridge; one that is there is replaced, anything else is refused with BadInput."""
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / BRIDGE).is_file())):
+    if out.exists() and (not out.is_dir() or (list_entries(out) and not (out / BRIDGE).is_file())):
         raise BadInput(f"{out} holds something that is not a fitted bridge. Name another folder with --out.")
     with atomic_folder(out) as folder:
         rows = fitted.bridge.left_out

@@ -15,6 +15,7 @@ from xl_suite.dataset.shards import ROWS_PER_GROUP, SHARD_BYTES, Split, find_sha
 from xl_suite.errors import BadInput
 from xl_suite.languages import table
 from xl_suite.records import BenchmarkRow, atomic_folder, read_records, write_text
+from xl_suite.staging import clear_abandoned, list_entries
 
 # The split of a benchmark's configs.
 TEST = "test"
@@ -86,11 +87,14 @@ def check_replaceable(out: Path, name: str) -> list[Path]:
 
     Call it before long or paid work, so that a refusal comes first.
     """
+    out = Path(os.path.realpath(out))
+    clear_abandoned(out.parent, out.name)
+    clear_abandoned(out)
     if not out.exists():
         return []
     if not out.is_dir():
         raise BadInput(f"{out} is a file. Name a folder that does not exist yet, or an empty one.")
-    entries = sorted(out.iterdir())
+    entries = list_entries(out)
     kept = [entry for entry in entries if any(fnmatch.fnmatch(entry.name, pattern) for pattern in _KEPT)]
     others = [entry for entry in entries if entry not in kept]
     strange = [entry for entry in others if not _is_ours(entry, name)]

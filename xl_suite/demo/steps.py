@@ -34,6 +34,7 @@ from xl_suite.scoring.context import Context
 from xl_suite.scoring.denominators import list_prompts
 from xl_suite.scoring.score import Score
 from xl_suite.scoring.scores import score_annotations
+from xl_suite.staging import list_entries
 
 if TYPE_CHECKING:
     from xl_instruct.stages.generate import Generated
@@ -240,7 +241,7 @@ def check_folder(folder: Path) -> None:
         demo.output_folder: {demo.output_folder / generator for generator in GENERATORS},
     }
     for place, expected in known.items():
-        strange = sorted(set(place.iterdir()) - expected) if place.is_dir() else []
+        strange = sorted(set(list_entries(place)) - expected) if place.is_dir() else []
         if strange:
             raise BadInput(
                 f"{place} holds {strange[0].name}, which the demo did not write; nothing was changed. "

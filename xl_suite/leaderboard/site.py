@@ -35,6 +35,7 @@ from xl_suite.leaderboard.results import MARKER, find_results, is_site
 from xl_suite.leaderboard.scored import SUMMARY, Job, hash_job, score_job
 from xl_suite.leaderboard.table import Board, Row, boards_to_json, build_boards, paper_boards, write_csv
 from xl_suite.records import write_text
+from xl_suite.staging import clear_abandoned, list_entries, refuse_links
 
 SCORES = ".scores"
 PARALLEL_BYTES = 4_000_000  # of annotations, from which on processes are worth their start
@@ -163,13 +164,17 @@ def check_out(out: Path) -> None:
         return
     if not out.is_dir():
         raise BadInput(f"{out} is a file. Name a folder with --out.")
-    strange = sorted(set(os.listdir(out)) - set(_OURS))
-    if strange or (os.listdir(out) and not is_site(out)):
-        found = strange[0] if strange else sorted(os.listdir(out))[0]
+    clear_abandoned(out)
+    names = [entry.name for entry in list_entries(out)]
+    strange = [name for name in names if name not in _OURS]
+    if strange or (names and not is_site(out)):
+        found = (strange or names)[0]
         raise BadInput(
             f"{out} holds {found}, which is not part of a leaderboard; nothing was changed. "
             "Name a new or an empty folder with --out."
         )
+    for name in ("models", "answers", PROMPTS, SCORES):
+        refuse_links(out / name)
 
 
 def _forget(scores: Path, digests: set[str], kept: set[str]) -> None:

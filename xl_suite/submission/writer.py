@@ -16,6 +16,7 @@ from typing import Any
 from xl_suite.errors import BadInput
 from xl_suite.records import atomic_folder, dump_json, write_json, write_text
 from xl_suite.responding.outputs import AnsweredRow, name_folder, write_outputs
+from xl_suite.staging import clear_abandoned, list_entries
 from xl_suite.submission.checks import Requirements
 from xl_suite.submission.model_results import ModelReport, write_eval_results, write_model_index
 from xl_suite.submission.results import find_results, read_told
@@ -114,7 +115,8 @@ def check_out(out: Path) -> None:
         return
     if not out.is_dir():
         raise BadInput(f"{out} is a file. Name a folder with --out.")
-    entries = sorted(out.iterdir())
+    clear_abandoned(out)
+    entries = list_entries(out)
     strange = [entry.name for entry in entries if entry.name not in (PULL_REQUEST, MODEL)]
     manifests = list((out / PULL_REQUEST).glob("*/*/manifest.json"))
     foreign = [path for path in manifests if read_told(path).get("made_by") != MADE_BY]
