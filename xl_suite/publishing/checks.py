@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
+import codecs
+import gzip
+import lzma
+import math
 import os
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from xl_suite.dataset.card import check_card, read_metadata
 from xl_suite.errors import BadInput
@@ -18,8 +24,11 @@ WORKING = ("review.jsonl", "quarantine.jsonl", "failed.json")
 # Forms of keys as their providers document them; the last is any private key in PEM.
 _KEYS = re.compile(
     r"\bsk-[A-Za-z0-9_-]{20,}|\bhf_[A-Za-z0-9]{30,}|\bgh[pousr]_[A-Za-z0-9]{36,}|\bAKIA[0-9A-Z]{16}\b"
-    r"|\bAIza[0-9A-Za-z_-]{35}\b|\bxox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\bAIza[0-9A-Za-z_-]{35}\b|\bxox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    re.ASCII,  # a letter of another script before a key does not hide it
 )
+# One of these is in each form of a key. Looking for them first is fast enough for weights.
+_MARKS = ("sk-", "hf_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "AKIA", "AIza", "xox", "PRIVATE KEY-----")
 _EMAIL = re.compile(r"\b[A-Za-z0-9][\w.+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]*\.)+[A-Za-z]{2,24}\b")
 _BATCH_ROWS = 1024
 _BLOCK = 1 << 20
@@ -27,6 +36,13 @@ _BLOCK = 1 << 20
 _OVERLAP = 1 << 9
 _SQLITE = b"SQLite format 3\0"
 _SHOWN = 10
+# Compressed files by their first bytes, and how much of one is looked at: more is refused, since it may be a bomb.
+_PACKED: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+}
+_UNPACKED_BYTES = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +59,26 @@ class Checked:
 
 
 def find_files(folder: Path) -> list[Path]:
-    """What is published: every file but WORKING at the top, and the hidden ones, which hold journals and caches."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not (path.parent == folder and path.name in WORKING)
-    )
+    """What is published: every file but WORKING at the top, and the hidden ones, which hold journals and caches.
+
+    Raises BadInput for a symbolic link to anything but a file that is published itself.
+    """
+    paths = [path for path in sorted(folder.rglob("*")) if _is_published(path, folder)]
+    for path in paths:
+        if path.is_symlink():
+            target = path.resolve()
+            inside = target.is_relative_to(folder.resolve()) and _is_published(target, folder.resolve())
+            if not inside or not target.is_file():
+                raise BadInput(
+                    f"{path} is a symbolic link to {os.readlink(path)}, which is not a file that is published from "
+                    "this folder; nothing was uploaded. Put a copy of the file there if it is to be published."
+                )
+    return [path for path in paths if path.is_file()]
+
+
+def _is_published(path: Path, folder: Path) -> bool:
+    parts = path.relative_to(folder).parts
+    return not any(part.startswith(".") for part in parts) and not (len(parts) == 1 and path.name in WORKING)
 
 
 def check_folder(folder: Path) -> Checked:
@@ -80,7 +108,7 @@ def check_folder(folder: Path) -> Checked:
     found = Findings()
     n_rows = 0
     for path in files:
-        name = str(path.relative_to(folder))
+        name = found.look_at_name(str(path.relative_to(folder)))
         with path.open("rb") as file:
             if file.read(len(_SQLITE)) == _SQLITE:
                 problems.append(
@@ -88,7 +116,12 @@ def check_folder(folder: Path) -> Checked:
                 )
         for row, cell in _texts(path):
             n_rows = n_rows + 1 if row == "new" else n_rows
-            found.look(cell, name)
+            if row == "binary":
+                found.look_for_keys(cell, name)
+            elif row == "problem":
+                problems.append(f"{name} {cell}")
+            else:
+                found.look(cell, name)
     return Checked(kind, (*problems, *found.keys), tuple(found.emails.items()), n_rows)
 
 
@@ -108,9 +141,36 @@ class Findings:
         if "@" in text:
             for address in _EMAIL.findall(text):
                 self.emails.setdefault(address, place)
-        if len(self.keys) < _SHOWN and ((match := _KEYS.search(text)) or any(own in text for own in self._own)):
+        self.look_for_keys(text, place)
+
+    def look_at_name(self, name: str) -> str:
+        """Looks for keys in the name of a file, and returns the name as messages may show it."""
+        shown = _KEYS.sub("[key]", name)
+        for own in self._own:
+            shown = shown.replace(own, "[key]")
+        self.look_for_keys(name, f"The name of {shown}")
+        return shown
+
+    def look_for_keys(self, text: str, place: str) -> None:
+        if len(self.keys) >= _SHOWN:
+            return
+        match = _find_key(text)
+        if match or any(own in text for own in self._own):
             start = match[0][:6] if match else "one of your environment's keys"
-            self.keys.append(f"{place} holds what looks like a key ({start}...). Take it out, and revoke it.")
+            problem = f"{place} holds what looks like a key ({start}...). Take it out, and revoke it."
+            if problem not in self.keys:
+                self.keys.append(problem)
+
+
+def _find_key(text: str) -> re.Match[str] | None:
+    """What looks like a key: the form is looked for only around its marks."""
+    for mark in _MARKS:
+        place = text.find(mark)
+        while place >= 0:
+            if match := _KEYS.search(text, max(0, place - 40), place + 100):
+                return match
+            place = text.find(mark, place + 1)
+    return None
 
 
 def _check_model_card(text: str) -> Iterator[str]:
@@ -174,13 +234,17 @@ def _check_rows(folder: Path, shards: list[Path], metadata: dict[str, Any]) -> I
 
 
 def _texts(path: Path) -> Iterator[tuple[str, str]]:
-    """The texts of a file; `new` marks the first of a row of a dataset."""
+    """The texts of a file, with what they are: `new` is the first of a row of a dataset, `binary` what can be read in
+    bytes that are not text, `problem` why the rest of the file cannot be looked into."""
     if path.suffix == ".parquet":
         import pyarrow
         import pyarrow.parquet
 
         try:
-            for batch in pyarrow.parquet.ParquetFile(path).iter_batches(_BATCH_ROWS):
+            file = pyarrow.parquet.ParquetFile(path)
+            yield from (("", text) for text in _strings(file.metadata.metadata or {}))
+            yield from (("", text) for one in file.schema_arrow for text in _strings([one.name, one.metadata or {}]))
+            for batch in file.iter_batches(_BATCH_ROWS):
                 for row in batch.to_pylist():
                     yield "new", ""
                     for cell in row.values():
@@ -188,20 +252,55 @@ def _texts(path: Path) -> Iterator[tuple[str, str]]:
         except (pyarrow.ArrowException, OSError):
             return  # said by _check_rows
         return
-    with path.open("rb") as file:
-        kept = b""
-        while block := file.read(_BLOCK):
-            if b"\0" in block:
-                return  # weights and other binary files
-            yield "", (kept + block).decode("utf-8", "replace")
-            kept = block[-_OVERLAP:]
+    with path.open("rb") as raw:
+        yield from _read_blocks(raw)
+        raw.seek(0)
+        start = raw.read(6)
+        raw.seek(0)
+        opened = next((opener for magic, opener in _PACKED.items() if start.startswith(magic)), None)
+        if opened is None:
+            return
+        try:
+            with opened(raw) as inner:
+                yield from _read_blocks(inner, _UNPACKED_BYTES)
+                if inner.read(1):
+                    yield "problem", f"holds more than {_UNPACKED_BYTES:,} bytes unpacked. Publish it unpacked."
+        except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+            yield "problem", f"looks compressed, and cannot be unpacked ({error}), so that nobody can look into it."
+
+
+def _read_blocks(file: IO[bytes], most: float = math.inf) -> Iterator[tuple[str, str]]:
+    """The text in a stream, a part at a time; bytes of binary files also without their NULs, as UTF-16 has them."""
+    kept, seen, is_binary, kept_text = b"", 0, False, ""
+    wide: codecs.IncrementalDecoder | None = None
+    while seen < most and (block := file.read(_BLOCK)):
+        if not seen:
+            is_wide = block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            wide = codecs.getincrementaldecoder("utf-16")("replace") if is_wide else None
+        seen += len(block)
+        part = kept + block
+        is_binary = is_binary or b"\0" in block
+        if wide is not None:
+            text = kept_text + wide.decode(block)
+            yield "", text
+            kept_text = text[-_OVERLAP:]
+        elif not is_binary:
+            yield "", part.decode("utf-8", "replace")
+        if is_binary:
+            yield "binary", part.decode("latin-1")
+            yield "binary", part.replace(b"\0", b"").decode("latin-1")
+        kept = block[-_OVERLAP:]
 
 
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
+    elif isinstance(value, bytes):
+        yield value.decode("utf-8", "replace")
+        yield value.replace(b"\0", b"").decode("latin-1")
     elif isinstance(value, dict):
-        for inner in value.values():
+        for name, inner in value.items():
+            yield from _strings(name)
             yield from _strings(inner)
     elif isinstance(value, list):
         for inner in value:

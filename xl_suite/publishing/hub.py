@@ -23,8 +23,8 @@ _PENDING = " tag"
 _BLOCK = 1 << 20
 # What the Hub puts into a new repository by itself.
 _INITIAL = {
-    "dataset": {".gitattributes", "README.md"},
-    "model": {".gitattributes", "README.md"},
+    "dataset": {".gitattributes"},
+    "model": {".gitattributes"},
     "space": {".gitattributes", "README.md", "index.html", "style.css"},
 }
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -138,7 +138,8 @@ def publish(
         with explained(plan.url):
             if gated is not None:
                 api.update_repo_settings(plan.repo, repo_type=plan.kind, gated=gated)
-            if plan.is_untagged:
+        if plan.is_untagged:
+            with explained(plan.url, plan.head):
                 api.create_tag(plan.repo, tag=plan.tag, revision=plan.head, repo_type=plan.kind)
         _write_record(plan, plan.head)
         return Published(plan.url, None, plan.tag if plan.is_untagged else None)
@@ -177,6 +178,7 @@ def publish(
             parent_commit=head,
         )
         _write_record(plan, commit.oid, pending=plan.tag)
+    with explained(plan.url, commit.oid):
         api.create_tag(plan.repo, tag=plan.tag, revision=commit.oid, repo_type=plan.kind)
     _write_record(plan, commit.oid)
     return Published(plan.url, commit.oid, plan.tag)

@@ -16,8 +16,8 @@ class HubRefused(XLSuiteError):
 
 
 @contextmanager
-def explained(url: str) -> Iterator[None]:
-    """Turns the client's errors into what the user can do about them."""
+def explained(url: str, committed: str = "") -> Iterator[None]:
+    """Turns the client's errors into what the user can do about them. committed: the commit that was made already."""
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
@@ -26,7 +26,7 @@ def explained(url: str) -> Iterator[None]:
         raise
     except HfHubHTTPError as error:
         status = getattr(error.response, "status_code", None)
-        nothing = "Nothing was committed."
+        nothing = f"Commit {committed} is there; only its tag is missing." if committed else "Nothing was committed."
         advice = {
             400: f"It does not take what was sent: {_shorten(error)}",
             401: f"Log in first: `hf auth login`, or HF_TOKEN with a token that may write. {nothing}",

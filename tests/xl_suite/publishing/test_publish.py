@@ -6,6 +6,7 @@ a process of its own, as datasets reads its endpoint when it is imported.
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+from huggingface_hub import HfApi
 
 from tests.hub_server import TOKEN, Fault, Hub, serve_hub
 from xl_suite.cli.main import main
@@ -343,9 +345,63 @@ def plant(text: str) -> Any:
     return change
 
 
+KEY = "hf_" + "a" * 34
+
+
+def pack(folder: Path) -> None:
+    (folder / "notes.jsonl.gz").write_bytes(gzip.compress(b"x" * 3_000_000 + f" {KEY}".encode()))
+
+
+def pack_half(folder: Path) -> None:
+    (folder / "notes.gz").write_bytes(gzip.compress(bytes(range(256)) * 4)[:-20])
+
+
+def write_utf16(folder: Path) -> None:
+    (folder / "notes.txt").write_text(f"x {KEY}", encoding="utf-16")
+
+
+def hide_behind_nul(folder: Path) -> None:
+    (folder / "weights.bin").write_bytes(b"\0" * (2 << 20) + b" " + KEY.encode())
+
+
+def name_file(folder: Path) -> None:
+    (folder / f"run-{KEY}.txt").write_text("x")
+
+
+def put_into_metadata(folder: Path) -> None:
+    path = folder / "deu" / "test-00000-of-00001.parquet"
+    table = pyarrow.parquet.read_table(path)
+    metadata = {**(table.schema.metadata or {}), b"note": f"made with {KEY}".encode()}
+    pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), path)
+
+
+def link_outside(folder: Path) -> None:
+    (folder.parent / "passwords").write_text("root")
+    (folder / "data.txt").symlink_to(folder.parent / "passwords")
+
+
+def link_to_a_hidden_file(folder: Path) -> None:
+    (folder / ".env").write_text("SECRET=1")
+    (folder / "data.txt").symlink_to(".env")
+
+
+def link_to_a_folder(folder: Path) -> None:
+    (folder.parent / "others").mkdir()
+    (folder / "data").symlink_to(folder.parent / "others")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (pack, "notes.jsonl.gz holds what looks like a key (hf_aaa"),
+        (pack_half, "notes.gz looks compressed, and cannot be unpacked"),
+        (write_utf16, "notes.txt holds what looks like a key (hf_aaa"),
+        (hide_behind_nul, "weights.bin holds what looks like a key (hf_aaa"),
+        (name_file, "The name of run-[key].txt holds what looks like a key (hf_aaa"),
+        (put_into_metadata, "parquet holds what looks like a key (hf_aaa"),
+        (link_outside, "is not a file that is published from this folder"),
+        (link_to_a_hidden_file, "is not a file that is published from this folder"),
+        (link_to_a_folder, "is not a file that is published from this folder"),
         (break_card, "license is missing"),
         (remove_card, "There is no card"),
         (drop_rows, "deu/test has 22 rows; the card says 23"),
@@ -364,7 +420,33 @@ def test_a_folder_that_must_not_go_out_is_refused(hub: Hub, folder: Path, change
     refused = publish(hub, folder)
     assert refused.returncode == 2
     assert message in refused.stderr, refused.stderr
+    assert KEY not in refused.stderr
     assert hub.repos == {}
+
+
+def test_a_link_to_a_published_file_is_published(folder: Path) -> None:
+    (folder / "notes.txt").write_text("text")
+    (folder / "again.txt").symlink_to("notes.txt")
+    assert folder / "again.txt" in find_files(folder)
+
+
+def test_a_card_of_somebody_else_is_not_overwritten_unseen(hub: Hub, folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_TOKEN", TOKEN)
+        HfApi(endpoint=hub.url).create_repo(REPO, repo_type="dataset")
+    head = hub.repos["dataset", REPO].add("main", "by hand", {**files_on(hub), "README.md": b"weeks of work"}).id
+    refused = publish(hub, folder)
+    assert (refused.returncode, f"--over {head}" in refused.stderr) == (2, True)
+    assert files_on(hub)["README.md"] == b"weeks of work"
+
+
+def test_a_refused_tag_does_not_deny_the_commit(hub: Hub, folder: Path) -> None:
+    hub.faults.append(Fault("POST .*/tag/", status=401))
+    refused = publish(hub, folder)
+    head = hub.repos["dataset", REPO].branches["main"]
+    assert refused.returncode == 2
+    assert "Nothing was committed" not in refused.stderr
+    assert f"Commit {head} is there; only its tag is missing" in refused.stderr
 
 
 def test_emails_can_be_allowed(hub: Hub, folder: Path) -> None:

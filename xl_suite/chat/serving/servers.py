@@ -35,6 +35,8 @@ _PORT_ATTEMPTS = 3
 _PORT_TAKEN = ("address already in use", "Address already in use", "error while attempting to bind")
 # None of these is the server's business; with VLLM_API_KEY, vLLM would refuse us.
 _SECRETS = ("OPENAI_API_KEY", "XL_SUITE_API_KEY", "VLLM_API_KEY")
+# The Hub's token, which only a server that loads from the Hub needs.
+_HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,8 @@ def _start(command: list[str], model: Model, log: Path, place: Path) -> _Server:
     environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     environment["HF_HUB_DISABLE_UPDATE_CHECK"] = "1"
     if os.path.isdir(model.source):
-        environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+        environment = {name: value for name, value in environment.items() if name not in _HUB_TOKENS}
+        environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
     with log.open("ab") as output:
         output.write(f"$ {shlex.join(command)} --host {HOST} --port {port}\n".encode())
         output.flush()
