@@ -19,6 +19,7 @@ from xl_instruct.training.plan import TrainingPlan
 from xl_instruct.training.tokens import Tokenized, TokenizedPairs
 from xl_suite import extras
 from xl_suite.errors import BadInput
+from xl_suite.terminal import make_visible
 
 CHECKPOINTS = "checkpoints"
 
@@ -187,7 +188,7 @@ def make_callback(metrics: Path, steps: int, progress: Callable[[str], None] | N
     import json
 
     transformers = extras.load("transformers", extra="train")
-    tell = progress or (lambda line: print(line, file=sys.stderr))
+    tell = progress or (lambda line: print(make_visible(line), file=sys.stderr))
     kept = ("loss", "learning_rate", "grad_norm", "rewards/accuracies", "rewards/margins")
 
     class Metrics(transformers.TrainerCallback):  # type: ignore[misc,name-defined,unused-ignore]

@@ -9,6 +9,7 @@ from typing import Any
 
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.waits import describe_wait
+from xl_suite.terminal import make_visible
 
 logger = logging.getLogger("xl_suite.chat")
 # A bar of these is at most 80 columns wide.
@@ -29,7 +30,7 @@ class Progress:
 
             self._bar = tqdm(
                 total=total,
-                desc=label,
+                desc=make_visible(label),
                 disable=None,
                 mininterval=0.2,
                 bar_format=_FORMAT if total else _FORMAT_WITHOUT_TOTAL,
@@ -55,7 +56,7 @@ class Progress:
     def write(self, line: str) -> None:
         """Writes a line, above the bar where there is one."""
         if self.has_bar:
-            self._bar.write(line, file=sys.stderr)
+            self._bar.write(make_visible(line), file=sys.stderr)
         else:
             logger.info("%s", line)
 

@@ -19,6 +19,7 @@ from xl_suite.chat.ledger import collect_ledgers, sum_ledgers
 from xl_suite.cli.options import Outcome
 from xl_suite.errors import XLSuiteError
 from xl_suite.surrogates import prepare_terminal
+from xl_suite.terminal import Formatter, make_visible
 
 EPILOG = """\
 start here:
@@ -137,20 +138,20 @@ def _run(args: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        print(f"xl-suite {args.verb}: {error}", file=sys.stderr)
+        print(make_visible(f"xl-suite {args.verb}: {error}"), file=sys.stderr)
         return 2
 
 
 def show(outcome: Outcome, *, json: bool) -> int:
     """Prints what a verb did: notes to stderr, then text or one JSON object to stdout. Returns the exit status."""
     for note in outcome.notes:
-        print(note, file=sys.stderr)
+        print(make_visible(note), file=sys.stderr)
     if json and outcome.answer is not None:
         from xl_suite.records import dump_json
 
-        print(dump_json(outcome.answer), end="")
+        print(make_visible(dump_json(outcome.answer)), end="")
     elif outcome.text and not json:
-        print(outcome.text)
+        print(make_visible(outcome.text))
     return outcome.status
 
 
@@ -158,7 +159,7 @@ def set_up_logging(args: argparse.Namespace) -> None:
     """Sends what the library logs to stderr, as plain lines: all with --verbose, only warnings with --quiet."""
     logger = logging.getLogger("xl_suite")
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(Formatter("%(message)s"))
     logger.handlers[:] = [handler]
     logger.propagate = False
     logger.setLevel(logging.DEBUG if args.verbose else logging.WARNING if args.quiet else logging.INFO)

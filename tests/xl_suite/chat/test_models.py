@@ -32,6 +32,7 @@ import http.server, json, os, subprocess, sys, time
 arguments = sys.argv[1:]
 mode = os.environ.get("FAKE_MODE", "")
 print("fake server", json.dumps(arguments), "secret" if "OPENAI_API_KEY" in os.environ else "no secret", flush=True)
+print("token" if "HF_TOKEN" in os.environ else "no token", flush=True)
 if mode == "dies":
     sys.exit("CUDA out of memory, says the fake")
 if mode == "stubborn":
@@ -286,6 +287,7 @@ def test_a_server_is_started_and_stopped(
     fake_vllm("worker")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("XL_SUITE_SERVER_ARGS", "--max-model-len 4096")
+    monkeypatch.setenv("HF_TOKEN", "hf_of_mine")
     log = tmp_path / "logs" / "server.log"
     with serve(parse_model(f"vllm:{weights}"), log) as (served, explain_death):
         assert served.urls[0].startswith("http://127.0.0.1:")
@@ -300,6 +302,7 @@ def test_a_server_is_started_and_stopped(
     assert arguments[:4] == ["serve", str(weights), "--served-model-name", "my-model"]
     assert arguments[4:6] == ["--max-model-len", "4096"]
     assert "no secret" in text
+    assert "no token" in text
     assert "ready after" in capsys.readouterr().err
 
 
