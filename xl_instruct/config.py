@@ -18,6 +18,7 @@ from xl_suite.chat.calls import Sampling
 from xl_suite.chat.models import Model, parse_model
 from xl_suite.chat.wire import dump
 from xl_suite.errors import BadInput, UnknownLanguage, XLSuiteError
+from xl_suite.foreign import MOST_YAML_CHARACTERS, parse_yaml, read_bytes
 from xl_suite.languages import find_language
 
 # The paper's eight (section 5; its Table 1).
@@ -257,14 +258,8 @@ def read_config(path: Path | str) -> Config:
 
     Raises BadInput that names the key, what is wrong with it and what is valid.
     """
-    import yaml
-
     text, name = read_text(path)
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadInput(f"{name}: not YAML: {error}") from error
-    return parse_config(value, name)
+    return parse_config(parse_yaml(text, name), name)
 
 
 def read_text(path: Path | str) -> tuple[str, str]:
@@ -274,13 +269,13 @@ def read_text(path: Path | str) -> tuple[str, str]:
     if not path.exists() and len(path.parts) == 1 and packaged.is_file():
         return packaged.read_text(encoding="utf-8"), f"{path}.yaml"
     try:
-        return path.read_text(encoding="utf-8-sig"), str(path)
-    except (OSError, ValueError) as error:
+        return read_bytes(path, MOST_YAML_CHARACTERS).decode("utf-8-sig"), str(path)
+    except (BadInput, ValueError) as error:
         names = (entry.name[:-5] for entry in files("xl_instruct").joinpath("configs").iterdir())
         own = sorted(name for name in names if not name.startswith("train_"))
-        raise BadInput(
-            f"{path}: cannot be read: {error}. Name a YAML file, or one of ours: {', '.join(own)}."
-        ) from error
+        place = "" if isinstance(error, BadInput) else f"{path}: cannot be read: "
+        said = str(error).removesuffix(".")
+        raise BadInput(f"{place}{said}. Name a YAML file, or one of ours: {', '.join(own)}.") from error
 
 
 def parse_config(value: Any, name: str = "config") -> Config:

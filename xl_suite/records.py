@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypeVar, get_type_hints
 
 from xl_suite.errors import BadInput, BadRecord
+from xl_suite.foreign import check_regular, parse_json, read_bytes
 from xl_suite.staging import clear_abandoned, exchange, name_old, name_temporary
 from xl_suite.surrogates import encode_text, escape_surrogates, replace_surrogates, tell_replaced
 
@@ -196,9 +197,9 @@ def read_raw(path: Path) -> list[Any]:
         raise BadInput(f"{path}: the file is empty.")
     if name.endswith(".jsonl"):
         return [
-            _parse_json(line, path, number) for number, line in enumerate(text.split("\n"), start=1) if line.strip()
+            parse_json(line, path, number) for number, line in enumerate(text.split("\n"), start=1) if line.strip()
         ]
-    value = _parse_json(text, path, None)
+    value = parse_json(text, path, None)
     if not isinstance(value, list):
         raise BadInput(f"{path}: expected a JSON array of records, found {_shorten(value)}.")
     return value
@@ -206,21 +207,14 @@ def read_raw(path: Path) -> list[Any]:
 
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object of a file. Raises BadInput where it is not one."""
-    value = _parse_json(_read_text(path), path, None)
+    value = parse_json(_read_text(path), path, None)
     if not isinstance(value, dict):
         raise BadInput(f"{path}: expected a JSON object, found {_shorten(value)}.")
     return value
 
 
 def _read_text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            import gzip
-
-            data = gzip.decompress(data)
-    except (OSError, EOFError) as error:
-        raise BadInput(f"{path}: cannot be read: {error}") from error
+    data = read_bytes(path)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -230,21 +224,11 @@ def _read_text(path: Path) -> str:
         ) from error
 
 
-def _parse_json(text: str, path: Path, line: int | None) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise BadInput(
-            f"{path}, line {line or error.lineno}, column {error.colno}: not JSON: {error.msg}."
-        ) from error
-    except RecursionError as error:
-        raise BadInput(f"{path}, line {line or 1}: nested too deeply.") from error
-
-
 def _read_parquet(path: Path) -> list[Any]:
     import pyarrow
     import pyarrow.parquet
 
+    check_regular(path)
     try:
         rows: list[Any] = pyarrow.parquet.read_table(path).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from xl_suite.errors import BadInput
+from xl_suite.foreign import MOST_YAML_CHARACTERS, parse_yaml, read_bytes
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -127,12 +128,10 @@ def read_training_config(name_or_path: str, changes: Mapping[str, Any] | None = 
 
     Raises BadInput, one line for each problem, with the key, the value, and what is valid.
     """
-    import yaml
-
     path = find_config(name_or_path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        values = parse_yaml(read_bytes(path, MOST_YAML_CHARACTERS).decode("utf-8-sig"), path)
+    except UnicodeDecodeError as error:
         raise BadInput(f"{path}: cannot be read as YAML: {error}") from error
     if not isinstance(values, dict):
         raise BadInput(f"{path}: expected keys with values, found {type(values).__name__}.")

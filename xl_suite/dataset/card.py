@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from xl_suite.errors import BadInput, UnknownLanguage
+from xl_suite.foreign import parse_yaml
 from xl_suite.languages import Language, find_language, table
 from xl_suite.placeholders import fill_all, find_names
 from xl_suite.tables import read_table
@@ -65,14 +66,12 @@ def render_card(template: str, metadata: Mapping[str, Any], values: Mapping[str,
 
 def read_metadata(text: str) -> dict[str, Any] | None:
     """The YAML at the top of a card, or None where there is none or it is not a mapping."""
-    import yaml
-
     found = _FRONT.match(text.replace("\r\n", "\n"))
     if found is None:
         return None
     try:
-        value = yaml.load(found[1], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError:
+        value = parse_yaml(found[1], "the card")
+    except BadInput:
         return None
     return value if isinstance(value, dict) else None
 

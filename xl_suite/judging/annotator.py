@@ -18,6 +18,7 @@ from typing import Any
 
 from xl_suite.chat.calls import Message, Sampling
 from xl_suite.errors import BadInput, MissingExtra
+from xl_suite.foreign import MOST_YAML_CHARACTERS, parse_yaml, read_bytes
 from xl_suite.languages import find_language
 from xl_suite.placeholders import fill, find_names
 from xl_suite.records import write_text
@@ -242,11 +243,9 @@ def parse_prompt(text: str, path: Path | str) -> tuple[Message, ...]:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        value = parse_yaml(read_bytes(path, MOST_YAML_CHARACTERS).decode("utf-8"), path)
+    except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not YAML: {error}") from error
     if not isinstance(value, dict) or len(value) != 1 or not isinstance(next(iter(value.values())), dict):
         raise BadInput(f"{path}: expected one annotator, as `name:` with its keys indented below.")
