@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 # What the test suite runs for real; comet has an environment of its own (test-comet), vllm too.
-TEST_EXTRAS := hf,alpaca-eval,lm-eval,train,sat,docs,test,dev
+TEST_EXTRAS := hf,alpaca-eval,lm-eval,inspect,train,sat,docs,test,dev
 
 .PHONY: demo test fuzz test-comet test-browser lint docs format clean
 
@@ -46,7 +46,7 @@ $(VENV)/.base: setup.cfg constraints.txt
 	touch $@
 
 $(VENV)/.full: $(VENV)/.base
-	@echo "Installing what the tests use (torch, transformers, trl, lm-eval, alpaca-eval): a few minutes, once."
+	@echo "Installing what the tests use (torch, transformers, trl, lm-eval, alpaca-eval, inspect_ai): a few minutes, once."
 	$(PIP) --editable ".[$(TEST_EXTRAS)]"
 	touch $@
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from xl_suite.chat.answers import WITHHELD
 from xl_suite.errors import BadInput, BadRecord
+from xl_suite.judging.inspect_logs import ENDING, read_log
 from xl_suite.languages import parse_languages
 from xl_suite.listing import Kind, Listing, join_listings, list_folder, list_folders, log_left_alone
 from xl_suite.records import parse_record, read_raw
@@ -108,7 +109,7 @@ def read_file(path: Path) -> list[Annotation]:
     language = stem if re.fullmatch("[a-z]{3}", stem) else ""
     rows = []
     seen: dict[tuple[Any, ...], int] = {}
-    for number, raw in enumerate(read_raw(path), start=1):
+    for number, raw in enumerate(read_log(path) if path.suffix == ENDING else read_raw(path), start=1):
         row = parse_record(_drop_missing(raw), Annotation, path, number)
         row = replace(row, language=row.language or language)
         if row.id is not None:
