@@ -12,7 +12,7 @@ python="$scratch/venv/bin/python"
 report="$scratch/report.json"
 "$python" -m pip install --quiet --upgrade pip
 "$python" -m pip install --quiet --dry-run --ignore-installed --constraint constraints.txt --report "$report" \
-    ".[hf,alpaca-eval,lm-eval,sat,comet,train,test,dev]"
+    ".[hf,alpaca-eval,lm-eval,inspect,sat,comet,train,test,dev]"
 "$python" - "$report" <<'PYTHON'
 import json
 import sys
