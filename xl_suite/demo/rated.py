@@ -13,10 +13,9 @@ from xl_suite.chat.settings import ChatOptions
 from xl_suite.chat.wire import build_body
 from xl_suite.errors import BadInput
 from xl_suite.rating.rate import choose_method, rate_outputs, write_ratings
-from xl_suite.rating.ratings import read_ratings
 from xl_suite.rating.rubric import make_calls, read_rubrics
-from xl_suite.rating.scores import score_ratings
 from xl_suite.records import ModelOutput, write_jsonl
+from xl_suite.scoring.folders import score_folders
 from xl_suite.tables import read_table
 
 JUDGE = "demo-judge"
@@ -69,7 +68,7 @@ def rate_demo(outputs: Mapping[str, Sequence[ModelOutput]], journal: Path, out: 
     scores = {}
     for generator, rows in outputs.items():
         ratings = rate_outputs({LANGUAGE: rows}, read_rubrics(), judge, ChatOptions(progress=False))
-        scores[generator] = score_ratings(read_ratings(write_ratings(out, ratings)))
+        scores[generator] = dict(score_folders([write_ratings(out, ratings).parent]).answer)
     return scores
 
 
