@@ -32,7 +32,9 @@ class Estimator(Protocol):
     @property
     def name(self) -> str: ...
 
-    def __call__(self, sources: Sequence[str], translations: Sequence[str], language: str) -> list[float]: ...
+    def __call__(
+        self, sources: Sequence[str], translations: Sequence[str], language: str
+    ) -> Sequence[float | None]: ...
 
 
 @dataclass(frozen=True, slots=True)

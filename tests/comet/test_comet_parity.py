@@ -27,7 +27,8 @@ CHECKPOINTS = [
 
 
 def score(name: str, pairs: Pairs, **options: object) -> list[float]:
-    return load_estimator(name, **options)([source for source, _ in pairs], [mt for _, mt in pairs], "deu")
+    scores = load_estimator(name, **options)([source for source, _ in pairs], [mt for _, mt in pairs], "deu")
+    return [value for value in scores if value is not None]
 
 
 def widest(ours: Sequence[float], theirs: Sequence[float]) -> float:

@@ -27,8 +27,9 @@ class QualityEstimator(Protocol):
     """Scores translations without references; higher is better.
 
     An estimator may also have `fingerprint: str`, which changes whenever its scores could: only the scores of
-    such a one are kept from run to run (see `store.score_pairs`). And it may have `precise: QualityEstimator | None`,
-    one on the same scale, slower and without its rounding, which decides close contests (see `settling`).
+    such a one are kept from run to run (see `store.score_pairs`). It may have `precise: QualityEstimator | None`,
+    one on the same scale, slower and without its rounding, which decides close contests (see `settling`). And
+    `experimental = True`, where its order has not been compared with people's: runs and cards then say so.
     """
 
     @property
@@ -51,8 +52,8 @@ class QualityEstimator(Protocol):
         """The lowest and the highest score to expect; a regression model can pass either a little."""
         ...
 
-    def __call__(self, sources: Sequence[str], translations: Sequence[str], language: str) -> list[float]:
-        """One score per pair, in the order given. language: ISO 639-3 code of the translations."""
+    def __call__(self, sources: Sequence[str], translations: Sequence[str], language: str) -> Sequence[float | None]:
+        """A score per pair, in their order; None where there is none. language: of the translations, ISO 639-3."""
         ...
 
 
@@ -79,10 +80,14 @@ def load_estimator(name: str, **options: Any) -> QualityEstimator:
 
 
 def warn_languages(estimator: QualityEstimator, languages: Iterable[str]) -> list[str]:
-    """A warning for each language (ISO 639-3) whose scores should not be trusted, as a run and a card print it."""
-    if estimator.languages is None:
-        return []
+    """What keeps an estimator's scores from being trusted, per language (ISO 639-3), as a run and a card print it."""
     warnings = []
+    if getattr(estimator, "experimental", False):
+        warnings.append(
+            f"{estimator.name} is experimental: nobody has compared its scores with human judgements of translations."
+        )
+    if estimator.languages is None:
+        return warnings
     for code in languages:
         language = find_language(code)
         if code not in estimator.languages:

@@ -62,4 +62,5 @@ def measure_margin(estimator: QualityEstimator, precise: QualityEstimator, store
     rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
     pairs = [(left["source"], right["translation"]) for left in rows for right in rows]
     rough, exact = (score_pairs(one, pairs, "", store) for one in (estimator, precise))
-    return _MARGIN * math.sqrt(math.fsum((a - b) ** 2 for a, b in zip(rough, exact, strict=True)) / len(pairs))
+    squares = [(a - b) ** 2 for a, b in zip(rough, exact, strict=True) if a is not None and b is not None]
+    return _MARGIN * math.sqrt(math.fsum(squares) / len(squares)) if squares else math.inf

@@ -100,8 +100,10 @@ def score_pairs(
     pairs: Sequence[tuple[str, str]],
     language: str,
     store: ScoreStore | None = None,
-) -> list[float]:
+) -> list[float | None]:
     """The scores of (source, translation) pairs in their order, each scored once, now or in an earlier run.
+
+    None where the estimator has none: nothing is stored then, and a later run asks again.
 
     The pairs are scored in windows (`estimator.window` pairs, where it says so) of like length, longest first, and
     stored window by window. Windows depend on the pairs alone and not on what is stored, so that a run that
@@ -114,7 +116,7 @@ def score_pairs(
         store = None
     keys = {pair: pair_key(fingerprint or "", *pair, language) for pair in pairs}
     ordered = sorted(keys, key=lambda pair: (-len(pair[0]) - len(pair[1]), keys[pair]))
-    scores: dict[tuple[str, str], float] = {}
+    scores: dict[tuple[str, str], float | None] = {}
     for start in range(0, len(ordered), window):
         part = ordered[start : start + window]
         known = {} if store is None else store.get_many([keys[pair] for pair in part])
@@ -125,7 +127,7 @@ def score_pairs(
         values = estimator([source for source, _ in missing], [translation for _, translation in missing], language)
         found = dict(zip(missing, values, strict=True))
         if store is not None:
-            store.put_many({keys[pair]: value for pair, value in found.items()})
+            store.put_many({keys[pair]: value for pair, value in found.items() if value is not None})
         scores.update(found)
     return [scores[pair] for pair in pairs]
 

@@ -195,6 +195,8 @@ def _declare(name: str, options: Mapping[str, Any]) -> Any:
         from xl_instruct.qe.cometkiwi import XLMR_LANGUAGES
 
         return SimpleNamespace(name=model, languages=XLMR_LANGUAGES)
+    if backend == "lm":
+        return SimpleNamespace(name=f"lm:{Path(model).name}", languages=None, experimental=True)
     return load_estimator(name, **options)
 
 

@@ -13,6 +13,8 @@ from xl_instruct.qe.store import ScoreJournal, ScoreStore, score_pairs
 from xl_instruct.segments import TRANSLATABLE
 from xl_instruct.stages.files import Row, StageFile
 
+# The reason of a candidate that no guard refused, but for which the estimator has no score.
+UNSCORED = "unscored"
 # Pairs that are scored together: enough for an estimator to sort by length, few enough for memory.
 PAIRS_AT_ONCE = 4096
 
@@ -29,7 +31,10 @@ def score_rows(
         pairs = [(source, candidate["text"]) for source, candidate in wanted if not candidate["refused"]]
         scores = iter(score_pairs(estimator, pairs, language, store))
         for _, candidate in wanted:
-            candidate["score"] = None if candidate["refused"] else next(scores)
+            score = None if candidate["refused"] else next(scores)
+            candidate["score"] = score
+            if score is None and not candidate["refused"]:
+                candidate["refused"] = [UNSCORED]
         break_ties(
             ((segment["text"], segment["candidates"]) for row in group for segment in _segments(row)), language
         )

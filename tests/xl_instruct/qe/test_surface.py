@@ -24,7 +24,8 @@ LANGUAGES = [language.code for language in table() if language.code != "eng"]
 
 
 def score(source: str, translations: Sequence[str], language: str) -> list[float]:
-    return load_estimator("surface")([source] * len(translations), translations, language)
+    scores = load_estimator("surface")([source] * len(translations), translations, language)
+    return [value for value in scores if value is not None]
 
 
 def shuffle(text: str, language: str, seed: int) -> str:
