@@ -91,6 +91,7 @@ def render_report(
     return pages.render(
         "xl_instruct.dataset",
         "report.html",
+        style=pages.read_style("xl_instruct.dataset", "report.css"),
         title=config.title,
         parts=[
             name_source(config.passages.source),

@@ -145,6 +145,7 @@ def render_card(card: Card) -> str:
     return pages.render(
         "xl_suite.auditing",
         "card.html",
+        style=pages.read_style("xl_suite.auditing", "card.css"),
         card=card,
         names={code: find_language(code).name for code in languages},
         defects=asked,

@@ -26,15 +26,15 @@ def render_page(template: str, scripts: tuple[str, ...], *, title: str, data: st
     """The page of a template. data: JSON from `embed`. scripts: files of this package, joined in this order."""
     from markupsafe import Markup
 
-    style = read_part("page.css")
+    style = pages.read_style("xl_suite.leaderboard", "page.css")
     script = "\n".join(read_part(name) for name in scripts)
     return pages.render(
         "xl_suite.leaderboard",
         template,
         policy=policy(style, script),
         title=clean_title(title),
-        # A browser takes what a style or script holds as it is, without entities.
-        style=Markup(style),
+        style=style,
+        # A browser takes what a script holds as it is, without entities.
         script=Markup(script),
         data=Markup(data),
     )

@@ -5,7 +5,6 @@ Answers are untrusted: they reach the page as JSON in which no tag can begin, an
 
 from __future__ import annotations
 
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -32,7 +31,8 @@ def render_page(sheet: Sheet, title: str) -> str:
     """The page as HTML. Neither the models' names nor which answer is whose is in it."""
     from markupsafe import Markup
 
-    style, script = _read_part("page.css"), _read_part("page.js")
+    style = pages.read_style("xl_suite.people", "page.css")
+    script = files("xl_suite.people").joinpath("page.js").read_text(encoding="utf-8")
     # A planted row shows the probability of the others: without one it would be told from them.
     usual = {item.language: item.probability for item in sheet.items if not item.known}
     rows = [
@@ -57,12 +57,7 @@ def render_page(sheet: Sheet, title: str) -> str:
         "page.html",
         title=clean_title(title),
         policy=policy(style, script),
-        style=Markup(style),
+        style=style,
         script=Markup(script),
         data=Markup(embed(data)),
     )
-
-
-@cache
-def _read_part(name: str) -> str:
-    return files("xl_suite.people").joinpath(name).read_text(encoding="utf-8")
