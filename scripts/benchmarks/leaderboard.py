@@ -1,4 +1,4 @@
-"""How long a leaderboard takes: scoring, building the pages, opening them in Chromium, sorting.
+"""How long a leaderboard takes and how large it is: scoring, building, opening the pages in Chromium, sorting.
 
     python scripts/benchmarks/leaderboard.py --models 100 --prompts 797 --folder /tmp/leaderboard
 
@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 import orjson
 
@@ -113,45 +114,91 @@ def make_results(folder: Path, models: int, prompts: int, repeats: int = 1) -> N
     (folder / "models.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def time_pages(site: Path, chromium: str) -> Iterator[tuple[str, float]]:
-    """Opens the built pages in headless Chromium: (what, seconds), each the median of five."""
-    from playwright.sync_api import sync_playwright
+# To the first frame in which a selector is, with this attribute of <html> where one is given.
+SHOWN = """([selector, ready]) => new Promise(done => {
+    const look = () => {
+        const root = document.documentElement;
+        if (document.querySelector(selector) && (!ready || root.dataset.ready === ready))
+            requestAnimationFrame(() => setTimeout(() => done(performance.now())));
+        else setTimeout(look, 2);
+    };
+    look();
+})"""
+CLICKED = """([selector, place, shown, ready]) => new Promise(done => {
+    const start = performance.now();
+    document.querySelectorAll(selector)[place].click();
+    const look = () => {
+        const root = document.documentElement;
+        if (document.querySelector(shown) && (!ready || root.dataset.ready === ready))
+            requestAnimationFrame(() => setTimeout(() => done(performance.now() - start)));
+        else setTimeout(look, 2);
+    };
+    look();
+})"""
+ANSWER = "#detail .answer"
+
+
+def time_pages(site: Path, chromium: str) -> Iterator[tuple[str, str]]:
+    """Opens the built pages in headless Chromium: (what, figure), times as the median of five and the worst."""
+    from playwright.sync_api import Page, sync_playwright
 
     with sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
 
-        def middle(times: list[float]) -> float:
-            return sorted(times)[len(times) // 2] / 1000
+        def tell(times: list[float]) -> str:
+            return f"{sorted(times)[len(times) // 2]:.0f} ms (worst {max(times):.0f})"
 
-        def open_page(path: Path) -> float:
-            page.goto(path.resolve().as_uri())
-            # To the first frame with the table in it.
-            script = "new Promise(done => requestAnimationFrame(() => setTimeout(() => done(performance.now()))))"
-            return float(page.evaluate(script))
+        def visit(address: str, selector: str, ready: str = "") -> tuple[Page, dict[str, float]]:
+            """A page in a context without a cache: what it loaded, when it painted first and was complete."""
+            page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+            loaded: list[str] = []
+            page.on("request", lambda request: loaded.append(request.url))
+            page.goto(address)
+            whole = float(page.evaluate(SHOWN, [selector, ready]))
+            paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+            places = {Path(unquote(urlsplit(url).path)) for url in loaded if url.startswith("file:")}
+            return page, {"paint": paint, "whole": whole, "kb": sum(place.stat().st_size for place in places) / 1e3}
 
-        def click(selector: str) -> float:
-            script = """(selector) => new Promise(done => {
-                const start = performance.now();
-                document.querySelector(selector).click();
-                requestAnimationFrame(() => setTimeout(() => done(performance.now() - start)));
-            })"""
-            return float(page.evaluate(script, selector))
+        def visit_often(address: str, selector: str) -> Iterator[dict[str, float]]:
+            for _ in range(5):
+                page, told = visit(address, selector)
+                page.context.close()
+                yield told
 
-        model = sorted((site / "models").iterdir())[0]
-        yield "open a model's page", middle([open_page(model) for _ in range(5)])
+        models = sorted((site / "models").iterdir())
+        pages = {
+            "index.html": ((site / "index.html").resolve().as_uri(), "section.board tbody tr"),
+            "a model's page": (models[0].resolve().as_uri(), ANSWER),
+            "compare.html": (
+                f"{(site / 'compare.html').resolve().as_uri()}#a={quote(models[0].stem)}&b={quote(models[1].stem)}",
+                ANSWER,
+            ),
+        }
+        for name, (address, selector) in pages.items():
+            found = list(visit_often(address, selector))
+            yield f"{name}: loaded first", f"{found[0]['kb']:.0f} kB"
+            yield f"{name}: first paint", tell([one["paint"] for one in found])
+            yield f"{name}: complete", tell([one["whole"] for one in found])
+
+        def click(page: Page, selector: str, place: int = 0, shown: str = "body", ready: str = "") -> float:
+            return float(page.evaluate(CLICKED, [selector, place, shown, ready]))
+
+        page, _ = visit(*pages["a model's page"])
+        prompt = '[role="option"]'
+        yield "answers of another prompt", tell([click(page, prompt, place, ANSWER) for place in range(2, 7)])
         other = '#languages input[value="{}"]'
+        codes = ("hin", "zho", "fra", "tur", "fin")
         yield (
-            "switch its language",
-            middle([click(other.format(code)) for code in ("hin", "zho", "fra", "tur", "fin")]),
+            "answers in another language",
+            tell([click(page, other.format(code), 0, ANSWER, f"0 {code}") for code in codes]),
         )
-        yield "open the table", middle([open_page(site / "index.html") for _ in range(5)])
+        page, _ = visit(*pages["index.html"])
         heads = [f'thead button[data-key="{code}"]' for code in ("deu", "zho", "hin", "name", "win_rate")]
-        yield "sort it", middle([click(head) for head in heads])
-        boxes = ['#languages input[value="deu"]', '#languages input[value="por"]', '#languages input[value="hun"]']
-        yield "leave a language out", middle([click(box) for box in boxes])
+        yield "sort the table", tell([click(page, head) for head in heads])
+        boxes = [other.format(code) for code in ("deu", "por", "hun")]
+        yield "leave a language out", tell([click(page, box) for box in boxes])
         browser.close()
 
 
@@ -175,10 +222,7 @@ def main() -> None:
         built = build_site([results], site, workers=args.workers, report=lambda line: print(line, file=sys.stderr))
         told[what] = round(time.perf_counter() - start, 2)
         told[f"n_scored_{what.removesuffix('_s')}"] = built.n_scored
-    told["index_kb"] = round(built.index.stat().st_size / 1e3)
-    told["model_page_kb"] = round(max(path.stat().st_size for path in (site / "models").iterdir()) / 1e3)
-    for what, seconds in time_pages(site, args.chromium):
-        told[what] = f"{seconds * 1000:.0f} ms"
+    told |= dict(time_pages(site, args.chromium))
     print(json.dumps(told, indent=2))
     if args.folder is None:
         shutil.rmtree(folder)

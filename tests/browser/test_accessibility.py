@@ -19,15 +19,31 @@ CODES = ["por", "deu", "fra", "hun", "lit", "gle", "mlt", "zho", "hin", "fin", "
 WIDTHS = (1400, 390)
 
 
+def make_card(annotator: str) -> Card:
+    """The card of a judge in eleven languages, marked for most defects and in each for its position."""
+    found = [
+        Found(code, defect.name, 100, 0, 0.2, 0.1, 0.3, 0.1, "blind" if place % 3 else "")
+        for place, code in enumerate(CODES)
+        for defect in DEFECTS
+    ]
+    behaviour = [Behaviour(code, 100, 2, 0.1, 0.05, 0.15, 0.01, 0.03, 50, "position") for code in CODES]
+    return Card(annotator, "m", "logprobs", "g", "r", 1, tuple(found), tuple(behaviour), notes=("A note.",))
+
+
 @pytest.fixture(scope="module")
 def wide_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve models in eleven languages, one judged in part, with a run that goes on and the paper's tables."""
+    """Twelve models in eleven languages, a marked judge and another, a run that goes on and the paper's tables."""
     folder = tmp_path_factory.mktemp("wide")
     for number in range(12):
         shares = [(number * 5 + prompt * 3) % 16 / 16 for prompt in range(16)]
         outputs = [f"{SENTENCES['deu']} {prompt}" if prompt % 5 else "" for prompt in range(16)]
         codes = CODES if number else CODES[:2]
-        write_annotations(folder / "r", f"A model with a name {number}", shares, languages=codes, outputs=outputs)
+        name = f"A model with a name {number}"
+        write_annotations(folder / "r", name, shares, languages=codes, outputs=outputs)
+        write_annotations(
+            folder / "r", name, shares, languages=["zho"], judge="a judge of a long name", place=f"{number}"
+        )
+    write_card(folder / "r" / "audit", make_card("judge"))
     site = build_site([folder / "r"], folder / "site", resamples=50, live=Live(60, 1)).folder
     one = {"model": "m", "language": "deu", "id": 7, "output": SENTENCES["deu"], "cut": False, "verdict": "wrong"}
     languages = {code: {"done": 9, "total": 16, "verdicts": {"right": 8, "mixed": 1}} for code in CODES}
@@ -41,14 +57,7 @@ def wide_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def other_pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The other pages' addresses by name: a judge's card in eleven languages, a run's report, the page for people."""
     folder = tmp_path_factory.mktemp("others")
-    found = [
-        Found(code, defect.name, 100, 0, 0.2, 0.1, 0.3, 0.1, "blind" if place % 3 else "")
-        for place, code in enumerate(CODES)
-        for defect in DEFECTS
-    ]
-    behaviour = [Behaviour(code, 100, 2, 0.1, 0.05, 0.15, 0.01, 0.03, 50, "position") for code in CODES]
-    card = Card("xl_local", "m", "logprobs", "g", "r", 1, tuple(found), tuple(behaviour), notes=("A note.",))
-    write_card(folder / "card", card)
+    write_card(folder / "card", make_card("xl_local"))
     write_sheet(folder)
     places = {
         "card": folder / "card" / "index.html",

@@ -40,7 +40,7 @@ function drawScores() {
   for (const code of [...codes, ...(codes.length > 1 ? [AVERAGE] : [])]) {
     const group = (DATA.languages[code] || {}).class;
     const line = el("tr", { class: [code === AVERAGE ? "average" : "", group !== previous && previous !== null ? "first" : ""].filter(Boolean).join(" ") || null },
-      el("th", { scope: "row", class: "model" }, languageName(code), group && group !== previous ? el("small", {}, CLASSES[group] || group) : null),
+      el("th", { scope: "row", class: "model" }, languageName(code), drawAudit(board, code), group && group !== previous ? el("small", {}, CLASSES[group] || group) : null),
       rate(row.cells.win_rate[code], "win_rate"), row.cells.gated ? rate(gated[code], "gated") : null,
       el("td", { class: "plot" }, drawStrip(row.cells.win_rate[code], end, { height: 22, ghost: gated[code] })));
     for (const metric of metrics) line.append(el("td", {}, formatNumber((row.cells[metric.key][code] || [null])[0], metric)));
@@ -51,11 +51,11 @@ function drawScores() {
     el("th", { scope: "col", class: "plot" }, el("span", { class: "hidden" }, "Win rate as a dot, gated as a ring"), drawAxis(end, " %", { sparse: true })),
     ...metrics.map((metric) => el("th", { scope: "col" }, el("abbr", { title: metric.says }, metric.label))));
   const table = el("table", { class: "scores", "aria-labelledby": "scores-title", "aria-describedby": "origin" }, el("thead", {}, head), body);
-  byId("origin").replaceChildren(el("span", {}, `${benchmarkName(board)}. `), ...describeOrigin(board), ...(row.marks || []).map((mark) => el("span", { class: "badge" }, mark)));
+  byId("origin").replaceChildren(el("span", {}, `${benchmarkName(board)}. `), ...describeOrigin(board));
   byId("scores").replaceChildren(
     ...row.warnings.map((warning) => el("p", { class: "note warning" }, el("bdi", {}, `⚠ ${warning}`))),
     el("div", { class: "scroller", tabindex: 0, role: "group", "aria-labelledby": "scores-title" }, table),
-    el("p", { class: "scale" }, "Dot: win rate with its 95 % interval. Ring: gated, where an answer in the wrong language loses."));
+    el("p", { class: "scale" }, "Dot: win rate with its 95 % interval. Ring: gated, where an answer in the wrong language loses. Numbers of prompts and costs are added up, not averaged."));
 }
 
 function drawRow(item) {

@@ -192,7 +192,7 @@ function headCell(board, key, label, { says = "", group = "" } = {}) {
     reorder();
   };
   return el("th", { scope: "col", class: group || null, "data-key": key, "aria-sort": sorted ? (view.direction === "asc" ? "ascending" : "descending") : null },
-    el("button", { type: "button", "data-key": key, title: says || null, on: { click: sort } }, label));
+    el("button", { type: "button", "data-key": key, title: says || null, on: { click: sort } }, label, drawAudit(board, key)));
 }
 
 class BoardView {

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xl_suite.auditing.card import is_card
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import ANNOTATIONS
 from xl_suite.listing import Kind, drop_copies, is_data, read_head
@@ -42,13 +43,14 @@ class Found:
 class Results:
     """All files of the given folders, by kind. outputs: by generator. benchmarks: dataset folders.
 
-    mapped: scores that came through a bridge.
+    mapped: scores that came through a bridge. cards: what `audit` found of judges.
     """
 
     annotations: list[Found] = field(default_factory=list)
     outputs: dict[str, list[Found]] = field(default_factory=dict)
     ratings: list[Found] = field(default_factory=list)
     mapped: list[Found] = field(default_factory=list)
+    cards: list[Path] = field(default_factory=list)
     benchmarks: list[Path] = field(default_factory=list)
     models: list[Path] = field(default_factory=list)
 
@@ -120,6 +122,8 @@ def _sort(path: Path, results: Results) -> None:
         results.annotations.append(Found(path, head))
     elif RATINGS.is_record(head) and "generator" in head:
         results.ratings.append(Found(path, head))
+    elif is_card(head):
+        results.cards.append(path)
     elif {"model", "mapped", "through"} <= head.keys():
         results.mapped.append(Found(path, head))
     elif OUTPUTS.is_record(head) and {"generator", "instruction"} <= head.keys():

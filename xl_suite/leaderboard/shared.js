@@ -100,12 +100,24 @@ function describeOrigin(board) {
   const parts = ["Judge ", el("bdi", { class: "name" }, board.judge), ", reference ", el("bdi", { class: "name" }, board.reference)];
   if (board.reference_fidelity !== null) parts.push(` (${board.reference_fidelity.toFixed(1)} % in the right language)`);
   parts.push(board.order === "both" ? ", both orders" : ", one order per prompt", board.method ? `, verdicts by ${board.method}.` : ".");
+  const audited = board.languages.filter((code) => board.audited[code]);
+  const marked = audited.filter((code) => board.audited[code].length);
+  if (marked.length) parts.push(" ", el("span", { class: "warning" }, `⚠ The judge’s card marks it in ${marked.map((code) => `${languageName(code)} (${board.audited[code].join(", ")})`).join("; ")}`), ".");
+  if (audited.length > marked.length) parts.push(` The judge’s card has no mark in ${audited.filter((code) => !marked.includes(code)).map(languageName).join(", ")}.`);
   if (board.rater) parts.push(" Rubric rated by ", el("bdi", { class: "name" }, board.rater), ".");
   return parts;
 }
 
 const benchmarkName = (board) =>
   ({ "xl-alpacaeval": "XL-AlpacaEval", "m-alpacaeval": "m-AlpacaEval" })[board.benchmark] || board.benchmark || "Benchmark not named";
+
+// A sign beside a language in which the judge's card marks the judge.
+function drawAudit(board, code) {
+  const defects = board.audited[code] || [];
+  if (!defects.length) return null;
+  const says = `the judge’s card marks it: ${defects.join(", ")}`;
+  return el("span", { class: "warning", title: says }, el("span", { "aria-hidden": "true" }, " ⚠"), el("span", { class: "hidden" }, ` (${says})`));
+}
 
 // One choice among several, as radio buttons that look like one control.
 function drawSegments(holder, name, choices, chosen, choose) {

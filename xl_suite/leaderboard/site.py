@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from xl_suite.auditing.card import read_audited
 from xl_suite.errors import BadInput
 from xl_suite.fidelity.error import find_error
 from xl_suite.languages import find_language
@@ -33,7 +34,7 @@ from xl_suite.leaderboard.page import embed, render_page
 from xl_suite.leaderboard.rated import score_ratings
 from xl_suite.leaderboard.results import MARKER, find_results, is_site
 from xl_suite.leaderboard.scored import SUMMARY, Job, hash_job, score_job
-from xl_suite.leaderboard.table import Board, Row, boards_to_json, build_boards, paper_boards, write_csv
+from xl_suite.leaderboard.table import Board, Row, boards_to_json, build_boards, mark_audited, paper_boards, write_csv
 from xl_suite.records import write_text
 from xl_suite.staging import clear_abandoned, list_entries, refuse_links
 
@@ -137,7 +138,9 @@ def build_site(
     rated, kept = score_ratings(found.ratings, found.outputs, scores, resamples)
     models = read_models(found.models)
     boards = build_boards(zip(jobs, digests, summaries, strict=True), places, models, rated)
-    shown = [*boards, *mapped_boards(found.mapped, models), *(paper_boards() if paper else [])]
+    audits = [read_audited(path) for path in found.cards]
+    boards = mark_audited(boards, audits)
+    shown = [*boards, *mark_audited(mapped_boards(found.mapped, models), audits), *(paper_boards() if paper else [])]
     report(f"writing the pages of {len(places)} models")
     _write_models(out, boards, places, scores, title)
     _write_changed(out / "leaderboard.csv", write_csv(shown))

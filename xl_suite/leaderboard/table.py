@@ -56,7 +56,8 @@ class Board:
     """Rows that may be compared with each other. paper: whether they are the paper's printed numbers.
 
     rater: who rated by which rubrics. through: the bridge that mapped scores came through.
-    references: a hash of each reference answer by language and prompt.
+    references: a hash of each reference answer by language and prompt. audited: by language that a card of the judge
+    covers, the defects that it is marked for.
     """
 
     benchmark: str
@@ -71,6 +72,7 @@ class Board:
     rows: list[Row] = field(default_factory=list)
     references: dict[str, dict[str, str]] = field(default_factory=dict)
     through: Mapping[str, str] = field(default_factory=dict)
+    audited: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -112,6 +114,19 @@ def build_boards(
     for board in boards:
         board.rows.sort(key=lambda row: (not row.complete, -(row.cells["win_rate"].get(AVERAGE, (0, 0, 0))[0] or 0)))
     return sorted(boards, key=lambda board: (-len(board.rows), board.key))
+
+
+def mark_audited(boards: Sequence[Board], audits: Iterable[tuple[str, Mapping[str, Sequence[str]]]]) -> list[Board]:
+    """The boards with what the cards of their judges say; several cards of one judge are joined.
+
+    audits: (annotator, defects by language) of each card, as `auditing.card.read_audited` gives them.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for annotator, audited in audits:
+        for language, defects in audited.items():
+            known = found.setdefault(annotator, {}).setdefault(language, [])
+            known += [defect for defect in defects if defect not in known]
+    return [replace(board, audited=found.get(board.annotator, {})) for board in boards]
 
 
 def paper_boards(benchmarks: Iterable[str] | None = None) -> list[Board]:
@@ -265,6 +280,7 @@ def boards_to_json(boards: Sequence[Board]) -> list[dict[str, Any]]:
             "tables": board.tables,
             "rater": board.rater,
             "through": dict(board.through),
+            "audited": {code: list(defects) for code, defects in board.audited.items()},
             "languages": board.languages,
             "rows": [_row_to_json(row) for row in board.rows],
         }
@@ -321,7 +337,8 @@ def list_lines(boards: Sequence[Board]) -> list[dict[str, Any]]:
                     best, worst = row.ranks.get(rate, {}).get(language, ("", ""))
                     line |= {f"{rate}_best_rank": best, f"{rate}_worst_rank": worst}
                 for metric, (value, low, high) in zip(metrics, own, strict=True):
-                    line |= {metric: value}
+                    # Sums of costs agree with their total, also those of a spreadsheet.
+                    line |= {metric: f"{value:.8g}" if metric == "cost" and value is not None else value}
                     line |= {f"{metric}_low": low, f"{metric}_high": high} if metric in BOUNDED else {}
                 lines.append(line)
     return lines

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.leaderboard_results import ENGLISH, HOSTILE, write_annotations, write_outputs, write_ratings
+from xl_suite.auditing.card import Behaviour, Card, Found, write_card
 from xl_suite.cli.main import main
 from xl_suite.dataset.expected import read_packaged
 from xl_suite.errors import BadInput, BadRecord, UnknownLanguage
@@ -170,6 +171,35 @@ def test_mapped_scores_have_tables_of_their_own(tmp_path: Path) -> None:
     assert "<old>" not in page
     assert '"date":"2027-02-01"' in page
     assert "mapped" in (tmp_path / "site" / "leaderboard.csv").read_text(encoding="utf-8")
+
+
+def test_what_a_judges_card_marks_is_beside_its_scores_and_those_mapped_to_it(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES)
+    write_annotations(tmp_path / "r", "a", SHARES, judge="another", place="other")
+    write_mapped(tmp_path / "r", "a")
+    found = [
+        Found("deu", "english", 90, 0, 0.1, 0.05, 0.2, 0.1, "blind"),
+        Found("por", "english", 9, 0, 1, 0.7, 1, 0),
+    ]
+    behaviour = [
+        Behaviour(code, 90, 0, 0.1, 0, 0.2, 0, 0, 9, mark) for code, mark in (("deu", "position"), ("por", ""))
+    ]
+    write_card(tmp_path / "r" / "audit", Card("judge", "m", "parsed", "a", "", 1, tuple(found), tuple(behaviour)))
+    marked = {"deu": ["english", "position"], "por": []}
+    said = {(board.annotator, board.method): board.audited for board in build(tmp_path / "r").boards}
+    assert said == {("judge", "logprobs"): marked, ("judge", "mapped"): marked, ("another", "logprobs"): {}}
+    (tmp_path / "r" / "audit" / "card.json").write_text('{"annotator": "judge", "marked": {}, "languages": 3}')
+    with pytest.raises(BadInput, match="not a judge's card"):
+        build(tmp_path / "r")
+
+
+def test_costs_are_added_before_they_are_rounded(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "r", "a", SHARES, price=0.0000007)
+    site = build(tmp_path / "r")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "site" / "leaderboard.csv").read_text(encoding="utf-8"))))
+    costs = {row["language"]: float(row["cost"]) for row in rows}
+    assert costs.pop("avg") == pytest.approx(sum(costs.values())) == pytest.approx(3 * 6 * 0.0000007)
+    assert find_row(site, "a").cells["cost"]["avg"][0] == pytest.approx(3 * 6 * 0.0000007)
 
 
 @pytest.mark.parametrize("changes", [{"through": {"old": "x"}}, {"languages": {"deu": {}}}, {"languages": None}])
