@@ -116,7 +116,7 @@ function drawAudit(board, code) {
   const defects = board.audited[code] || [];
   if (!defects.length) return null;
   const says = `the judge’s card marks it: ${defects.join(", ")}`;
-  return el("span", { class: "warning", title: says }, el("span", { "aria-hidden": "true" }, " ⚠"), el("span", { class: "hidden" }, ` (${says})`));
+  return el("span", { class: "warning", title: says }, el("span", { class: "sign", "aria-hidden": "true" }, "⚠"), el("span", { class: "hidden" }, ` (${says})`));
 }
 
 // One choice among several, as radio buttons that look like one control.

@@ -338,7 +338,7 @@ def list_lines(boards: Sequence[Board]) -> list[dict[str, Any]]:
                     line |= {f"{rate}_best_rank": best, f"{rate}_worst_rank": worst}
                 for metric, (value, low, high) in zip(metrics, own, strict=True):
                     # Sums of costs agree with their total, also those of a spreadsheet.
-                    line |= {metric: f"{value:.8g}" if metric == "cost" and value is not None else value}
+                    line |= {metric: str(round(value, 10)) if metric == "cost" and value is not None else value}
                     line |= {f"{metric}_low": low, f"{metric}_high": high} if metric in BOUNDED else {}
                 lines.append(line)
     return lines
