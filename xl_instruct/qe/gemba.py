@@ -33,7 +33,7 @@ nothing to do with the source or is not in {language}, 50 for one that gives som
 Answer with one line: Score: and the number."""
 TAGS = ("source", "translation")
 LEVELS = range(101)
-MAX_TOKENS = 512
+MAX_TOKENS = 128
 
 
 class DirectAssessment:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import http.client
-import importlib.metadata
-import importlib.util
 import os
-import re
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,14 +18,12 @@ from pathlib import Path
 
 from xl_suite.chat.models import Model
 from xl_suite.chat.serving import keeper
-from xl_suite.errors import BadInput, MissingExtra, ModelUnavailable
+from xl_suite.chat.serving.commands import build_command, check_hub_id
+from xl_suite.errors import BadInput, ModelUnavailable
 
 # Loading some hundred gigabytes of weights and compiling for them takes many minutes.
 START_SECONDS = 1800.0
 START_VARIABLE = "XL_SUITE_SERVER_SECONDS"
-ARGUMENTS_VARIABLE = "XL_SUITE_SERVER_ARGS"
-VLLM_VARIABLE = "XL_SUITE_VLLM"
-MINIMAL_TRANSFORMERS = (5, 6)
 HOST = "127.0.0.1"
 _PORT_ATTEMPTS = 3
 _PORT_TAKEN = ("address already in use", "Address already in use", "error while attempting to bind")
@@ -67,9 +61,10 @@ def run_server(
     package is not installed.
     """
     limit = _start_limit()
+    check_hub_id(model)
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="xl-suite-") as place:
-        command = _build_command(model, Path(place))
+        command = build_command(model, Path(place))
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             server = _start(command, model, log, Path(place))
             try:
@@ -99,59 +94,6 @@ def read_tail(log: Path, lines: int, start: int = 0) -> str:
     # A progress bar writes one line over and over, with carriage returns: its last state is enough.
     kept = [line.rstrip().rpartition("\r")[2][:300] for line in text.split("\n") if line.strip()]
     return "\n".join(kept[-lines:]) or "(the log is empty)"
-
-
-def _build_command(model: Model, place: Path) -> list[str]:
-    """The command of the server but for its host and port."""
-    extra = _split(ARGUMENTS_VARIABLE)
-    if model.kind == "vllm":
-        vllm = _find_vllm()
-        start = [*vllm, "--model", model.source] if "api_server" in vllm[-1] else [*vllm, "serve", model.source]
-        return [*start, "--served-model-name", model.name, *extra]
-    for package in ("torch", "transformers", "fastapi", "uvicorn"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtra(package, "hf", f"{model.name!r} is to be served by transformers.")
-    if os.path.isdir(model.source):
-        # `transformers serve` answers only to the very name it was started with, and reads @ and : in it as
-        # revision and file: a link that carries the model's name, in the server's working folder, suits both.
-        (place / model.name).symlink_to(model.source)
-    version = importlib.metadata.version("transformers")
-    # Before that, `serve` takes the model in other ways, shares one key-value cache between all requests, and
-    # leaves a request without an answer when the generation fails.
-    if tuple(map(int, re.findall(r"\d+", version)[:2])) < MINIMAL_TRANSFORMERS:
-        needed = ".".join(map(str, MINIMAL_TRANSFORMERS))
-        raise ModelUnavailable(
-            f"transformers {version} is too old to serve {model.name!r}; {needed} or later is needed. Install it "
-            f'(pip install "transformers[serving]>={needed}"), in another environment if something here holds it '
-            "back, and name its server: MODEL@http://127.0.0.1:8000/v1."
-        )
-    return [sys.executable, "-P", "-m", "transformers.cli.transformers", "serve", model.name, *extra]
-
-
-def _find_vllm() -> list[str]:
-    command = os.environ.get(VLLM_VARIABLE)
-    if command:
-        parts = [command] if os.path.isfile(command) else _split(VLLM_VARIABLE)
-        found = shutil.which(parts[0]) if parts else None
-        if found is not None:
-            return [os.path.abspath(found), *parts[1:]]
-        raise ModelUnavailable(f"{VLLM_VARIABLE} is {command!r}, which is not a command. Name the vllm to start.")
-    found = shutil.which("vllm", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
-    if found is None:
-        raise MissingExtra(
-            "vllm",
-            "vllm",
-            f"No `vllm` is on the PATH. Where it is installed in an environment of its own, as is best, "
-            f"set {VLLM_VARIABLE}=/its/bin/vllm.",
-        )
-    return [os.path.abspath(found)]
-
-
-def _split(variable: str) -> list[str]:
-    try:
-        return shlex.split(os.environ.get(variable, ""))
-    except ValueError as error:
-        raise BadInput(f"{variable} is {os.environ[variable]!r}: {error}. Write it as in a shell.") from error
 
 
 def _start_limit() -> float:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 from xl_suite.errors import ModelUnavailable
 from xl_suite.records import write_text
@@ -39,6 +40,20 @@ def check_folder(folder: Path) -> None:
             f"{folder} is not a folder of a model: {', '.join(absent)} absent. Found: {found}. "
             "A folder as save_pretrained writes it, for model and tokenizer, is needed."
         )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The model's config.json; empty where it is absent or cannot be read."""
+    try:
+        found = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def weigh(folder: Path) -> int:
+    """Bytes of the weights."""
+    return sum(path.stat().st_size for path in model_files(folder) if path.suffix in _WEIGHTS)
 
 
 def model_files(folder: Path) -> list[Path]:
