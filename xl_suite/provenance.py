@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xl_suite import __version__
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.records import dump_json, read_object, write_text
 
@@ -63,8 +64,6 @@ class Entry:
 
 def make_entry(kind: str, asked: Mapping[str, Any], answered: Mapping[str, Any]) -> Entry:
     """The entry of a run with this version of the programs. kind: one of FORMATS."""
-    from xl_suite import __version__
-
     versions = {"xl_suite": __version__, "python": platform.python_version()}
     return Entry(FORMATS[kind], asked, answered, versions)
 

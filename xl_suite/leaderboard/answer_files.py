@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from xl_suite.judging.annotations import Annotation, scale_preference
 from xl_suite.records import atomic_write
+from xl_suite.scoring.preferences import average
 from xl_suite.surrogates import escape_surrogates
 
 if TYPE_CHECKING:
@@ -183,8 +184,6 @@ def _pack_verdict(verdict: Mapping[str, Any] | None) -> list[Any] | None:
 
 def _list_values(values: Array) -> list[float | None]:
     """The mean over runs of runs x prompts, by prompt."""
-    from xl_suite.scoring.preferences import average
-
     return [_round(float(value)) for value in average(values, axis=0)]
 
 

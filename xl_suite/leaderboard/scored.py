@@ -18,7 +18,11 @@ from xl_suite.errors import BadRecord
 from xl_suite.judging.annotations import Annotation, read_file
 from xl_suite.leaderboard.answer_files import PROMPTS, Judged, dump, write_answers
 from xl_suite.records import atomic_folder
+from xl_suite.scoring.answers import FidelityCache, collect_answers, gate_language, look_at_languages, read_reasons
+from xl_suite.scoring.context import Context
 from xl_suite.scoring.length_slope import LengthSlope, find_slope, list_places
+from xl_suite.scoring.preferences import average, tabulate_preferences
+from xl_suite.scoring.scores import score_annotations
 
 if TYPE_CHECKING:
     from xl_suite.scoring.answers import FidelityKey
@@ -88,17 +92,6 @@ def score_job(job: Job, folder: Path, resamples: int, known: dict[FidelityKey, A
     known: what was found of references before; this job's is added. Raises BadRecord where a prompt is judged in
     two of the files.
     """
-    from xl_suite.scoring.answers import (
-        FidelityCache,
-        collect_answers,
-        gate_language,
-        look_at_languages,
-        read_reasons,
-    )
-    from xl_suite.scoring.context import Context
-    from xl_suite.scoring.preferences import tabulate_preferences
-    from xl_suite.scoring.scores import score_annotations
-
     rows = [row for path in job.files for row in read_file(path)]
     _refuse_doubled(rows, job)
     context = Context(
@@ -176,8 +169,6 @@ def _list_preferences(
     """The preferences by rate, language and prompt, the mean over runs; those that were gated where all were."""
     import numpy as np
 
-    from xl_suite.scoring.preferences import average
-
     def tell(values: Array) -> list[float | None]:
         return [None if np.isnan(value) else round(float(value), 6) for value in values]
 
@@ -194,8 +185,6 @@ def _covary(table: Preferences) -> list[list[float]]:
     From it follows the standard error of the mean over any choice of languages.
     """
     import numpy as np
-
-    from xl_suite.scoring.preferences import average
 
     values = table.by_prompt * 100
     present = ~np.isnan(values)

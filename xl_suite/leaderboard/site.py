@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from xl_suite import __version__
 from xl_suite.auditing.card import read_audited
 from xl_suite.errors import BadInput
 from xl_suite.fidelity.error import find_error
@@ -194,8 +195,6 @@ def _forget(scores: Path, digests: set[str], kept: set[str]) -> None:
 
 
 def _write_marker(out: Path) -> None:
-    from xl_suite import __version__
-
     write_text(out / MARKER, json.dumps({"made_by": "xl-suite leaderboard", "version": __version__}) + "\n")
 
 

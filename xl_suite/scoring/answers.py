@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xl_suite.dataset.expected import Expected
+from xl_suite.fidelity import score_fidelity
 from xl_suite.records import ModelOutput
 from xl_suite.responding.outputs import read_output_file
 from xl_suite.scoring.context import Context, Reasons
@@ -115,8 +116,6 @@ def look_at_languages(
 
 
 def _look(look: FidelityKey) -> Fidelity:
-    from xl_suite.fidelity import score_fidelity
-
     outputs, language, expected = look
     return score_fidelity(outputs, language, expected=dict(expected))
 

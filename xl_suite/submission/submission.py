@@ -12,15 +12,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import xl_suite
+from xl_suite.chat.wire import dump
 from xl_suite.dataset.expected import list_marks
 from xl_suite.dataset.folder import list_languages, read_benchmark
 from xl_suite.errors import BadInput, XLSuiteError
 from xl_suite.judging.annotations import ANNOTATIONS, Annotation, read_file
+from xl_suite.judging.annotator import find_shipped, read_annotator
 from xl_suite.listing import Kind
 from xl_suite.provenance import read_run
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records, to_dict
 from xl_suite.responding.outputs import OUTPUTS, read_outputs
+from xl_suite.responding.plan import name_benchmark
+from xl_suite.scoring.answers import FidelityCache, collect_answers, look_at_languages
+from xl_suite.scoring.context import Context
+from xl_suite.scoring.denominators import list_prompts
+from xl_suite.scoring.preferences import tabulate_preferences
 from xl_suite.scoring.score import Provenance, Score
+from xl_suite.scoring.scores import score_annotations
 from xl_suite.submission.checks import (
     MOST_BYTES,
     Requirements,
@@ -84,9 +92,6 @@ def check_submission(
     Raises BadInput where benchmark, reference or annotator cannot be read: what is wrong with the results
     themselves is in `problems`.
     """
-    from xl_suite.responding.plan import name_benchmark
-    from xl_suite.scoring.denominators import list_prompts
-
     languages = required.languages or tuple(code for code in list_languages(benchmark) if code != "eng")
     everything = {code: sorted(read_benchmark(benchmark, [code]), key=lambda row: row.id) for code in languages}
     rows = {code: whole[: required.limit] for code, whole in everything.items()}
@@ -121,11 +126,6 @@ def _measure(
     journals: Sequence[Path],
 ) -> Submission:
     """Scores results that are complete; what was told of them is compared with that, and verdicts with answers."""
-    from xl_suite.scoring.answers import FidelityCache, collect_answers, look_at_languages
-    from xl_suite.scoring.context import Context
-    from xl_suite.scoring.preferences import tabulate_preferences
-    from xl_suite.scoring.scores import score_annotations
-
     annotator = _find_annotator(judge, next(iter(found.annotations.values()))[0].annotator)
     judged = [row for one in found.annotations.values() for row in one]
     expected = {code: list_marks(rows) for code, rows in found.rows.items()}
@@ -247,8 +247,6 @@ def _list_versions() -> dict[str, str]:
 
 def _find_annotator(judge: str, name: str) -> Any:
     """The annotator of a name in annotations, which may end with a judge's; None where it does not ship."""
-    from xl_suite.judging.annotator import find_shipped, read_annotator
-
     chosen = judge or find_shipped(name)
     return read_annotator(chosen) if chosen else None
 
@@ -295,6 +293,4 @@ def _has_two_orders(annotations: Mapping[str, Sequence[Annotation]]) -> bool:
 
 def _digest(value: Any) -> str:
     """SHA-256 of a JSON value, whatever the order of its keys."""
-    from xl_suite.chat.wire import dump
-
     return hashlib.sha256(dump(value)).hexdigest()
