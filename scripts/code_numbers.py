@@ -4,9 +4,10 @@
     python scripts/code_numbers.py FOLDER     of another one
     python scripts/code_numbers.py --list     with the places that are counted
 
-Counted are the packages xl_suite, xl_alpacaeval, m_alpacaeval and xl_instruct; small ones without `__init__`. Own modules may be imported inside a
-function in `xl_suite/api/`, in an `__init__` and in a verb's `run` (a module of `xl_suite/cli`), which keep the start
-of the program fast; elsewhere only heavy or optional packages. A function's parameters are all but `self` and `cls`.
+Counted are the packages xl_suite, xl_alpacaeval, m_alpacaeval and xl_instruct; an `__init__` is not small. Own
+modules may be imported inside a function in `xl_suite/api/`, in an `__init__` and in a verb's `run` (a module of
+`xl_suite/cli`), which keep the start of the program fast; elsewhere only heavy or optional packages. A function's
+parameters are all but `self` and `cls`.
 """
 
 from __future__ import annotations
