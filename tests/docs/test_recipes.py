@@ -11,7 +11,6 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -65,8 +64,8 @@ def run_recipe(recipe: Path, demo: Path, work: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield run_demo(tmp_path_factory.mktemp("demo") / "demo-out").folder
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_demo(tmp_path_factory.mktemp("demo") / "demo-out").folder
 
 
 @pytest.mark.parametrize("name", NAMES)
