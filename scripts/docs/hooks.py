@@ -1,23 +1,43 @@
-"""A hook of mkdocs: the page of the command line, made from the parsers of the verbs when the site is built."""
+"""Hooks of mkdocs: the page of the command line, made from the parsers of the verbs, and formulas as MathML.
+
+Browsers show MathML themselves, so that the pages need no script for formulas and no network.
+"""
 
 from __future__ import annotations
 
 import argparse
+import html
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 
 from xl_suite.cli.main import build_parser
 
 COLUMNS = "100"
+# As pymdownx.arithmatex leaves them with `generic: true`.
+FORMULA = re.compile(
+    r'<(?P<tag>span|div) class="arithmatex">\\(?P<open>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
+)
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Adds `reference/cli.md` to the pages."""
     files.append(File.generated(config, "reference/cli.md", content=render_reference()))
     return files
+
+
+def on_page_content(text: str, **_: Any) -> str:
+    """The page with each formula of TeX as MathML."""
+    return FORMULA.sub(_render_formula, text)
+
+
+def _render_formula(found: re.Match[str]) -> str:
+    tag, shown = found["tag"], "block" if found["open"] == "[" else "inline"
+    return f'<{tag} class="formula">{convert(html.unescape(found["tex"]), display=shown)}</{tag}>'
 
 
 def render_reference() -> str:

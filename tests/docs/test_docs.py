@@ -41,6 +41,15 @@ def test_no_page_needs_a_network(site: Path) -> None:
         assert [url for url in loaded if "canonical" not in url] == [], page.name
 
 
+def test_formulas_are_shown_without_a_script(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        assert "arithmatex" not in page.read_text(encoding="utf-8"), page
+    statistics = (site / "explanation" / "statistics" / "index.html").read_text(encoding="utf-8")
+    assert statistics.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">') > 10
+    text = re.sub("<[^>]+>", "", statistics)
+    assert not re.findall(r"\\(?:frac|sum|sqrt|text|bar|sigma)\b", text)
+
+
 @pytest.mark.slow
 def test_the_tutorial_is_walked_as_written(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
