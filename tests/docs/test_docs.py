@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import xl_suite
 from xl_suite.cli.main import find_verbs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,8 +31,14 @@ def test_every_verb_and_function_has_its_entry(site: Path) -> None:
     commands = (site / "reference" / "cli" / "index.html").read_text(encoding="utf-8")
     assert [verb for verb in find_verbs() if f"usage: xl-suite {verb}" not in commands] == []
     python = (site / "reference" / "api" / "index.html").read_text(encoding="utf-8")
-    for name in ("respond", "judge", "score", "compare", "generate", "train", "Scores", "Outputs"):
-        assert name in python
+    public = [name for name in xl_suite.__all__ if not name.startswith("_")]
+    assert [name for name in public if not re.search(rf"\b{name}\b", python)] == []
+
+
+def test_a_how_to_page_shows_every_verb() -> None:
+    pages = [*(ROOT / "docs" / "how-to").glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages if page.name != "tutorial.md")
+    assert [verb for verb in find_verbs() if not re.search(rf"xl-suite {verb}\b", text)] == []
 
 
 def test_no_page_needs_a_network(site: Path) -> None:
@@ -39,6 +46,15 @@ def test_no_page_needs_a_network(site: Path) -> None:
         text = page.read_text(encoding="utf-8")
         loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"?(https?://[^\" >]+)", text)
         assert [url for url in loaded if "canonical" not in url] == [], page.name
+
+
+def test_links_between_files_lead_somewhere() -> None:
+    """Those of the site are checked when it is built; these are of the files beside it."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "examples").rglob("*.md"), *(ROOT / "scripts").rglob("*.md")]
+    assert len(pages) > 12
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
 
 
 def test_formulas_are_shown_without_a_script(site: Path) -> None:
