@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what `__getattr__` gives, for type checkers and editors
     from xl_suite.api import import_judgements as import_judgements
     from xl_suite.api import import_labels as import_labels
     from xl_suite.api import judge as judge
+    from xl_suite.api import judge_panel as judge_panel
     from xl_suite.api import leaderboard as leaderboard
     from xl_suite.api import load_benchmark as load_benchmark
     from xl_suite.api import plan_bridge as plan_bridge
@@ -66,6 +67,7 @@ _PUBLIC = {
     "import_judgements": "api",
     "import_labels": "api",
     "judge": "api",
+    "judge_panel": "api",
     "leaderboard": "api",
     "load_benchmark": "api",
     "plan_bridge": "api",

@@ -21,6 +21,7 @@ from xl_suite.responding.outputs import read_outputs
 from xl_suite.responding.plan import name_benchmark
 from xl_suite.responding.report import Report
 from xl_suite.scoring.compare import Comparison
+from xl_suite.scoring.panel import Panel
 from xl_suite.scoring.tables import show_comparison
 
 if TYPE_CHECKING:
@@ -133,6 +134,30 @@ class Annotations(Shown):
             for code in languages
         ]
         return render_table(counts, self.title())
+
+
+@dataclass(frozen=True)
+class PanelAnnotations(Shown):
+    """What a panel of judges said of one model. path: of the panel's own annotations. judged: by judge."""
+
+    path: Path
+    judged: Mapping[str, Annotations]
+    panel: Panel
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        rows = []
+        for language, rate in self.panel.rates.items():
+            judges = {f"judge {name}": value for name, value in rate.judges.items()}
+            keys = ("win_rate", "ci_low", "ci_high", "n", "n_missing")
+            rows.append({"language": language or "all", **judges, **{key: getattr(rate, key) for key in keys}})
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        judges = {name: one.to_dict() for name, one in self.judged.items()}
+        return {"folder": str(self.path), "judges": judges, "panel": self.panel.to_dict()}
+
+    def title(self) -> str:
+        return f"{self.panel.annotator} ({self.path})"
 
 
 @dataclass(frozen=True)

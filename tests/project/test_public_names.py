@@ -33,6 +33,7 @@ NAMES = [
     "import_judgements",
     "import_labels",
     "judge",
+    "judge_panel",
     "leaderboard",
     "load_benchmark",
     "plan_bridge",

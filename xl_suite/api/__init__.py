@@ -18,7 +18,7 @@ from xl_suite.api.answers import fidelity, read_outputs, respond
 from xl_suite.api.benchmarks import build_m_alpacaeval, build_prompts, build_xl_alpacaeval, load_benchmark
 from xl_suite.api.bridges import apply_bridge, archive_bridge, collect_bridge, fit_bridge, plan_bridge
 from xl_suite.api.jobs import ChatSettings, Job, Languages, Paid, Place, chat_options
-from xl_suite.api.judgements import audit, judge, rate, read_annotations
+from xl_suite.api.judgements import audit, judge, judge_panel, rate, read_annotations
 from xl_suite.api.people import annotate, check_judge, import_judgements, import_labels
 from xl_suite.api.releases import plan_publish, publish, submit
 from xl_suite.api.scores import compare, leaderboard, score, watch_leaderboard
@@ -47,6 +47,7 @@ __all__ = [
     "import_judgements",
     "import_labels",
     "judge",
+    "judge_panel",
     "leaderboard",
     "load_benchmark",
     "plan_bridge",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -25,15 +26,17 @@ from xl_suite.errors import BadInput
 
 if TYPE_CHECKING:
     from xl_suite.auditing.card import Card
+    from xl_suite.chat.budget import Budget
     from xl_suite.chat.estimates import Estimate
     from xl_suite.chat.settings import ChatOptions
     from xl_suite.executors.parts import Tools
     from xl_suite.executors.units import Unit
     from xl_suite.judging.judgement import Judgement
+    from xl_suite.judging.members import Member
     from xl_suite.judging.pairwise import Pair
     from xl_suite.rating.rate import Ratings
     from xl_suite.records import ModelOutput
-    from xl_suite.results import Annotations, Outputs, Rated
+    from xl_suite.results import Annotations, Outputs, PanelAnnotations, Rated
 
 
 def read_annotations(path: Place) -> Annotations:
@@ -53,7 +56,7 @@ def judge(
     annotator: str,
     out: Place,
     model: str | None = None,
-    order: Literal["random", "both"] = "random",
+    order: Literal["random", "both"] | None = None,
     method: str = "auto",
     samples: int = 1,
     max_tokens: int | None = None,
@@ -67,35 +70,129 @@ def judge(
     """Has a judge compare outputs with reference outputs; writes `out/<generator>/<annotator>/<language>.json`.
 
     annotator: a name of `xl-suite annotators` or a folder. model: another judge than the annotator's own. order:
-    `random` is AlpacaEval's draw, `both` judges each pair twice. method: how verdicts are read: `auto`, `logprobs`,
-    `sampled` or `parsed`. retry_unread: ask on where a verdict is unread after three samples.
+    `random` is AlpacaEval's draw, `both` judges each pair twice; None takes the annotator's own: both, but random for
+    `xl_gpt4o`. method: how verdicts are read: `auto`, `logprobs`, `sampled` or `parsed`. retry_unread: ask on where a
+    verdict is unread after three samples.
     Judgements that failed are in the files without a preference and in `.judgement.failures`.
     """
+    from xl_suite.judging.members import Member
+
+    pairs = _pair(outputs, reference, languages, language, allow_partial)
+    asking = _Asking(order, method, samples, max_tokens, retry_unread, limit)
+    return _plan_judging(pairs, Member(annotator, model), out, asking, chat)
+
+
+@Paid
+def judge_panel(
+    outputs: Outputs | Place,
+    reference: Outputs | Place,
+    *,
+    annotators: str | Sequence[str],
+    out: Place,
+    order: Literal["random", "both"] | None = None,
+    method: str = "auto",
+    samples: int = 1,
+    max_tokens: int | None = None,
+    retry_unread: bool = False,
+    languages: Languages = "all",
+    limit: int | None = None,
+    allow_partial: bool = False,
+    language: str = "",
+    **chat: Unpack[ChatSettings],
+) -> Job[PanelAnnotations]:
+    """Has several judges compare outputs with reference outputs, one after the other, within one budget.
+
+    Writes what `judge` writes for each, and the panel's own annotations, the mean over families of judges, as
+    `out/<generator>/panel-<judges>/<language>.json`. annotators: `NAME_OR_DIR` or `NAME_OR_DIR=MODEL` each. Otherwise
+    as `judge`.
+    """
+    from xl_suite.chat.budget import Budget
+    from xl_suite.judging.annotator import read_annotator
+    from xl_suite.judging.judge import name_annotator
+    from xl_suite.judging.members import parse_members
+    from xl_suite.results import PanelAnnotations
+    from xl_suite.scoring.panel import write_panel
+
+    joined = annotators if isinstance(annotators, str) else ",".join(annotators)
+    members = parse_members(joined)
+    if len(members) < 2:
+        raise BadInput(f"{joined}: a panel needs two judges and more, with commas between.")
+    pairs = _pair(outputs, reference, languages, language, allow_partial)
+    asking = _Asking(order, method, samples, max_tokens, retry_unread, limit)
+    models = {}
+    for one in members:
+        read = read_annotator(one.annotator)
+        parsed, options = prepare(one.model or read.spec, out, chat)
+        name = name_annotator(read, parsed)
+        if name in models:
+            raise BadInput(f"two judges of the panel are named {name}, and would write the same files.")
+        models[name] = parsed.name or read.model
+    budget = Budget(options.budget)
+    jobs = [_plan_judging(pairs, one, out, asking, chat, budget) for one in members]
+
+    def run() -> PanelAnnotations:
+        judged = dict(zip(models, [job.work() for job in jobs], strict=True))
+        rows = {name: [row for row in one.rows if row.language in pairs] for name, one in judged.items()}
+        folder, panel = write_panel(next(iter(judged.values())).path.parent, rows, models)
+        return PanelAnnotations(folder, judged, panel)
+
+    return Job(run, lambda: [one for job in jobs for one in job.estimate()], options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """How judges are asked, as the arguments of `judge` say."""
+
+    order: str | None
+    method: str
+    samples: int
+    max_tokens: int | None
+    retry_unread: bool
+    limit: int | None
+
+
+def _pair(
+    outputs: Outputs | Place, reference: Outputs | Place, languages: Languages, language: str, allow_partial: bool
+) -> dict[str, list[Pair]]:
+    from xl_suite.judging.pairwise import pair_outputs
+
+    return pair_outputs(
+        open_outputs(outputs, language),
+        open_outputs(reference, language),
+        languages=join_languages(languages),
+        allow_partial=allow_partial,
+    )
+
+
+def _plan_judging(
+    everything: Mapping[str, Sequence[Pair]],
+    member: Member,
+    out: Place,
+    asking: _Asking,
+    chat: ChatSettings,
+    budget: Budget | None = None,
+) -> Job[Annotations]:
+    """The job of one judge. budget: of several judges in turn."""
     from xl_suite.auditing.card import read_warnings
     from xl_suite.judging.annotator import find_folder, read_annotator
     from xl_suite.judging.asking import count_waves
     from xl_suite.judging.judge import choose_method, judge_pairs, name_annotator, plan_calls
     from xl_suite.judging.judgement import write_judgement
     from xl_suite.judging.lifetime import find_announced_end
-    from xl_suite.judging.pairwise import pair_outputs
     from xl_suite.results import Annotations
     from xl_suite.scoring.length_slope import SLOPE_FILE, find_slope, write_slope
 
     if Path(out).exists() and not Path(out).is_dir():
         raise BadInput(f"{out} is a file. Name a folder with --out.")
+    annotator, limit, method = member.annotator, asking.limit, asking.method
     read = read_annotator(annotator)
-    parsed, options = prepare(model or read.spec, out, chat)
-    everything = pair_outputs(
-        open_outputs(outputs, language),
-        open_outputs(reference, language),
-        languages=join_languages(languages),
-        allow_partial=allow_partial,
-    )
+    order = asking.order or read.order
+    parsed, options = prepare(member.model or read.spec, out, chat)
     pairs = {code: rows[:limit] for code, rows in everything.items()}
     earlier = {} if limit is None else {code: rows[limit:] for code, rows in everything.items()}
 
     def estimate() -> list[Estimate]:
-        chosen = choose_method(read, method, samples, max_tokens)
+        chosen = choose_method(read, method, asking.samples, asking.max_tokens)
         calls = plan_calls(pairs, read, order=order, method=chosen)
         learnt = method == "auto" and chosen.name == "logprobs"
         return estimate_calls(parsed, calls, options, "verdict", count_waves(len(calls), options, learnt=learnt))
@@ -108,9 +205,9 @@ def judge(
             options,
             order=order,
             method=method,
-            samples=samples,
-            max_tokens=max_tokens,
-            retry_unread=retry_unread,
+            samples=asking.samples,
+            max_tokens=asking.max_tokens,
+            retry_unread=asking.retry_unread,
             **shared,
         )
 
@@ -124,7 +221,7 @@ def judge(
             logger.warning("the judge %s will end (%s). Keep the journal.", parsed.name, end)
         for warning in read_warnings(find_folder(annotator), name_annotator(read, parsed), list(pairs)):
             logger.warning("%s", warning)
-        judgement = judge_rows(pairs, options)
+        judgement = judge_rows(pairs, options, budget=budget)
         folder = write_judgement(Path(out), judgement, earlier)
         if slope := find_slope([find_folder(annotator)], name_annotator(read, parsed)):
             write_slope(folder / SLOPE_FILE, slope)

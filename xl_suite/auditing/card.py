@@ -15,13 +15,13 @@ from xl_suite.display import Shown
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
 from xl_suite.records import write_text
+from xl_suite.scoring.judges import NOT_IDENTIFIED
 from xl_suite.scoring.length_slope import SLOPE_FILE, LengthSlope, write_slope
 
 FORMAT = 1
 CARD = "card.json"
 # Beside an annotator's configs.yaml, a card is read by `judge`.
 BESIDE = "audit.json"
-SELF_PREFERENCE = "not identified: it needs labels by people"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Card(Shown):
             "defects": [asdict(one) for one in self.found],
             "languages": [asdict(one) for one in self.behaviour],
             "length_slope": None if self.slope is None else self.slope.to_dict(),
-            "self_preference": SELF_PREFERENCE,
+            "self_preference": NOT_IDENTIFIED,
             "marked": self.list_blind(),
             "notes": list(self.notes),
         }
@@ -153,7 +153,7 @@ def render_card(card: Card) -> str:
         cells=cells,
         least=LEAST_FOUND,
         level=LEVEL,
-        self_preference=SELF_PREFERENCE,
+        self_preference=NOT_IDENTIFIED,
     )
 
 

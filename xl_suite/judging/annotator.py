@@ -37,6 +37,10 @@ INERT: dict[str, tuple[Any, ...]] = {
 }
 # A key of this package's own: whether a tie is a verdict, a draw. alpaca_eval does not get it.
 TIE_KEY = "allow_tie"
+# Another: the orders in which a pair is judged, where the user names none. Both by default, since a judge's liking
+# for a place is large and differs by language; AlpacaEval's own judge keeps its one random order, to be comparable.
+ORDER_KEY = "order"
+ORDERS = ("random", "both")
 # The other name of two answers, by the one that a ranking is read for.
 OTHERS = {"model_1": "model_2", "m": "M", "output_1": "output_2", "a": "b", "A": "B"}
 DOCUMENTATION = {"pretty_name", "link"}
@@ -54,7 +58,8 @@ class Annotator:
     numerator, denominators: the tokens of a verdict by logprobs. prompt_path: the file of the prompt.
     exact: whether these tokens are matched to the letter, by AlpacaEval's rule; else as labels (`weigh_labels`).
     position: of the verdict's token. binarizes: whether the likelier label is the whole verdict. allows_tie: whether
-    a tie in text is a draw. base_url: the server of `model`, where the configuration names one.
+    a tie in text is a draw. base_url: the server of `model`, where the configuration names one. order: in which a
+    pair is judged by default, one of ORDERS.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Annotator:
     binarizes: bool = False
     allows_tie: bool = False
     base_url: str = ""
+    order: str = "both"
 
     @property
     def spec(self) -> str:
@@ -125,7 +131,7 @@ def read_annotator(name_or_folder: str) -> Annotator:
     folder = find_folder(name_or_folder)
     path = folder / "configs.yaml"
     config = _read_config(path)
-    unknown = set(config) - {*INERT, *DOCUMENTATION, TIE_KEY, "prompt_template", "completions_kwargs"}
+    unknown = set(config) - {*INERT, *DOCUMENTATION, TIE_KEY, ORDER_KEY, "prompt_template", "completions_kwargs"}
     unknown -= {"fn_completion_parser", "completion_parser_kwargs"}
     if unknown:
         known = ", ".join(sorted({*INERT, "prompt_template", "completions_kwargs", "fn_completion_parser"}))
@@ -145,6 +151,8 @@ def read_annotator(name_or_folder: str) -> Annotator:
         raise BadInput(f"{path}, client_kwargs: only base_url can be used here; found {', '.join(sorted(client))}.")
     if not isinstance(config.get(TIE_KEY, False), bool):
         raise BadInput(f"{path}: {TIE_KEY} is {config[TIE_KEY]!r}; valid: true, false.")
+    if config.get(ORDER_KEY, "both") not in ORDERS:
+        raise BadInput(f"{path}: {ORDER_KEY} is {config[ORDER_KEY]!r}; valid: {', '.join(ORDERS)}.")
     given = config.get("completion_parser_kwargs") or {}
     parser = _mapping(given, "completion_parser_kwargs", path)
     # Without a name it is alpaca_eval's default.
@@ -169,6 +177,7 @@ def read_annotator(name_or_folder: str) -> Annotator:
         binarizes=config.get("fn_completion_parser") == "logprob_parser" and parser.get("is_binarize", True),
         allows_tie=config.get(TIE_KEY, False),
         base_url=str(client.get("base_url", "")),
+        order=config.get(ORDER_KEY, "both"),
         exact=str(config.get("prompt_template")).startswith(ALPACA_EVAL) or len({*denominators, numerator}) != 2,
     )
 
@@ -189,7 +198,7 @@ def write_for_alpaca_eval(name: str, language: str | None = None, cache: Path | 
         raise BadInput(
             f"{annotator.name} names the language in its prompt. Add --language, for example --language deu."
         )
-    config = {key: value for key, value in annotator.config.items() if key != TIE_KEY}
+    config = {key: value for key, value in annotator.config.items() if key not in (TIE_KEY, ORDER_KEY)}
     config["prompt_template"] = str(annotator.prompt_path)
     prompt = ""
     if language is not None:

@@ -20,13 +20,12 @@ from xl_suite.chat.settings import ChatOptions
 from xl_suite.chat.usage import Usage
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
-from xl_suite.judging.annotator import Annotator
+from xl_suite.judging.annotator import ORDERS, Annotator
 from xl_suite.judging.asking import Ways, ask_judge, count_samples
 from xl_suite.judging.judgement import Judgement
 from xl_suite.judging.pairwise import (
     METHODS,
     NO_LANGUAGE,
-    ORDERS,
     Method,
     Pair,
     Question,

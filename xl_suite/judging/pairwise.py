@@ -32,7 +32,6 @@ from xl_suite.records import ModelOutput
 from xl_suite.tags import escape_tags
 
 METHODS = ("logprobs", "sampled", "parsed")
-ORDERS = ("random", "both")
 # What stands for the language in the names of rows that have none.
 NO_LANGUAGE = "row"
 # The samples of a judgement that is repeated on purpose begin this far on, beyond any that is asked for again.

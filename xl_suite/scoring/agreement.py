@@ -18,7 +18,7 @@ from xl_suite.scoring.preferences import Array
 FAMILIES = {
     # Not plain "gpt": GPTQ is a way to quantise anybody's model.
     "OpenAI": (
-        *("gpt-", "gpt_", "gpt ", "gpt2", "gpt3", "gpt4", "gpt5", "chatgpt", "openai"),
+        *("gpt-", "gpt_", "gpt ", "gpt2", "gpt3", "gpt4", "gpt5", "gpt6", "chatgpt", "openai"),
         *("o1", "o3", "o4", "text_davinci", "davinci"),
     ),
     "Anthropic": ("claude", "anthropic"),

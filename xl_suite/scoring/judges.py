@@ -1,4 +1,4 @@
-"""Several judges of one model: each one's score, how far they agree, and whether one favours its own family."""
+"""Several judges of one model: how far they agree, and whether one favours its own family, as people see it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from xl_suite.judging.annotations import Annotation
 from xl_suite.scoring.agreement import cohen_kappa, find_family, fleiss_kappa, krippendorff_alpha, to_outcomes
 from xl_suite.scoring.compare import Difference, compare_values
 from xl_suite.scoring.preferences import Array, average, tabulate_preferences
+
+# What the name of a panel of judges begins with, and the method of its rows: it is a mean of judges, and not one.
+PANEL = "panel"
+# What the names of people's annotations begin with, as `annotate --import` writes them.
+PEOPLE = "people-"
+NOT_IDENTIFIED = "not identified: it needs labels by people"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +38,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class SelfPreference:
-    """How a judge sees an answer of its own family, beside the other judges' mean.
+    """How a judge sees an answer of its own family, beside people's labels.
 
     side: which answer is of the family, `model` or `reference`. favour: percent points by which the judge gives
-    that side more than the others do, with a 95 % interval over prompts.
+    that side more than people do on the same prompts, with a 95 % interval over prompts.
     """
 
     annotator: str
@@ -74,24 +80,25 @@ def measure_agreement(judges: dict[str, list[Annotation]]) -> Agreement:
 def measure_self_preference(
     judges: dict[str, list[Annotation]], families: dict[str, str] | None = None
 ) -> list[SelfPreference]:
-    """For each judge of the model's or the reference's family (not of both), what it gives that side beyond others.
+    """For each judge of the model's or the reference's family (not of both), what it gives that side beyond people.
 
-    families: the family of a judge whose name does not tell it. A difference can also be a matter of taste that
-    the family has in common with nobody; it shows that the judge should not stand alone, not why.
+    families: the family of a judge whose name does not tell it. Other judges are no measure: a difference from them
+    may be their fault. Empty where nobody's labels are among the annotations. The favour is of this side's answers,
+    whatever the reason: a judge that likes long answers favours a family that writes them.
     """
     values = _align(judges)
     names = list(judges)
     known = {name: (families or {}).get(name) or find_family(name) for name in names}
     first = judges[names[0]][0]
     sides = {"model": find_family(first.generator_2), "reference": find_family(first.generator_1)}
+    people = {name: i for i, name in enumerate(names) if name.startswith(PEOPLE)}
     found = []
     for place, name in enumerate(names):
         family = known[name]
         own = [side for side, maker in sides.items() if family is not None and maker == family]
-        others = [i for i, other in enumerate(names) if known[other] != family]
-        if len(own) != 1 or not others:
+        if len(own) != 1 or not people or name in people:
             continue
-        theirs = average(values[others], axis=0)
+        theirs = average(values[list(people.values())], axis=0)
         both = ~np.isnan(values[place]) & ~np.isnan(theirs)
         mine, theirs = np.where(both, values[place], np.nan), np.where(both, theirs, np.nan)
         if own == ["reference"]:
@@ -101,11 +108,13 @@ def measure_self_preference(
 
 
 def describe_judges(annotations: Sequence[Annotation], families: dict[str, str] | None = None) -> dict[str, Any]:
-    """Keys `agreement` and `self_preference` of the JSON answer."""
-    judges = group_by_judge(annotations)
+    """Keys `agreement` and `self_preference` of the JSON answer; a panel's rows are left to its judges."""
+    judges = group_by_judge([row for row in annotations if row.method != PANEL])
+    measured = [asdict(one) for one in measure_self_preference(judges, families)]
+    people = any(name.startswith(PEOPLE) for name in judges)
     return {
         "agreement": asdict(measure_agreement(judges)),
-        "self_preference": [asdict(one) for one in measure_self_preference(judges, families)],
+        "self_preference": measured if people else NOT_IDENTIFIED,
     }
 
 

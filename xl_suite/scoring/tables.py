@@ -26,9 +26,11 @@ def show_score(judges: Mapping[str, Score], agreement: Mapping[str, Any] | None 
         f"{_number(shared['alpha_interval'], 2)} (preferences)"
     )
     lines += [f"  Cohen kappa {_number(kappa, 2)}  {pair}" for pair, kappa in shared["cohen"].items()]
+    if isinstance(agreement["self_preference"], str):
+        return "\n".join([*lines, f"self-preference: {agreement['self_preference']}"])
     lines += [
         f"self-preference: {one['annotator']} ({one['family']}) gives the {one['side']} {one['favour']:+.1f} points "
-        f"[{one['ci_low']:+.1f}, {one['ci_high']:+.1f}] beyond the other judges"
+        f"[{one['ci_low']:+.1f}, {one['ci_high']:+.1f}] beyond people"
         for one in agreement["self_preference"]
     ]
     return "\n".join(lines)

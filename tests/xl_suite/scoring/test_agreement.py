@@ -15,7 +15,7 @@ from xl_suite.scoring.agreement import (
     krippendorff_alpha,
     to_outcomes,
 )
-from xl_suite.scoring.judges import describe_judges, measure_agreement, measure_self_preference
+from xl_suite.scoring.judges import NOT_IDENTIFIED, describe_judges, measure_agreement, measure_self_preference
 
 # Krippendorff's own example of four observers and twelve units with gaps (2011, "Computing Krippendorff's alpha").
 GAPS = np.nan
@@ -100,14 +100,18 @@ def test_self_preference(side: str, sign: int) -> None:
     own = 0.7 if side == "model" else 0.3
     judges = {
         "gpt4_judge": judge("gpt4_judge", own, 1, **names),
-        "claude": judge("claude", 0.5, 2, **names),
-        "qwen": judge("qwen", 0.5, 3, **names),
+        "claude": judge("claude", 0.9, 2, **names),
+        "people-ann": judge("people-ann", 0.5, 3, **names),
     }
     (found,) = measure_self_preference(judges)
     assert (found.annotator, found.family, found.side) == ("gpt4_judge", "OpenAI", side)
     assert found.favour == pytest.approx(20 * sign, abs=6)
     assert found.ci_low < found.favour < found.ci_high
     assert found.p_value < 0.01
+    del judges["people-ann"]
+    assert measure_self_preference(judges) == [], "other judges do not say what is right"
+    told = describe_judges([row for rows in judges.values() for row in rows])
+    assert told["self_preference"] == NOT_IDENTIFIED
 
 
 def test_judges_that_agree_and_not() -> None:
