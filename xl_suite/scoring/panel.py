@@ -63,7 +63,7 @@ class Panel:
             lines.append(f"{language or 'outputs'}: {', '.join(told)}")
             over = f"mean over {len(rate.families)} families" if len(rate.families) > 1 else "mean of one family"
             bounds = "" if rate.ci_low is None else f" ({_tell(rate.ci_low)} to {_tell(rate.ci_high)})"
-            missing = f"; {rate.n_missing} prompts lack a judge's verdict" if rate.n_missing else ""
+            missing = f"; prompts that lack a verdict of one judge: {rate.n_missing}" if rate.n_missing else ""
             apart = [value for value in rate.families.values() if value is not None]
             spread = f"; families from {min(apart):.2f} to {max(apart):.2f}" if len(apart) > 1 else ""
             lines.append(f"  panel {_tell(rate.win_rate)}{bounds}, {over}{spread}{missing}")

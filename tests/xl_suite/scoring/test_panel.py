@@ -62,7 +62,7 @@ def test_two_families_weigh_the_same(outputs: Path, capsys: pytest.CaptureFixtur
     assert rate["ci_low"] < rate["win_rate"] < rate["ci_high"]
     assert told["panel"]["agreement"]["n_shared"] == right
     assert "mean over 2 families" in shown
-    assert "1 prompts lack" in shown
+    assert "lack a verdict of one judge: 1" in shown
     rows = read_annotations(Path(told["folder"]))
     assert len(rows) == COUNT
     assert {row.method for row in rows} == {"panel"}
