@@ -132,7 +132,7 @@ def test_the_main_job_with_a_language_an_annotator_and_a_price(tree: Path, serve
     assert verb(tree, tmp_path, "fidelity", "outputs/added-model")["pass_rate"] == 1
     judge = ("judge", "outputs/added-model", "--reference", "outputs/reference", "--annotator", "added_judge")
     judged = verb(tree, tmp_path, *judge, "--model", f"judge@{server.url}", "--out", "annotations")
-    assert judged["languages"]["swe"]["n_total"] == 4
+    assert judged["languages"]["swe"]["n_total"] == 8  # both orders
     assert verb(tree, tmp_path, "score", judged["folder"])["language"] == "swe"
     assert "added_judge" in verb(tree, tmp_path, "annotators")["annotators"]
 

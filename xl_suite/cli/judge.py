@@ -26,8 +26,7 @@ examples:
   xl-suite judge outputs/my-model --reference outputs/gpt-4o-mini --annotator xl_gpt4o --out annotations --budget 20
   xl-suite judge outputs/my-model --reference outputs/gpt-4o-mini --annotator xl_local \\
       --model Qwen2.5-72B@http://localhost:8000/v1 --out annotations
-  xl-suite judge outputs/my-model --reference outputs/gpt-4o-mini --out annotations \
-      --annotator xl_gpt6_sol,xl_qwen3,xl_local=MODEL@http://localhost:8000/v1
+  xl-suite judge outputs/my-model --reference outputs/gpt-4o-mini --annotator xl_gpt6_sol,xl_qwen3 --out annotations
   xl-suite judge results/lm-eval --reference outputs/gpt-4o-mini --annotator xl_gpt4o --out annotations
 then: xl-suite score annotations/my-model/xl_gpt4o"""
 

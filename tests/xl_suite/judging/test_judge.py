@@ -212,7 +212,7 @@ def test_the_verb_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         command = ["judge", str(tmp_path / "outputs/mine"), "--reference", str(tmp_path / "outputs/ref")]
         command += ["--annotator", "xl_local", "--model", f"org/judge@{server.url}", "--out", str(tmp_path / "ann")]
         assert main([*command, "--estimate", "--price", "1,1", "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["new"] == 4
+        assert json.loads(capsys.readouterr().out)["new"] == 8  # both orders
         assert server.stats()["calls"] == 0
         assert main([*command, "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
