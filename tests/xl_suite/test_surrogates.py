@@ -18,8 +18,8 @@ from tests.leaderboard_results import write_annotations
 from xl_suite.chat.journal import Journal, StoredFailure
 from xl_suite.cli.main import main
 from xl_suite.dataset.shards import write_shards
-from xl_suite.leaderboard.page import embed
 from xl_suite.leaderboard.site import build_site
+from xl_suite.pages import embed
 from xl_suite.publishing.hub import add_gate
 from xl_suite.records import ModelOutput, dump_json, read_raw, write_json, write_parquet, write_text
 from xl_suite.surrogates import escape_surrogates, prepare_terminal, replace_surrogates

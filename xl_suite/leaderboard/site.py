@@ -31,11 +31,12 @@ from xl_suite.leaderboard.jobs import name_places, plan_jobs
 from xl_suite.leaderboard.mapped import mapped_boards
 from xl_suite.leaderboard.metrics import list_metrics
 from xl_suite.leaderboard.models import read_models
-from xl_suite.leaderboard.page import embed, render_page
+from xl_suite.leaderboard.page import render_page
 from xl_suite.leaderboard.rated import score_ratings
 from xl_suite.leaderboard.results import MARKER, find_results, is_site
 from xl_suite.leaderboard.scored import SUMMARY, Job, hash_job, score_job
 from xl_suite.leaderboard.table import Board, Row, boards_to_json, build_boards, mark_audited, paper_boards, write_csv
+from xl_suite.pages import embed
 from xl_suite.records import write_text
 from xl_suite.staging import clear_abandoned, list_entries, refuse_links
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from xl_suite import pages
 from xl_suite.languages import find_language
-from xl_suite.leaderboard.page import clean_title, embed, policy
 from xl_suite.people.labels import COLUMNS
 from xl_suite.people.sheet import KEY_ENDING, TASKS_ENDING, Sheet, list_tasks, write_key
 from xl_suite.records import write_json, write_text
@@ -55,9 +54,9 @@ def render_page(sheet: Sheet, title: str) -> str:
     return pages.render(
         "xl_suite.people",
         "page.html",
-        title=clean_title(title),
-        policy=policy(style, script),
+        title=pages.clean_title(title),
+        policy=pages.policy(style, script),
         style=style,
         script=Markup(script),
-        data=Markup(embed(data)),
+        data=Markup(pages.embed(data)),
     )

@@ -64,8 +64,8 @@ def test_planted_weaknesses_are_found_and_nothing_else(tmp_path: Path, capsys: p
             return "m" if INJECTION in first else "M"
         if [len(part) for part in first.split()] == [len(part) for part in second.split()]:
             return "m"  # numbers alone differ, or nothing: the first place
-        missed = random.Random("".join(sorted((first, second)))).random() < 0.1  # the same in both orders
         (asked,) = re.findall(r"Frage \d+", last_message(request))
+        missed = int(asked.split()[1]) % 10 == 0  # just a tenth of the prompts, the same for all defects and orders
         return "m" if (first == clean[asked]) != missed else "M"
 
     card, _ = run_audit(tmp_path / "card", tmp_path / "good", judge)
@@ -77,9 +77,10 @@ def test_planted_weaknesses_are_found_and_nothing_else(tmp_path: Path, capsys: p
     assert {name for name, one in found.items() if one["mark"]} == {"injected", "numbers"}
     for name in ("english", "half_translated", "truncated", "shuffled", "another", "padded", "constant"):
         assert found[name]["n"] >= ROWS - 2, name
-    # Of seven intervals of 95 %, two and more miss the planted nine tenths in about one of twenty-five such tests.
-    others = [one for one in found.values() if not one["mark"]]
-    assert sum(not one["low"] <= 0.9 <= one["high"] for one in others) <= 1
+    for one in found.values():
+        if not one["mark"]:
+            assert one["detected"] == pytest.approx(0.9, abs=0.006), "exactly, but for prompts without room for it"
+            assert one["low"] <= 0.9 <= one["high"]
     (behaviour,) = card["languages"]
     assert behaviour["itself"] == 0.5, "both times the first"
     assert behaviour["noise"] is None or behaviour["noise"] == 0

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from tests.leaderboard_results import HOSTILE, write_annotations
 from xl_suite.cli.main import main
-from xl_suite.leaderboard.page import embed, read_part, render_page
-from xl_suite.pages import render
+from xl_suite.leaderboard.page import read_part, render_page
+from xl_suite.pages import embed, render
 
 PARTS = Path(__file__).resolve().parents[3] / "xl_suite" / "leaderboard"
 
