@@ -37,8 +37,9 @@ class ChatSettings(TypedDict, total=False):
     extra: further fields of every request's body, such as `{"reasoning_effort": "low"}`; they are part of what is
     asked. wait_for_server: seconds that a server may take to load or make room. same_model: takes another server than
     the journal's for the same model. wait: waits for another run that writes to the journal, instead of raising
-    JournalBusy. progress: whether a progress bar is shown. batch: asks in half-price batches, which can take a day
-    each. batch_tail: how calls are asked again that a batch left without an answer.
+    JournalBusy. replace: makes a finished file anew that has other settings, or rows that the journal lacks (of
+    `respond`, `judge`, `rate`). progress: whether a progress bar is shown. batch: asks in half-price batches, which
+    can take a day each. batch_tail: how calls are asked again that a batch left without an answer.
     """
 
     journal: Place | None
@@ -52,6 +53,7 @@ class ChatSettings(TypedDict, total=False):
     wait_for_server: float
     same_model: bool
     wait: bool
+    replace: bool
     progress: bool
     batch: bool
     batch_tail: Literal["batch", "online"] | None

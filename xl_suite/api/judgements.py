@@ -174,10 +174,11 @@ def _plan_judging(
 ) -> Job[Annotations]:
     """The job of one judge. budget: of several judges in turn."""
     from xl_suite.auditing.card import read_warnings
+    from xl_suite.finished import check_folder
     from xl_suite.judging.annotator import find_folder, read_annotator
     from xl_suite.judging.asking import count_waves
-    from xl_suite.judging.judge import choose_method, judge_pairs, name_annotator, plan_calls
-    from xl_suite.judging.judgement import write_judgement
+    from xl_suite.judging.judge import choose_method, describe_settings, judge_pairs, name_annotator, plan_calls
+    from xl_suite.judging.judgement import NAMELESS, list_files, write_judgement
     from xl_suite.judging.lifetime import find_announced_end
     from xl_suite.results import Annotations
     from xl_suite.scoring.length_slope import SLOPE_FILE, find_slope, write_slope
@@ -196,6 +197,15 @@ def _plan_judging(
         calls = plan_calls(pairs, read, order=order, method=chosen)
         learnt = method == "auto" and chosen.name == "logprobs"
         return estimate_calls(parsed, calls, options, "verdict", count_waves(len(calls), options, learnt=learnt))
+
+    settings = describe_settings(
+        pairs,
+        read,
+        parsed,
+        options,
+        order=order,
+        method=None if method == "auto" else choose_method(read, method, asking.samples, asking.max_tokens),
+    )
 
     def judge_rows(pairs: Mapping[str, Sequence[Pair]], options: ChatOptions, **shared: Any) -> Judgement:
         return judge_pairs(
@@ -221,6 +231,8 @@ def _plan_judging(
             logger.warning("the judge %s will end (%s). Keep the journal.", parsed.name, end)
         for warning in read_warnings(find_folder(annotator), name_annotator(read, parsed), list(pairs)):
             logger.warning("%s", warning)
+        files = list_files(Path(out), pairs, name_annotator(read, parsed))
+        check_folder("annotations", files, {code or NAMELESS: one for code, one in settings.items()}, options)
         judgement = judge_rows(pairs, options, budget=budget)
         folder = write_judgement(Path(out), judgement, earlier)
         if slope := find_slope([find_folder(annotator)], name_annotator(read, parsed)):
@@ -259,14 +271,25 @@ def rate(
     retry_unread: ask on where a score is unread after three samples.
     """
     from xl_suite.chat.replay import name_model
+    from xl_suite.finished import check_folder
     from xl_suite.judging.asking import count_waves
-    from xl_suite.rating.rate import choose_method, plan_calls, rate_outputs, select_outputs, write_ratings
+    from xl_suite.rating.rate import (
+        choose_method,
+        describe_settings,
+        list_files,
+        plan_calls,
+        rate_outputs,
+        select_outputs,
+        write_ratings,
+    )
     from xl_suite.rating.rubric import read_rubrics
     from xl_suite.results import Rated
 
     read = read_rubrics(None if rubrics is None else Path(rubrics))
     parsed, options = prepare(model, out, chat)
-    chosen = select_outputs(open_outputs(outputs, language), join_languages(languages), limit)
+    opened = open_outputs(outputs, language)
+    chosen = select_outputs(opened, join_languages(languages), limit)
+    fixed = None if method == "auto" else choose_method(method, samples, max_tokens)
 
     def rate_rows(rows: Mapping[str, Sequence[ModelOutput]], options: ChatOptions, **shared: Any) -> Ratings:
         return rate_outputs(
@@ -287,8 +310,12 @@ def rate(
         return len(ratings.failures[unit.language])
 
     def run(options: ChatOptions) -> Rated:
+        settings = describe_settings(read, parsed, options, fixed)
+        files = list_files(Path(out), chosen, name_model(parsed))
+        check_folder("ratings", files, dict.fromkeys(files, settings), options)
         ratings = rate_rows(chosen, options)
-        folder = write_ratings(Path(out), ratings)
+        beyond = {} if limit is None else {code: opened[code][limit:] for code in chosen}
+        folder = write_ratings(Path(out), ratings, beyond)
         for note in ratings.noted:
             logger.info("note: %s", note)
         return Rated(folder, ratings)

@@ -178,8 +178,14 @@ def find_length(kind: str) -> Length:
 
 
 def find_answers(model: Model, calls: Iterable[Call], options: ChatOptions) -> dict[str, Answer]:
-    """The answers that the journal, or what is replayed, holds to `calls`, by their rows; makes no call."""
+    """The answers that the journal, or what is replayed, holds to `calls`, by their rows; makes no call.
+
+    What options.further holds counts as well.
+    """
     answers: dict[str, Answer] = {}
+    if options.further is not None:
+        calls = list(calls)
+        answers = find_answers(model, calls, replace(options, journal=options.further, further=None))
     with ExitStack() as stack:
         source, model = _open_source(model, options, stack)
         if source is None:

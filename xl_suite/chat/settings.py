@@ -53,7 +53,8 @@ class ChatOptions:
     run that stops succeeding, is told. extra: (name, JSON value) of further fields in the body of every request.
     same_model: takes a server that differs from the one in the journal for the same model. generator: its name, which
     helps to tell models apart whose servers say nothing. batch: asks in half-price batches; None asks one by one.
-    wait: for another run that writes to the journal. further: a journal whose answers count as well, and to which
+    wait: for another run that writes to the journal. replace: makes finished files anew that have other settings, or
+    rows that the journal lacks. further: a journal whose answers count as well, and to which
     nothing is written.
     """
 
@@ -74,6 +75,7 @@ class ChatOptions:
     generator: str = ""
     batch: Batching | None = None
     wait: bool = False
+    replace: bool = False
     further: Path | None = None
 
     def __post_init__(self) -> None:

@@ -219,6 +219,15 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_replace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="make finished files anew that were made with other settings, or whose answers the journal lacks; "
+        "without it such a run ends with status 2 and changes nothing",
+    )
+
+
 def add_rank_options(parser: argparse.ArgumentParser) -> None:
     """The options of verbs that can be divided among processes or machines; `run_job` obeys them."""
     group = parser.add_argument_group("many processes or machines")
@@ -268,6 +277,7 @@ def add_judging_options(parser: argparse.ArgumentParser, *, read: str, auto: str
     add_language(parser)
     add_languages(parser)
     add_limit(parser)
+    add_replace(parser)
     add_chat_options(parser)
     add_batch_options(parser)
     add_rank_options(parser)
@@ -290,6 +300,7 @@ def read_chat_settings(args: argparse.Namespace) -> ChatSettings:
         "batch": getattr(args, "batch", False),
         "batch_tail": getattr(args, "batch_tail", None),
         "wait": args.wait,
+        "replace": getattr(args, "replace", False),
     }
 
 

@@ -17,6 +17,7 @@ from xl_suite.cli.options import (
     add_name,
     add_out,
     add_rank_options,
+    add_replace,
     add_seed,
     positive_int,
     read_chat_settings,
@@ -85,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_max_tokens(asking, "an answer", 2048, 2048)
     asking.add_argument("--top-p", type=_share, metavar="P", help="above 0, at most 1 (default: the server's)")
     add_seed(asking, "from which each row's own seed is derived (default: none is sent)", None)
+    add_replace(parser)
     add_chat_options(parser)
     add_batch_options(parser)
     add_rank_options(parser)

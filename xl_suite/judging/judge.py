@@ -98,26 +98,43 @@ def judge_pairs(
                 result = by_question[question]
                 annotations[language].append(_annotate(question, result, name, used, price))
                 failures[language] += _describe_failure(question, result)
-    asked_model = name_model(model) or annotator.model
-    settings: dict[str, Any] = {
-        "model": asked_model,
-        "annotator": annotator.name,
-        "prompt_sha256": hashlib.sha256(annotator.prompt_path.read_bytes()).hexdigest(),
-        "method": used,
-        "samples": judging.method.samples,
-        "order": order,
-        "sampling": describe_sampling(judging.method.sampling(annotator)),
-        "seed": seed,
-        "extra": dict(options.extra),
-    }
+    settings = describe_settings(pairs, annotator, model, options, order=order, seed=seed, method=judging.method)
     runs = {}
-    for language, rows in pairs.items():
+    for language in pairs:
         answered = judging.usage.describe(language or NO_LANGUAGE) if judging.usage else {}
-        reference = {"reference": rows[0].generator_1} if rows else {}
-        runs[language] = make_entry("annotations", {**settings, **reference}, answered)
+        runs[language] = make_entry("annotations", settings[language], answered)
     counts = sum_answered({language: run.answered for language, run in runs.items()})
+    asked_model = name_model(model) or annotator.model
     noted = (*judging.noted, *_note_identical(pairs), *note_answered(asked_model, counts))
     return Judgement(annotations, failures, used, ledger, noted, order, counted, runs)
+
+
+def describe_settings(
+    pairs: Mapping[str, Sequence[Pair]],
+    annotator: Annotator,
+    model: Model,
+    options: ChatOptions,
+    *,
+    order: str,
+    seed: int = 0,
+    method: Method | None = None,
+) -> dict[str, dict[str, Any]]:
+    """What run.json says of each language that was asked for. method: None where the run decides it."""
+    settings: dict[str, Any] = {
+        "model": name_model(model) or annotator.model,
+        "annotator": annotator.name,
+        "prompt_sha256": hashlib.sha256(annotator.prompt_path.read_bytes()).hexdigest(),
+    }
+    if method is not None:
+        settings |= {"method": method.name, "samples": method.samples}
+    settings["order"] = order
+    if method is not None:
+        settings["sampling"] = describe_sampling(method.sampling(annotator))
+    settings |= {"seed": seed, "extra": dict(options.extra)}
+    return {
+        language: {**settings, **({"reference": rows[0].generator_1} if rows else {})}
+        for language, rows in pairs.items()
+    }
 
 
 def choose_method(annotator: Annotator, method: str, samples: int, max_tokens: int | None) -> Method:

@@ -22,6 +22,9 @@ from xl_suite.provenance import Entry, sum_answered, write_run
 from xl_suite.records import write_json
 from xl_suite.responding.outputs import name_folder
 
+# The name of the file, and in run.json of the language, of rows that name no language.
+NAMELESS = "annotations"
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -100,14 +103,14 @@ def write_judgement(out: Path, judgement: Judgement, earlier: Mapping[str, Seque
     if all(row.preference is None for row in rows):
         reasons = {failed.reason for language in judgement.failures.values() for failed in language}
         raise BadInput(f"no judgement was made: {'; '.join(sorted(reasons)[:3]) or 'there are no pairs'}.")
-    folder = out / name_folder(rows[0].generator_2) / name_folder(rows[0].annotator)
+    folder = find_judged(out, rows[0].generator_2, rows[0].annotator)
     kept: dict[str, list[Annotation]] = {}
     for language, judged in judgement.annotations.items():
         if judged:
-            path = folder / f"{language or 'annotations'}.json"
+            path = folder / name_file(language)
             kept[language] = _keep_earlier(path, judged[0], judgement, (earlier or {}).get(language, ()))
             write_json(path, [*judged, *kept[language]])
-    written = {language or "annotations": one for language, one in judgement.runs.items() if language in kept}
+    written = {language or NAMELESS: one for language, one in judgement.runs.items() if language in kept}
     if written:
         write_run(folder, "annotations", written)
     left = {(language, name_row(language, row.prompt)) for language, rows in kept.items() for row in rows}
@@ -118,6 +121,24 @@ def write_judgement(out: Path, judgement: Judgement, earlier: Mapping[str, Seque
         stays=lambda row: (row.get("language"), row.get("row")) in left,
     )
     return folder
+
+
+def find_judged(out: Path, generator: str, annotator: str) -> Path:
+    """The folder of a generator's annotations by an annotator."""
+    return out / name_folder(generator) / name_folder(annotator)
+
+
+def list_files(out: Path, pairs: Mapping[str, Sequence[Pair]], annotator: str) -> dict[str, Path]:
+    """The files that a judgement of pairs will be written to, by the name that run.json has for their language."""
+    first = next((row for rows in pairs.values() for row in rows), None)
+    if first is None:
+        return {}
+    folder = find_judged(out, first.generator_2, annotator)
+    return {language or NAMELESS: folder / name_file(language) for language, rows in pairs.items() if rows}
+
+
+def name_file(language: str) -> str:
+    return f"{language or NAMELESS}.json"
 
 
 def _keep_earlier(path: Path, like: Annotation, judgement: Judgement, pairs: Sequence[Pair]) -> list[Annotation]:

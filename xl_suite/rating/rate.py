@@ -27,7 +27,7 @@ from xl_suite.judging.asking import Samples, Ways, ask_judge, count_samples, des
 from xl_suite.languages import parse_languages
 from xl_suite.listing import FAILED
 from xl_suite.provenance import Entry, describe_sampling, make_entry, note_answered, sum_answered, write_run
-from xl_suite.rating.ratings import Rating
+from xl_suite.rating.ratings import Rating, name_file
 from xl_suite.rating.rubric import (
     METHODS,
     RatingMethod,
@@ -37,7 +37,7 @@ from xl_suite.rating.rubric import (
     read_score,
     replace_method,
 )
-from xl_suite.records import ModelOutput, write_json
+from xl_suite.records import ModelOutput, read_records, write_json
 from xl_suite.responding.outputs import name_folder
 
 logger = logging.getLogger(__name__)
@@ -166,15 +166,7 @@ def rate_outputs(
     total = len(questions)
     results, ledger = run(model, rating.converse, options, label="rate", total=total, servers=servers, budget=budget)
     judge = name_model(model)
-    asked = {
-        "model": judge,
-        "criteria": list(rubrics.criteria),
-        "rubrics": rubrics.digest,
-        "method": rating.method.name,
-        "samples": rating.method.samples,
-        "sampling": describe_sampling(make_calls(*questions[0], rubrics, rating.method, 0)[0].sampling),
-        "extra": dict(options.extra),
-    }
+    asked = describe_settings(rubrics, model, options, rating.method)
     runs = {
         language: make_entry("ratings", asked, rating.usage.describe(language) if rating.usage else {})
         for language in outputs
@@ -184,24 +176,81 @@ def rate_outputs(
     return replace(ratings, noted=(*ratings.noted, *note_answered(judge, counts)), runs=runs)
 
 
-def write_ratings(out: Path, ratings: Ratings) -> Path:
+def describe_settings(
+    rubrics: Rubrics, model: Model, options: ChatOptions, method: RatingMethod | None
+) -> dict[str, Any]:
+    """What run.json says that was asked for. method: None where the run decides it."""
+    settings: dict[str, Any] = {
+        "model": name_model(model),
+        "criteria": list(rubrics.criteria),
+        "rubrics": rubrics.digest,
+    }
+    if method is not None:
+        settings |= {"method": method.name, "samples": method.samples}
+        settings["sampling"] = describe_sampling(method.sampling(0))
+    return {**settings, "extra": dict(options.extra)}
+
+
+def list_files(out: Path, outputs: Mapping[str, Sequence[ModelOutput]], judge: str) -> dict[str, Path]:
+    """The files that ratings of outputs will be written to, by language."""
+    first = next((row for own in outputs.values() for row in own), None)
+    if first is None:
+        return {}
+    folder = _find_rated(out, first.generator, judge)
+    return {language: folder / name_file(language) for language, own in outputs.items() if own}
+
+
+def _find_rated(out: Path, generator: str, judge: str) -> Path:
+    return out / name_folder(generator) / name_folder(judge)
+
+
+def write_ratings(out: Path, ratings: Ratings, beyond: Mapping[str, Sequence[ModelOutput]] | None = None) -> Path:
     """Writes `out/<generator>/<judge>/ratings-<language>.json`, and `failed.json` where scores failed; the folder.
 
-    Languages that were rated earlier keep their files. Raises BadInput where no score could be read at all.
+    Languages that were rated earlier keep their files. beyond: outputs that this run left alone (`--limit`); what the
+    files hold of them stays where it was rated in the same way. Raises BadInput where no score could be read at all.
     """
     rows = [row for own in ratings.ratings.values() for row in own]
     if not rows:
         reasons = sorted({row.reason for own in ratings.failures.values() for row in own})
         raise BadInput(f"no score was given: {'; '.join(reasons[:3])}.")
-    folder = out / name_folder(rows[0].generator) / name_folder(rows[0].judge)
+    folder = _find_rated(out, rows[0].generator, rows[0].judge)
+    kept: dict[str, list[Rating]] = {}
     for language, own in ratings.ratings.items():
         if own:
-            write_json(folder / f"ratings-{language}.json", own)
+            path = folder / name_file(language)
+            kept[language] = _keep_earlier(path, own[0], (beyond or {}).get(language, ()))
+            write_json(path, [*own, *kept[language]])
     write_run(
         folder, "ratings", {language: one for language, one in ratings.runs.items() if ratings.ratings[language]}
     )
-    update_failed(folder, list_failed_calls(ratings.failures), ratings.ratings)
+    left = {
+        (language, f"{language}/{row.id} {criterion}")
+        for language, own in (beyond or {}).items()
+        for row in own
+        for criterion in ratings.criteria
+    }
+    update_failed(
+        folder,
+        list_failed_calls(ratings.failures),
+        ratings.ratings,
+        stays=lambda row: (row.get("language"), row.get("row")) in left,
+    )
     return folder
+
+
+def _keep_earlier(path: Path, like: Rating, outputs: Sequence[ModelOutput]) -> list[Rating]:
+    """The rows of a file on `outputs` that were rated as this run rates, in the order of the outputs."""
+    if not outputs or not path.exists():
+        return []
+    same = (like.generator, like.judge, like.method, like.rubrics)
+    found = {
+        (row.instruction, row.output, row.id): row
+        for row in read_records(path, Rating)
+        if (row.generator, row.judge, row.method, row.rubrics) == same
+    }
+    wanted = ((row.instruction, row.output, row.id) for row in outputs)
+    return [found[key] for key in wanted if key in found]
 
 
 def _list(outputs: Mapping[str, Sequence[ModelOutput]], rubrics: Rubrics) -> list[tuple[ModelOutput, str]]:

@@ -48,6 +48,10 @@ class Rating:
         return self.instruction if self.id is None else self.id
 
 
+def name_file(language: str) -> str:
+    return f"{PREFIX}{language}.json"
+
+
 def list_ratings(path: Path) -> Listing:
     """The files of ratings that a path names: itself, or those in it, or else those in its folders; maybe none."""
     if path.is_file():

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from xl_suite.chat.calls import Call
 from xl_suite.chat.estimates import find_answers
 from xl_suite.chat.models import Model
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
+from xl_suite.finished import check_settings, refuse_unpaid
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records
 from xl_suite.responding.plan import Plan
 
@@ -44,6 +46,32 @@ def find_earlier(plan: Plan, folders: Sequence[Path], model: Model, options: Cha
     for (_, language), ids in held.items():
         lost[language] += len(ids)
     return Earlier(kept, lost)
+
+
+def check_files(
+    plan: Plan,
+    folders: Sequence[Path],
+    asked: Mapping[str, Any],
+    earlier: Earlier,
+    model: Model,
+    options: ChatOptions,
+) -> None:
+    """Raises BadInput where a file that is there was asked for otherwise, or has rows that the journal lacks."""
+    for sample, folder in enumerate(folders):
+        files = {language: folder / f"{language}.json" for language in plan.languages}
+        check_settings("outputs", files, {language: {**asked, "sample": sample} for language in plan.languages})
+        held = {language: read_ids(path) for language, path in files.items()}
+        asked_again = [
+            (row.language, call)
+            for row, call in zip(plan.rows, plan.calls, strict=True)
+            if call.sample == sample and row.id in held[row.language]
+        ]
+        answered = find_answers(model, [call for _, call in asked_again], options) if asked_again else {}
+        unpaid = Counter(language for language, call in asked_again if call.row not in answered)
+        for language, path in files.items():
+            n_unpaid = unpaid[language] + (earlier.lost[language] if sample == 0 else 0)
+            if n_unpaid:
+                raise refuse_unpaid(path, len(held[language]), n_unpaid, options.replay or options.journal)
 
 
 def read_ids(path: Path) -> set[int | None]:

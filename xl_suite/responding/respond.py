@@ -19,7 +19,7 @@ from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import XLSuiteError
 from xl_suite.provenance import describe_sampling, note_answered, sum_answered
 from xl_suite.responding.collector import Collector
-from xl_suite.responding.earlier import find_earlier
+from xl_suite.responding.earlier import check_files, find_earlier
 from xl_suite.responding.outputs import AnsweredRow, FailedRow, check_outputs, locate_sample
 from xl_suite.responding.plan import Plan
 from xl_suite.responding.report import LanguageCount, Report
@@ -46,10 +46,13 @@ def respond(
     """
     generator = plan.strategy.name_generator(name or name_model(model))
     folders = [check_outputs(locate_sample(out, sample), generator, plan.benchmark) for sample in range(plan.samples)]
+    asked = _describe_asked(plan, model, options)
     earlier = find_earlier(plan, folders, model, options)
+    if not options.replace:
+        check_files(plan, folders, asked, earlier, model, options)
     kept = tuple(zip(*earlier.kept, strict=True)) or ((), ())
     plan = replace(plan, rows=plan.rows + kept[0], calls=plan.calls + kept[1], later=())
-    collector = Collector(plan, folders, generator, _describe_asked(plan, model, options))
+    collector = Collector(plan, folders, generator, asked)
     options = replace(options, generator=name or name_model(model))
     total = len(plan.calls) * (1 if plan.strategy.follow is None else 2)
     try:

@@ -232,9 +232,9 @@ def test_a_run_that_stops_early_does_not_cut_a_file(tmp_path: Path) -> None:
         path = next((tmp_path / "out").glob("*/deu.json"))
         before = path.read_bytes()
         (tmp_path / "out" / ".journal.sqlite").unlink()
-        assert main([*command, "--budget", "0.0006"]) == 1
+        assert main([*command, "--replace", "--budget", "0.0006"]) == 1
         assert path.read_bytes() == before
         partial = path.with_name("deu.partial.json")
         assert 0 < len(json.loads(partial.read_bytes())) < len(json.loads(before))
-        assert main(command) == 0
+        assert main([*command, "--replace"]) == 0
     assert not partial.exists()

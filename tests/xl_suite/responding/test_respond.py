@@ -170,12 +170,15 @@ def test_a_limit_keeps_the_rows_that_were_asked_in_the_same_way(
         assert server.calls == calls
         assert report.languages["deu"].to_dict()["n_kept"] == 3
         assert "3 of them kept" in report.describe()
-        report = run(benchmark, tmp_path, server, limit=1, sampling=Sampling(temperature=0.1), **options)
+        other = {"sampling": Sampling(temperature=0.1), "chat": {"replace": True}}
+        report = run(benchmark, tmp_path, server, limit=1, **other, **options)
         assert read_ids(folder / "deu.json") == [1], "answers to other calls are not mixed in"
         assert report.languages["deu"].to_dict()["n_dropped"] == 3
-        run(benchmark, tmp_path, server, **options)
+        run(benchmark, tmp_path, server, chat={"replace": True}, **options)
         make_benchmark(benchmark, ids=IDS[:3])
-        again = run(benchmark, tmp_path, server, **options)
+        with pytest.raises(BadInput, match=r"4 rows, and 1 of them .*--replace"):
+            run(benchmark, tmp_path, server, **options)
+        again = run(benchmark, tmp_path, server, chat={"replace": True}, **options)
     assert again.languages["deu"].to_dict()["n_dropped"] == 1, "a prompt that the benchmark lacks"
     assert "deu: 3 rows of earlier runs, asked in another way" in report.describe()
 
@@ -370,7 +373,7 @@ def test_what_is_paid_for_needs_neither_key_nor_server(benchmark: Path, tmp_path
     assert respond(plan, local, tmp_path, options=options).ledger.paid == 0
     assert read_tree(tmp_path / "gpt-4o") == before
     with pytest.raises(ModelUnavailable, match="OPENAI_API_KEY"):
-        respond(plan_responses(benchmark, seed=1), parse_model("gpt-4o"), tmp_path, options=options)
+        respond(plan_responses(benchmark, seed=1), parse_model("gpt-4o"), tmp_path / "else", options=options)
 
 
 def test_the_verb(benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
