@@ -63,6 +63,7 @@ def judge(
     retry_unread: bool = False,
     languages: Languages = "all",
     limit: int | None = None,
+    card: Place | None = None,
     allow_partial: bool = False,
     language: str = "",
     **chat: Unpack[ChatSettings],
@@ -72,13 +73,14 @@ def judge(
     annotator: a name of `xl-suite annotators` or a folder. model: another judge than the annotator's own. order:
     `random` is AlpacaEval's draw, `both` judges each pair twice; None takes the annotator's own: both, but random for
     `xl_gpt4o`. method: how verdicts are read: `auto`, `logprobs`, `sampled` or `parsed`. retry_unread: ask on where a
-    verdict is unread after three samples.
+    verdict is unread after three samples. card: the folder or file of a judge's card, from `audit`; where it marks
+    the judge in a language, that is told, and the leaderboard marks it.
     Judgements that failed are in the files without a preference and in `.judgement.failures`.
     """
     from xl_suite.judging.members import Member
 
     pairs = _pair(outputs, reference, languages, language, allow_partial)
-    asking = _Asking(order, method, samples, max_tokens, retry_unread, limit)
+    asking = _Asking(order, method, samples, max_tokens, retry_unread, limit, card)
     return _plan_judging(pairs, Member(annotator, model), out, asking, chat)
 
 
@@ -96,6 +98,7 @@ def judge_panel(
     retry_unread: bool = False,
     languages: Languages = "all",
     limit: int | None = None,
+    card: Place | None = None,
     allow_partial: bool = False,
     language: str = "",
     **chat: Unpack[ChatSettings],
@@ -118,7 +121,7 @@ def judge_panel(
     if len(members) < 2:
         raise BadInput(f"{joined}: a panel needs two judges and more, with commas between.")
     pairs = _pair(outputs, reference, languages, language, allow_partial)
-    asking = _Asking(order, method, samples, max_tokens, retry_unread, limit)
+    asking = _Asking(order, method, samples, max_tokens, retry_unread, limit, card)
     models = {}
     for one in members:
         read = read_annotator(one.annotator)
@@ -149,6 +152,7 @@ class _Asking:
     max_tokens: int | None
     retry_unread: bool
     limit: int | None
+    card: Place | None
 
 
 def _pair(
@@ -173,13 +177,14 @@ def _plan_judging(
     budget: Budget | None = None,
 ) -> Job[Annotations]:
     """The job of one judge. budget: of several judges in turn."""
-    from xl_suite.auditing.card import read_warnings
+    from xl_suite.auditing.card import BESIDE, find_card, list_warnings, read_marked
     from xl_suite.finished import check_folder
     from xl_suite.judging.annotator import find_folder, read_annotator
     from xl_suite.judging.asking import count_waves
     from xl_suite.judging.judge import choose_method, describe_settings, judge_pairs, name_annotator, plan_calls
     from xl_suite.judging.judgement import NAMELESS, list_files, write_judgement
     from xl_suite.judging.lifetime import find_announced_end
+    from xl_suite.records import write_text
     from xl_suite.results import Annotations
     from xl_suite.scoring.length_slope import SLOPE_FILE, find_slope, write_slope
 
@@ -189,6 +194,15 @@ def _plan_judging(
     read = read_annotator(annotator)
     order = asking.order or read.order
     parsed, options = prepare(member.model or read.spec, out, chat)
+    name = name_annotator(read, parsed)
+    given = [] if asking.card is None else [Path(asking.card)]
+    for place in given:
+        if place.is_file():
+            read_marked(place, name)  # raises for a file that is not a card
+    folders = [place if place.is_dir() else place.parent for place in given]
+    card = find_card([*folders, find_folder(annotator)], name)
+    if given and card is None:
+        logger.warning("%s: no card of %s is there.", asking.card, name)
     pairs = {code: rows[:limit] for code, rows in everything.items()}
     earlier = {} if limit is None else {code: rows[limit:] for code, rows in everything.items()}
 
@@ -229,14 +243,17 @@ def _plan_judging(
     def run(options: ChatOptions) -> Annotations:
         if options.replay is None and (end := find_announced_end(parsed)):
             logger.warning("the judge %s will end (%s). Keep the journal.", parsed.name, end)
-        for warning in read_warnings(find_folder(annotator), name_annotator(read, parsed), list(pairs)):
-            logger.warning("%s", warning)
+        if card is not None:
+            for warning in list_warnings(card, name, list(pairs)):
+                logger.warning("%s", warning)
         files = list_files(Path(out), pairs, name_annotator(read, parsed))
         check_folder("annotations", files, {code or NAMELESS: one for code, one in settings.items()}, options)
         judgement = judge_rows(pairs, options, budget=budget)
         folder = write_judgement(Path(out), judgement, earlier)
         if slope := find_slope([find_folder(annotator)], name_annotator(read, parsed)):
             write_slope(folder / SLOPE_FILE, slope)
+        if card is not None:
+            write_text(folder / BESIDE, card.read_text(encoding="utf-8"))
         for note in judgement.noted:
             logger.info("note: %s", note)
         if any(earlier.values()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from xl_suite.scoring.length_slope import SLOPE_FILE, LengthSlope, write_slope
 
 FORMAT = 1
 CARD = "card.json"
-# Beside an annotator's configs.yaml, a card is read by `judge`.
+# A card beside an annotator's configs.yaml is read by `judge`, which copies it beside its annotations.
 BESIDE = "audit.json"
 
 
@@ -162,52 +162,41 @@ def read_marked(path: Path, annotator: str) -> dict[str, list[str]]:
 
     Raises BadInput for a file that is not a card.
     """
-    try:
-        one = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: the card cannot be read: {error}.") from error
-    if not is_card(one):
-        raise BadInput(f"{path} is not a judge's card. `xl-suite audit` writes {CARD}.")
+    one = _read(path)
     if one["annotator"] != annotator:
         return {}
     return {str(language): [str(name) for name in names] for language, names in one["marked"].items()}
 
 
-def is_card(value: Any) -> bool:
-    """Whether JSON is what `write_card` writes."""
-    return isinstance(value, dict) and isinstance(value.get("marked"), dict) and "annotator" in value
+def find_card(folders: Iterable[Path], annotator: str) -> Path | None:
+    """The first card in `folders`, named BESIDE or CARD, that is of the annotator."""
+    for folder in folders:
+        for name in (BESIDE, CARD):
+            path = folder / name
+            if path.is_file() and _read(path)["annotator"] == annotator:
+                return path
+    return None
 
 
-def read_audited(path: Path) -> tuple[str, dict[str, list[str]]]:
-    """The annotator of a card's file, and by audited language the defects that it is marked for there.
-
-    `position` is among them where the judge favours a place. A language without marks has an empty list. Raises
-    BadInput for a file that is not a card.
-    """
-    one = json.loads(path.read_text(encoding="utf-8"))
-    try:
-        marked = {
-            str(language["language"]): [
-                *map(str, one["marked"].get(language["language"], ())),
-                *([str(language["mark"])] if language["mark"] else []),
-            ]
-            for language in one["languages"]
-        }
-    except (TypeError, KeyError, AttributeError) as error:
-        raise BadInput(f"{path} is not a judge's card. `xl-suite audit` writes {CARD}.") from error
-    return str(one["annotator"]), marked
-
-
-def read_warnings(folder: Path, annotator: str, languages: Sequence[str]) -> list[str]:
-    """A warning for each of the languages in which the card in an annotator's folder marks the judge."""
-    if not (folder / BESIDE).is_file():
-        return []
-    marked = read_marked(folder / BESIDE, annotator)
+def list_warnings(card: Path, annotator: str, languages: Sequence[str]) -> list[str]:
+    """A warning for each of the languages in which a card marks the judge. Raises BadInput for another file."""
+    marked = read_marked(card, annotator)
     return [
         f"{language}: the card of {annotator} says that it misses {', '.join(marked[language])} there."
         for language in languages
         if marked.get(language)
     ]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A card's file. Raises BadInput for another one."""
+    try:
+        one = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: the card cannot be read: {error}.") from error
+    if not isinstance(one, dict) or not isinstance(one.get("marked"), dict) or "annotator" not in one:
+        raise BadInput(f"{path} is not a judge's card. `xl-suite audit` writes {CARD}.")
+    return one
 
 
 def _show_mark(mark: Mark) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xl_suite.cli.options import (
@@ -47,6 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "draw (default: both, but random for xl_gpt4o)",
     )
     parser.add_argument("--allow-partial", action="store_true", help="judge the rows that both sides have")
+    parser.add_argument(
+        "--card",
+        type=Path,
+        metavar="CARD",
+        help="the judge's card, from `xl-suite audit`: tell in which languages it marks the judge, and let the "
+        "leaderboard mark it (default: audit.json in the annotator's folder)",
+    )
     add_judging_options(parser, read="verdict", auto="by logprobs where the judge gives them")
 
 
@@ -113,6 +121,7 @@ def _read_asking(args: argparse.Namespace) -> dict[str, Any]:
         "retry_unread": args.retry_unread,
         "languages": args.languages,
         "limit": args.limit,
+        "card": args.card,
         "allow_partial": args.allow_partial,
         "language": args.language,
         **read_chat_settings(args),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xl_suite.auditing.card import read_warnings
+from xl_suite.auditing.card import find_card
 from xl_suite.auditing.defects import DEFECTS, INJECTION
 from xl_suite.auditing.length_slope import Probe, fit_slope
 from xl_suite.auditing.marks import LEAST_FOUND, Places, Trial, mark_judge
@@ -43,6 +43,10 @@ def split_shown(request: dict[str, Any]) -> tuple[str, str]:
     text = last_message(request)
     first, second = (text.split(f'<answer name="{name}">\n')[1].split("\n</answer>")[0] for name in "mM")
     return first, second
+
+
+def judge_first(request: dict[str, Any]) -> str:
+    return "m"
 
 
 def run_audit(out: Path, outputs: Path, script: Any, *options: str) -> tuple[dict[str, Any], Any]:
@@ -93,9 +97,18 @@ def test_planted_weaknesses_are_found_and_nothing_else(tmp_path: Path, capsys: p
     folder = tmp_path / "annotator"
     folder.mkdir()
     (folder / "audit.json").write_bytes((tmp_path / "card/card.json").read_bytes())
-    (warning,) = read_warnings(folder, "xl_local-judge", ["deu", "zho"])
-    assert "misses injected, numbers" in warning
-    assert read_warnings(folder, "another", ["deu"]) == []
+    assert find_card([folder], "another") is None
+    assert find_card([tmp_path, folder], "xl_local-judge") == folder / "audit.json"
+
+    others = [{**row, "generator": "other", "output": row["output"].replace("beliebt", "bekannt")} for row in rows]
+    write_json(tmp_path / "other/deu.json", others)
+    with serve_loopback(judge_first) as server:
+        command = ["judge", str(tmp_path / "other"), "--reference", str(tmp_path / "good/deu.json"), "--json"]
+        command += ["--annotator", "xl_local", "--model", f"judge@{server.url}", "--method", "parsed"]
+        assert main([*command, "--out", str(tmp_path / "a"), "--card", str(tmp_path / "card")]) == 0
+    assert "deu: the card of xl_local-judge says that it misses injected, numbers there" in capsys.readouterr().err
+    assert main(["leaderboard", str(tmp_path / "a"), "--out", str(tmp_path / "board"), "--no-paper"]) == 0
+    assert "In deu the judge misses injected, numbers" in (tmp_path / "board/index.html").read_text(encoding="utf-8")
 
 
 def test_an_estimate_makes_no_call_and_a_second_run_pays_nothing(
