@@ -168,6 +168,31 @@ def read_marked(path: Path, annotator: str) -> dict[str, list[str]]:
     return {str(language): [str(name) for name in names] for language, names in one["marked"].items()}
 
 
+def is_card(value: Any) -> bool:
+    """Whether JSON is what `write_card` writes."""
+    return isinstance(value, dict) and isinstance(value.get("marked"), dict) and "annotator" in value
+
+
+def read_audited(path: Path) -> tuple[str, dict[str, list[str]]]:
+    """The annotator of a card's file, and by audited language the defects that it is marked for there.
+
+    `position` is among them where the judge favours a place. A language without marks has an empty list. Raises
+    BadInput for a file that is not a card.
+    """
+    one = _read(path)
+    try:
+        marked = {
+            str(language["language"]): [
+                *map(str, one["marked"].get(language["language"], ())),
+                *([str(language["mark"])] if language["mark"] else []),
+            ]
+            for language in one["languages"]
+        }
+    except (TypeError, KeyError, AttributeError) as error:
+        raise BadInput(f"{path} is not a judge's card. `xl-suite audit` writes {CARD}.") from error
+    return str(one["annotator"]), marked
+
+
 def find_card(folders: Iterable[Path], annotator: str) -> Path | None:
     """The first card in `folders`, named BESIDE or CARD, that is of the annotator."""
     for folder in folders:
@@ -194,9 +219,10 @@ def _read(path: Path) -> dict[str, Any]:
         one = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: the card cannot be read: {error}.") from error
-    if not isinstance(one, dict) or not isinstance(one.get("marked"), dict) or "annotator" not in one:
+    if not is_card(one):
         raise BadInput(f"{path} is not a judge's card. `xl-suite audit` writes {CARD}.")
-    return one
+    found: dict[str, Any] = one
+    return found
 
 
 def _show_mark(mark: Mark) -> str:

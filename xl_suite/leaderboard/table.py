@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from xl_suite.auditing.card import find_card, read_marked
 from xl_suite.languages import table as languages_table
 from xl_suite.leaderboard.metrics import AVERAGE, BOUNDED, Cell, Cells, list_metrics
 from xl_suite.leaderboard.models import Model, find_model
@@ -220,7 +219,6 @@ def _make_row(
     failed = sum(keys["n_failed"] for keys in languages.values())
     warnings = [f"Answers repeat one text in {', '.join(repeated)}"] if repeated else []
     warnings += [f"{failed} judgements failed"] if failed else []
-    warnings += _tell_marks(job, list(languages))
     return Row(
         name=job.generator,
         model=models.get(job.generator) or find_model(job.generator),
@@ -239,17 +237,6 @@ def _make_row(
         asked={language: keys["n_asked"] for language, keys in languages.items()},
         runs=_tell_runs(job),
     )
-
-
-def _tell_marks(job: Job, languages: Sequence[str]) -> list[str]:
-    """What the judge's card beside its annotations marks it for."""
-    card = find_card(dict.fromkeys(path.parent for path in job.files), job.annotator)
-    marked = {} if card is None else read_marked(card, job.annotator)
-    return [
-        f"In {language} the judge misses {', '.join(marked[language])} (its card)"
-        for language in languages
-        if marked.get(language)
-    ]
 
 
 def _tell_runs(job: Job) -> tuple[str, ...]:

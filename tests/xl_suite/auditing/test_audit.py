@@ -108,7 +108,8 @@ def test_planted_weaknesses_are_found_and_nothing_else(tmp_path: Path, capsys: p
         assert main([*command, "--out", str(tmp_path / "a"), "--card", str(tmp_path / "card")]) == 0
     assert "deu: the card of xl_local-judge says that it misses injected, numbers there" in capsys.readouterr().err
     assert main(["leaderboard", str(tmp_path / "a"), "--out", str(tmp_path / "board"), "--no-paper"]) == 0
-    assert "In deu the judge misses injected, numbers" in (tmp_path / "board/index.html").read_text(encoding="utf-8")
+    page = (tmp_path / "board/index.html").read_text(encoding="utf-8")
+    assert '"audited":{"deu":["injected","numbers","position"]}' in page
 
 
 def test_an_estimate_makes_no_call_and_a_second_run_pays_nothing(
