@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from statistics import mean
 
@@ -20,7 +21,9 @@ from xl_suite.auditing.probes import (
     probe_itself,
     probe_length,
     probe_reference,
+    read_length,
 )
+from xl_suite.auditing.swap import SWAPS, Rate, Swap, bound_swap
 from xl_suite.chat.budget import Budget
 from xl_suite.chat.models import Model
 from xl_suite.chat.serving.started import StartedServers
@@ -34,7 +37,7 @@ from xl_suite.judging.pairwise import Pair
 from xl_suite.scoring.intervals import bound_means
 from xl_suite.scoring.length_slope import LengthSlope
 
-DEFECTS_PART, LENGTH_PART = PARTS = ("defects", "length")
+DEFECTS_PART, LENGTH_PART, SWAP_PART = PARTS = ("defects", "length", "swap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,16 @@ class Shares:
     n_failed: int
 
 
-def plan_audit(material: Material, parts: Sequence[str] = (DEFECTS_PART,), seed: int = 0) -> Plan:
-    """What an audit asks. Raises BadInput for an unknown part and where there is nothing to ask."""
+def plan_audit(
+    material: Material,
+    parts: Sequence[str] = (DEFECTS_PART,),
+    seed: int = 0,
+    further: Mapping[tuple[str, str], Sequence[Pair]] | None = None,
+) -> Plan:
+    """What an audit asks. further: probes of texts that models wrote.
+
+    Raises BadInput for an unknown part and where there is nothing to ask.
+    """
     wrong = [part for part in parts if part not in PARTS]
     if wrong:
         raise BadInput(f"an audit has no part {wrong[0]!r}; valid: {', '.join(PARTS)}.")
@@ -72,6 +83,7 @@ def plan_audit(material: Material, parts: Sequence[str] = (DEFECTS_PART,), seed:
         again = probe_reference(material)
     if LENGTH_PART in parts:
         probes |= probe_length(material)
+    probes |= further or {}
     if not any(probes.values()):
         raise BadInput("there is nothing to ask: no answer has room for a defect.")
     return Plan(probes, again)
@@ -87,14 +99,20 @@ def run_audit(
     method: str = "auto",
     seed: int = 0,
     date: str = "",
+    servers: StartedServers | None = None,
+    budget: Budget | None = None,
+    noted: Sequence[str] = (),
 ) -> Card:
     """Asks the judge and makes its card. A budget covers all; what the journal answers costs nothing.
 
+    servers, budget: of runs before it too. noted: what the card says of these.
+
     Raises what ends a run, after which the same call goes on.
     """
-    budget = Budget(options.budget)
+    budget = budget or Budget(options.budget)
     judgements = []
-    with StartedServers(options) as servers:
+    with ExitStack() as stack:
+        started = servers or stack.enter_context(StartedServers(options))
 
         def ask(pairs: Mapping[str, Sequence[Pair]], how: str, repeat: int = 0) -> Judgement:
             return judge_pairs(
@@ -106,7 +124,7 @@ def run_audit(
                 method=how,
                 samples=1,
                 repeat=repeat,
-                servers=servers,
+                servers=started,
                 budget=budget,
             )
 
@@ -129,7 +147,8 @@ def run_audit(
         tuple(found),
         tuple(behaviour),
         None if slope is None else replace(slope, annotator=name),
-        (*judgement.noted, *notes),
+        (*noted, *judgement.noted, *notes),
+        tuple(_bound_swaps(by_probe, material)),
     )
 
 
@@ -224,21 +243,35 @@ def _measure_noise(asked: Sequence[Sequence[Annotation]]) -> tuple[float | None,
     return turned / len(both), len(both)
 
 
+def _bound_swaps(by_probe: Mapping[tuple[str, str], Shares], material: Material) -> list[Swap]:
+    swaps = []
+    for language in material.answers:
+        rates = {}
+        for name in SWAPS:
+            values = list(by_probe[language, name].changed.values()) if (language, name) in by_probe else []
+            low, high = _bound(values)
+            rates[name] = Rate(len(values), mean(values) if values else None, low, high)
+        if any(rate.n for rate in rates.values()):
+            swaps.append(bound_swap(language, rates))
+    return swaps
+
+
 def _measure_slope(
     by_probe: Mapping[tuple[str, str], Shares], plan: Plan, date: str
 ) -> tuple[LengthSlope | None, list[str]]:
     probes = []
-    names = set()
+    ratios: dict[str, set[float]] = {}
     for (language, name), shares in by_probe.items():
         if not name.startswith(LENGTH):
             continue
         lengths = {pair.prompt: len(pair.output_2) / len(pair.output_1) for pair in plan.probes[language, name]}
-        names.add(name)
-        rewriter = "rule" if name.startswith(f"{LENGTH} x") else name
+        rewriter, ratio = read_length(name)
+        if shares.changed:
+            ratios.setdefault(rewriter, set()).add(ratio)
         probes += [Probe(str(prompt), rewriter, lengths[prompt], share) for prompt, share in shares.changed.items()]
-    if not names:
+    if not ratios:
         return None, []
-    slope = fit_slope(probes, len(names), sorted({language for language, _ in by_probe}), date)
+    slope = fit_slope(probes, max(map(len, ratios.values())), sorted({language for language, _ in by_probe}), date)
     if slope is None:
         return None, ["The length slope is not identified: 20 prompts and three ratios are needed."]
     return slope, []

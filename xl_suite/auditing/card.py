@@ -11,6 +11,7 @@ from typing import Any
 from xl_suite import pages
 from xl_suite.auditing.defects import DEFECTS
 from xl_suite.auditing.marks import LEAST_FOUND, LEVEL, Mark
+from xl_suite.auditing.swap import ASSUMED, Swap
 from xl_suite.display import Shown
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
@@ -79,6 +80,7 @@ class Card(Shown):
     behaviour: tuple[Behaviour, ...]
     slope: LengthSlope | None = None
     notes: tuple[str, ...] = ()
+    swaps: tuple[Swap, ...] = ()
 
     def list_blind(self) -> dict[str, list[str]]:
         """The defects that the judge is marked for, by language."""
@@ -108,6 +110,8 @@ class Card(Shown):
             "defects": [asdict(one) for one in self.found],
             "languages": [asdict(one) for one in self.behaviour],
             "length_slope": None if self.slope is None else self.slope.to_dict(),
+            "language_swap": [asdict(one) for one in self.swaps],
+            "language_swap_assumed": ASSUMED if self.swaps else "",
             "self_preference": NOT_IDENTIFIED,
             "marked": self.list_blind(),
             "notes": list(self.notes),
@@ -125,6 +129,7 @@ class Card(Shown):
             lines += [f"  {', '.join(parts)}{_show_mark(one.mark)}"] if parts else []
         if self.slope is not None:
             lines.append(f"length slope {self.slope.slope:.2f} (standard error {self.slope.standard_error:.2f})")
+        lines += [one.describe() for one in self.swaps]
         return "\n".join([*lines, *self.notes])
 
 
@@ -153,6 +158,7 @@ def render_card(card: Card) -> str:
         cells=cells,
         least=LEAST_FOUND,
         level=LEVEL,
+        assumed=ASSUMED,
         self_preference=NOT_IDENTIFIED,
     )
 

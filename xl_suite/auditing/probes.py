@@ -18,6 +18,9 @@ ITSELF = "itself"
 # How much longer the probes of length are, by a rule. One ratio would identify no slope, so there are four.
 RATIOS = (1.25, 1.5, 2.0, 3.0)
 LENGTH = "length"
+RULE = "rule"
+# And as models are asked to write them: condensed and padded.
+REWRITTEN = (0.5, 0.75, 1.5, 2.0)
 
 # The pairs of an audit by language and defect.
 Probes = Mapping[tuple[str, str], Sequence[Pair]]
@@ -128,12 +131,37 @@ def probe_length(material: Material) -> dict[tuple[str, str], list[Pair]]:
     probes: dict[tuple[str, str], list[Pair]] = {}
     for language, rows in material.answers.items():
         for ratio in RATIOS:
-            probes[language, f"{LENGTH} x{ratio:g}"] = [
-                _pair(row, language, row.output, text, f"{LENGTH} x{ratio:g}")
+            probes[language, name_length(RULE, ratio)] = [
+                _pair(row, language, row.output, text, name_length(RULE, ratio))
                 for row in rows
                 if (text := repeat_sentences(row.output, language, ratio)) is not None
             ]
     return probes
+
+
+def probe_rewritten(material: Material, texts: Mapping[str, Mapping[str, str]]) -> dict[tuple[str, str], list[Pair]]:
+    """The same content at several lengths, as models wrote it. texts: by rewriter and by the row's name."""
+    probes: dict[tuple[str, str], list[Pair]] = {}
+    for rewriter, by_row in texts.items():
+        for language, rows in material.answers.items():
+            for ratio in REWRITTEN:
+                name = name_length(rewriter, ratio)
+                probes[language, name] = [
+                    _pair(row, language, row.output, text, name)
+                    for row in rows
+                    if (text := by_row.get(f"{name}/{language}/{name_prompt(row)}")) is not None
+                ]
+    return probes
+
+
+def name_length(rewriter: str, ratio: float) -> str:
+    return f"{LENGTH} {rewriter} x{ratio:g}"
+
+
+def read_length(name: str) -> tuple[str, float]:
+    """The rewriter and the ratio of `name_length`."""
+    rewriter, _, ratio = name.removeprefix(f"{LENGTH} ").rpartition(" x")
+    return rewriter, float(ratio)
 
 
 def probe_reference(material: Material) -> dict[str, list[Pair]]:

@@ -30,6 +30,7 @@ examples:
   xl-suite audit xl_gpt4o outputs/my-model --reference outputs/gpt-4o-mini --out audit --estimate
   xl-suite audit xl_local outputs/my-model --model JUDGE@http://localhost:8000/v1 --languages deu,zho --out audit
   xl-suite audit xl_gpt4o outputs/my-model --only length --out audit-length
+  xl-suite audit xl_gpt4o outputs/my-model --only swap --translator NAME@http://localhost:8000/v1 --out audit-swap
 then: open audit/index.html"""
 
 
@@ -40,8 +41,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser, "another judge than the annotator's own")
     parser.add_argument(
         "--only",
-        choices=["defects", "length"],
-        help="length: the same content at four lengths, which gives length_slope.json (default: defects)",
+        choices=["defects", "length", "swap"],
+        help="length: the same content at several lengths, which gives length_slope.json; swap: the same answers in "
+        "English and in the language, with --translator (default: defects)",
+    )
+    parser.add_argument(
+        "--translator", metavar="MODEL", help="translates answers to and from English, for --only swap"
+    )
+    parser.add_argument(
+        "--rewriter",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="condenses and pads answers, for --only length; repeatable (default: a rule that says sentences again)",
     )
     parser.add_argument(
         "--rows",
@@ -74,6 +86,8 @@ def run(args: argparse.Namespace) -> Outcome:
         out=args.out,
         model=args.model,
         only=args.only,
+        translator=args.translator,
+        rewriters=args.rewriter,
         rows=args.rows,
         method=args.method,
         languages=args.languages,

@@ -15,9 +15,12 @@ from xl_suite.auditing.card import find_card
 from xl_suite.auditing.defects import DEFECTS, INJECTION
 from xl_suite.auditing.length_slope import Probe, fit_slope
 from xl_suite.auditing.marks import LEAST_FOUND, Places, Trial, mark_judge
+from xl_suite.auditing.swap import SWAPS, Rate, bound_swap
 from xl_suite.chat.loopback.server import last_message, serve_loopback
 from xl_suite.cli.main import main
 from xl_suite.records import ModelOutput, write_json
+from xl_suite.scoring.intervals import bound_means
+from xl_suite.scoring.logistic import squash
 
 NOUNS = ("Der Bahnhof", "Die Brücke", "Das Museum", "Der Marktplatz", "Die Bibliothek", "Das Rathaus")
 VERBS = ("wurde im Jahr {} gebaut", "hat {} Besucher im Monat", "liegt {} Meter vom Fluss entfernt")
@@ -184,3 +187,121 @@ def test_an_unbiased_judge_gets_any_mark_in_at_most_one_of_twenty_audits() -> No
     assert marked <= 10
     blind, _ = mark_judge([Trial(100, 45, 55), Trial(100, 90, 10)], [Places(50, 50)])
     assert blind == ["blind", ""]
+
+
+PHRASES = {
+    "Der Bahnhof wurde": "The station was", "Die Brücke wurde": "The bridge was",
+    "Das Museum wurde": "The museum was",
+    "Der Marktplatz wurde": "The market was", "Die Bibliothek wurde": "The library was",
+    "Das Rathaus wurde": "The town hall was", "Der Bahnhof": "The station", "Die Brücke": "The bridge",
+    "Das Museum": "The museum", "Der Marktplatz": "The market", "Die Bibliothek": "The library",
+    "Das Rathaus": "The town hall", "im Jahr": "in the year", "gebaut": "built", "hat": "has",
+    "Besucher im Monat": "visitors in a month", "liegt": "lies",
+    "Meter vom Fluss entfernt": "meters away from the river",
+    "und ist sehr beliebt": "and it is very popular with the people",
+}  # fmt: skip
+TOWN = "Der Bahnhof der Stadt {} wurde vor langer Zeit gebaut. Er ist heute bei allen Besuchern sehr beliebt."
+
+
+def write_text(request: dict[str, Any]) -> str:
+    """Translates to and from English by phrases, and makes German longer and shorter without a change of numbers."""
+    asked = last_message(request)
+    text = asked.split("<text>\n")[1].split("\n</text>")[0]
+    if asked.startswith("Translate the text below into English"):
+        for german, english in PHRASES.items():
+            text = text.replace(german, english)
+        return text
+    if asked.startswith("Translate"):
+        if town := re.match(r"The station of town (\d+)", text):
+            return TOWN.format(town[1])
+        for german, english in PHRASES.items():
+            text = text.replace(english, german)
+        return text
+    (percent,) = re.findall(r"about (\d+)% of", asked)
+    liked = " und ist sehr beliebt"
+    if percent in ("50", "75"):
+        return text.replace(liked, "", -1 if percent == "50" else 3)
+    longer = " und ist heute wie früher bei allen Leuten sehr beliebt"
+    return text.replace(liked, longer + (" und wird gern besucht" if percent == "200" else ""))
+
+
+def test_how_far_a_judge_favours_english_is_bounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_outputs(tmp_path / "good")
+    asked = []
+
+    def judge(request: dict[str, Any]) -> str:
+        """English wins on seven of ten prompts, whichever of the two is the translation."""
+        if "<text>" in last_message(request):
+            return write_text(request)
+        asked.append(1)
+        first, _ = split_shown(request)
+        (number,) = re.findall(r"Frage (\d+)", last_message(request))
+        return "m" if first.startswith("The ") == (int(number) % 10 < 7) else "M"
+
+    options = ("--only", "swap")
+    with serve_loopback(judge) as server:
+        command = ["audit", "xl_local", str(tmp_path / "good"), "--model", f"judge@{server.url}", *options]
+        command += ["--translator", f"translator@{server.url}", "--method", "parsed", "--out", str(tmp_path / "card")]
+        assert main([*command, "--estimate", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert [one["calls"] for one in told["estimates"]] == [3 * ROWS, 3 * 2 * ROWS]
+        assert asked == []
+        assert main([*command, "--json"]) == 0
+        calls = server.calls
+        assert main([*command, "--json"]) == 0
+        assert server.calls == calls, "a second run pays nothing"
+    card = json.loads((tmp_path / "card/card.json").read_text(encoding="utf-8"))
+    (swap,) = card["language_swap"]
+    assert (swap["to_english"]["value"], swap["from_english"]["value"]) == (pytest.approx(0.7), pytest.approx(0.7))
+    assert swap["control"]["value"] == 0.5, "there and back is the same text"
+    assert swap["low"] < 0.7 < swap["high"]
+    assert swap["verdict"] == "favours English"
+    assert "never an advantage" in card["language_swap_assumed"]
+    assert "never an advantage" in (tmp_path / "card/index.html").read_text(encoding="utf-8")
+    assert main([*command[:3], "--model", "j@http://127.0.0.1:9/v1", *options, "--out", str(tmp_path / "b")]) == 2
+    assert "--only swap needs --translator" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.4, 0.8])
+def test_the_bound_holds_what_the_language_alone_does(penalty: float) -> None:
+    """A judge that favours English by half a logit, and originals by a penalty of their translations."""
+    source, n = np.random.default_rng(5), 100
+
+    def measure(logit: float) -> Rate:
+        values = (source.random(n) < squash(np.array(logit))).astype(float)
+        bounds = bound_means(values[:, None], resamples=500)
+        return Rate(n, float(values.mean()), bounds.low[0], bounds.high[0])
+
+    covered = identified = 0
+    for _ in range(200):
+        rates = dict(zip(SWAPS, map(measure, (0.5 - penalty, 0.5 + penalty, -2 * penalty)), strict=True))
+        swap = bound_swap("deu", rates)
+        covered += swap.low <= float(squash(np.array(0.5))) <= swap.high
+        identified += swap.verdict != "not identified"
+    assert covered >= 188
+    assert identified >= 190
+    wrong = bound_swap("deu", dict(zip(SWAPS, map(measure, (1.5, -0.5, 2.0)), strict=True)))
+    assert wrong.verdict == "not identified", "a judge that likes translations"
+    assert bound_swap("deu", {SWAPS[0]: measure(1.0)}).verdict == "not identified", "without a control"
+
+
+def test_a_slope_from_a_models_texts(tmp_path: Path) -> None:
+    write_outputs(tmp_path / "good")
+
+    def judge(request: dict[str, Any]) -> str:
+        if "<text>" in last_message(request):
+            return write_text(request)
+        first, second = split_shown(request)
+        shorter, longer = sorted((first, second), key=len)
+        wins = random.Random(longer + shorter).random() < 1 / (1 + (len(longer) / len(shorter)) ** -1.0)
+        return "m" if (first == longer) == wins else "M"
+
+    with serve_loopback(judge) as server:
+        command = ["audit", "xl_local", str(tmp_path / "good"), "--model", f"judge@{server.url}", "--only", "length"]
+        command += ["--rewriter", f"writer@{server.url}", "--method", "parsed", "--out", str(tmp_path / "card")]
+        assert main(command) == 0
+    slope = json.loads((tmp_path / "card/length_slope.json").read_text(encoding="utf-8"))
+    assert abs(slope["slope"] - 1.0) < 2.5 * slope["standard_error"]
+    assert slope["n"] == ROWS
+    notes = json.loads((tmp_path / "card/card.json").read_text(encoding="utf-8"))["notes"]
+    assert not any("do not count" in one for one in notes)
