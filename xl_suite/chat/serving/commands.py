@@ -34,7 +34,7 @@ def build_command(model: Model, place: Path) -> list[str]:
     if model.kind == "vllm":
         vllm = find_vllm()
         start = [*vllm, "--model", model.source] if _VLLM_MODULE in vllm[-1] else [*vllm, "serve", model.source]
-        return [*start, "--served-model-name", model.name, *choose_precision(model.source, extra), *extra]
+        return [*start, "--served-model-name", model.name, *choose_precision(model, extra), *extra]
     for package in ("torch", "transformers", "fastapi", "uvicorn"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "hf", f"{model.name!r} is to be served by transformers.")
@@ -53,17 +53,22 @@ def build_command(model: Model, place: Path) -> list[str]:
             "back, and name its server: MODEL@http://127.0.0.1:8000/v1."
         )
     start = [sys.executable, "-P", "-m", "transformers.cli.transformers", "serve", model.name]
-    return [*start, *choose_precision(model.source, extra), *extra]
+    return [*start, *choose_precision(model, extra), *extra]
 
 
-def choose_precision(source: str, extra: list[str]) -> list[str]:
-    """`--dtype float32` for small local weights in half precision on a machine without a GPU, unless `extra` says."""
+def choose_precision(model: Model, extra: list[str]) -> list[str]:
+    """`--dtype float32` for small local weights that a server would take in half precision, where there is no GPU.
+
+    Those are the weights stored so, and for vLLM also those in float32. Not where `extra` names a precision.
+    """
+    source = model.source
     if "--dtype" in extra or not os.path.isdir(source) or any(map(os.path.exists, _GPUS)) or sys.platform == "darwin":
         return []
     config = read_config(Path(source))
     stored = str(config.get("dtype") or config.get("torch_dtype") or "float32")
     small = weigh(Path(source)) <= _MOST_IN_HALF
-    return ["--dtype", "float32"] if small and stored.removeprefix("torch.") in ("bfloat16", "float16") else []
+    halved = ("bfloat16", "float16", "float32") if model.kind == "vllm" else ("bfloat16", "float16")
+    return ["--dtype", "float32"] if small and stored.removeprefix("torch.") in halved else []
 
 
 def find_vllm() -> list[str]:

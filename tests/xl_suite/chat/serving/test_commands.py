@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.hub_server import TOKEN, serve_hub
-from xl_suite.chat.models import parse_model
+from xl_suite.chat.models import Model, parse_model
 from xl_suite.chat.serving import commands
 from xl_suite.chat.serving.commands import check_hub_id, choose_precision, find_vllm
 from xl_suite.errors import ModelUnavailable
@@ -66,11 +67,14 @@ def test_small_weights_in_half_precision_are_served_in_float32_without_a_gpu(
     monkeypatch.setattr(sys, "platform", "linux")
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.safetensors").write_bytes(b"weights")
-    assert choose_precision(str(tmp_path), extra) == (["--dtype", "float32"] if chosen else [])
+    model = Model("tiny", "tiny", (), "transformers", source=str(tmp_path))
+    assert choose_precision(model, extra) == (["--dtype", "float32"] if chosen else [])
+    # vLLM takes weights in float32 in half precision too.
+    assert bool(choose_precision(replace(model, kind="vllm"), extra)) is ("--dtype" not in extra)
     monkeypatch.setattr(commands, "_MOST_IN_HALF", 3)
-    assert choose_precision(str(tmp_path), extra) == []
+    assert choose_precision(model, extra) == []
     monkeypatch.setattr(commands, "_GPUS", (str(tmp_path),))
-    assert choose_precision(str(tmp_path), extra) == []
+    assert choose_precision(model, extra) == []
 
 
 @pytest.mark.parametrize("name", ["transformers:tpyo/Qwen2.5-0.5B", "transformers:typo", "vllm:my-org/no-such"])
@@ -96,7 +100,7 @@ def test_a_name_that_cannot_be_looked_up_ends_at_once(name: str, monkeypatch: py
 
 PROGRAM = """
 import sys
-from xl_suite.chat.models import parse_model
+from xl_suite.chat.models import Model, parse_model
 from xl_suite.chat.serving.commands import check_hub_id
 from xl_suite.errors import ModelUnavailable
 for name in sys.argv[1:]:
