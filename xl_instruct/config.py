@@ -196,6 +196,8 @@ class Config(Section):
 
     decontaminate: a benchmark's folder or Hub ID whose prompts must not occur; null is off.
     licence: of the dataset. assumed: what the paper leaves unstated, with the choice made here.
+    stop_at_refused: a run stops early when this share of the first hundreds of rows, or of a translator's candidates,
+    is refused; null never.
     """
 
     title: Text = "XL-Instruct"
@@ -211,6 +213,7 @@ class Config(Section):
     decontaminate: str | None = None
     attempts: Count = 3
     seed: int = 1
+    stop_at_refused: Annotated[float, Field(gt=0, le=1)] | None = 0.95
     assumed: tuple[str, ...] = ()
 
     @field_validator("languages")
@@ -313,7 +316,8 @@ def fingerprint(config: Config, limit: int | None = None) -> str:
     """SHA-256 (hex) of everything that determines the result: all settings, models by their key (URLs do not
     count), the prompts' texts, and the limit of passages."""
     values = settings_of(config)
-    values.pop("assumed")
+    for name in ("assumed", "stop_at_refused"):
+        values.pop(name)
     values["teacher"]["model"] = describe_model(config.teacher).key
     for own, translator in zip(values["translators"], config.translators, strict=True):
         own["model"] = describe_model(translator).key

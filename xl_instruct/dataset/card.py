@@ -89,7 +89,7 @@ def list_stages(config: Config, summaries: Sequence[Summary], measured: Measured
         left_out.setdefault(stage, Counter()).update(summary.left_out)
     found = [(stage, count, _describe_left_out(left_out[stage])) for stage, count in rows.items()]
     for name, cuts in measured.cuts.items():
-        own = Counter((row.kind, row.reason) for row in measured.unsound if row.translations == name)
+        own = Counter((row.kind, row.reason) for row, _ in measured.unsound if row.translations == name)
         own["dropped", "lowest scores"] = sum(one.dropped for one in cuts.values())
         found.append((f"filtered, {name}", sum(len(one.kept) for one in cuts.values()), _describe_left_out(+own)))
     return found

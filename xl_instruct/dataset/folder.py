@@ -6,7 +6,8 @@ import math
 import shutil
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from xl_instruct.dataset.statistics import Statistics
 from xl_instruct.segments import TRANSLATABLE
 from xl_instruct.stages.files import LeftOut, Row, StageFile
 from xl_instruct.stages.filtering import Cut, Scores, cut
+from xl_instruct.stages.refusals import describe_refused, list_refused
 from xl_suite.dataset.folder import write_dataset_folder
 from xl_suite.languages import find_language
 from xl_suite.records import write_jsonl
@@ -31,12 +33,12 @@ ROWS_PER_GROUP = 500
 class Measured:
     """All rows' scores and what was cut. scores, cuts: by config (`naive`, `bestof3`), then by language.
 
-    unsound: rows that have no sound candidate for a segment, by config.
+    unsound: rows that have no sound candidate for a segment, by config, with their places in the scored files.
     """
 
     scores: dict[str, dict[str, Scores]] = field(default_factory=dict)
     cuts: dict[str, dict[str, Cut]] = field(default_factory=dict)
-    unsound: list[LeftOut] = field(default_factory=list)
+    unsound: list[tuple[LeftOut, int]] = field(default_factory=list)
     statistics: Statistics = field(default_factory=Statistics)
 
 
@@ -58,9 +60,8 @@ def measure(config: Config, scored: Mapping[str, StageFile]) -> Measured:
             for name in names:
                 choice = choose(row["segments"], name, config.translation.mix)
                 if isinstance(choice, str):
-                    measured.unsound.append(
-                        LeftOut(row["id"], "translated", "quarantined", choice, "", language, name)
-                    )
+                    left = LeftOut(row["id"], "translated", "quarantined", choice, "", language, name)
+                    measured.unsound.append((left, place))
                     continue
                 choices[name] = choice
                 measured.scores[name][language].add(
@@ -205,12 +206,27 @@ def is_shards(entry: Path) -> bool:
     return all(file.name.endswith(".parquet") for file in entry.iterdir())
 
 
-def write_quarantine(path: Path, files: list[StageFile], measured: Measured) -> int:
-    """Writes every row that failed, with its reason, a line each; returns how many."""
-    failed = [row for file in files for row in file.left_out() if row.kind == "quarantined"]
-    failed += measured.unsound
-    write_jsonl(path, failed)
-    return len(failed)
+def write_quarantine(path: Path, files: list[StageFile], measured: Measured, scored: Mapping[str, StageFile]) -> int:
+    """Writes every row that failed, with its reason and what guards refused, a line each; returns how many."""
+    count = 0
+
+    def failed() -> Iterator[LeftOut]:
+        nonlocal count
+        for file in files:
+            for row in file.left_out():
+                if row.kind == "quarantined":
+                    count += 1
+                    yield row
+        with ExitStack() as stack:
+            opened = {code: stack.enter_context(file.path.open("rb")) for code, file in scored.items()}
+            for left, place in measured.unsound:
+                count += 1
+                scores = scored[left.language].read_at(opened[left.language], place)
+                refused = list_refused(scores, 1 if left.translations == NAIVE else None)
+                yield replace(left, detail=describe_refused(refused), refused=refused)
+
+    write_jsonl(path, failed())
+    return count
 
 
 def _index(file: StageFile) -> array[int]:

@@ -10,7 +10,7 @@ import errno
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,7 +30,8 @@ Row = Mapping[str, Any]
 class LeftOut:
     """A row that a stage left out. kind: `dropped` (as configured) or `quarantined` (it failed; the next run tries
     again). reason: a few words, the same for like cases. detail: what was wrong with this one. translations: the only
-    config that lacks it, where others have it."""
+    config that lacks it, where others have it. refused: what guards refused, an entry for each text and guard, with
+    `guard`, `candidate`, and `teacher`, or `translator` and `segment`."""
 
     id: int
     stage: str
@@ -39,6 +40,7 @@ class LeftOut:
     detail: str = ""
     language: str = ""
     translations: str = ""
+    refused: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -186,6 +188,22 @@ class StageWriter:
             return
         self.summary.rows += 1
         self._file.write(dump(row) + b"\n")
+
+
+def note_files(folder: Path, files: Sequence[StageFile]) -> None:
+    """Notes which files are the newest run's, in their order: `read_files` gives them."""
+    with atomic_write(folder / "newest.json") as temporary:
+        temporary.write_bytes(dump([[one.stage, one.key, one.base, one.language] for one in files]) + b"\n")
+
+
+def read_files(folder: Path) -> list[StageFile]:
+    """The files of the newest run in a folder. Raises BadInput where there are none."""
+    try:
+        return [StageFile(folder, *names) for names in load((folder / "newest.json").read_bytes())]
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInput(
+            f"{folder.parent} holds no run of `xl-suite generate`, or one without a list of its files: {error}."
+        ) from error
 
 
 class Rounds:

@@ -23,11 +23,12 @@ from xl_instruct.dataset.folder import (
 from xl_instruct.dataset.report import render_report
 from xl_instruct.stages.files import FOLDER, clear_temporary, lock
 from xl_instruct.stages.pipeline import Pipeline, Progress, open_pipeline
+from xl_instruct.stages.refusals import NearlyAllRefused
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.locking import hold_for
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput, XLSuiteError
-from xl_suite.records import write_text
+from xl_suite.records import write_jsonl, write_text
 from xl_suite.staging import clear_abandoned, list_entries
 
 REPORT = "report.html"
@@ -100,7 +101,13 @@ def generate(
     with hold_for(options), lock(out / FOLDER):
         clear_temporary(out / FOLDER)
         clear_abandoned(out)
-        return _generate(open_pipeline(config, out, options, limit=limit, progress=progress))
+        pipeline = open_pipeline(config, out, options, limit=limit, progress=progress)
+        try:
+            return _generate(pipeline)
+        except NearlyAllRefused as error:
+            write_jsonl(out / QUARANTINE, error.rows)
+            pipeline.finish()
+            raise
 
 
 def _generate(pipeline: Pipeline) -> Generated:
@@ -132,7 +139,7 @@ def _generate(pipeline: Pipeline) -> Generated:
         estimators["reported"],
         pipeline.fingerprint,
     )
-    quarantined = write_quarantine(out / QUARANTINE, pipeline.files, measured)
+    quarantined = write_quarantine(out / QUARANTINE, pipeline.files, measured, scored)
     composer = Composer(config, prepared, scored, reported, measured, common)
     if not any(own.kept for cuts in measured.cuts.values() for own in cuts.values()):
         pipeline.finish()

@@ -20,10 +20,11 @@ from xl_instruct.config import (
     settings_of,
 )
 from xl_instruct.corpus.sampling import sample_rows
-from xl_instruct.stages.files import FOLDER, LeftOut, Rounds, Row, StageFile, Summary
+from xl_instruct.stages.files import FOLDER, LeftOut, Rounds, Row, StageFile, Summary, note_files
 from xl_instruct.stages.preparing import Preparation, count_units, prepare_rows, read_decontaminator
 from xl_instruct.stages.prompts import load_prompt
 from xl_instruct.stages.quality import write_scores
+from xl_instruct.stages.refusals import NearlyAllRefused, Watch
 from xl_instruct.stages.streaming import MOST_WAITING, run_together, stream_rows
 from xl_instruct.stages.teaching import refine, write_instruction
 from xl_instruct.stages.translation import Worker, is_unsound, translate_row
@@ -173,7 +174,8 @@ class Pipeline:
                 def one(row: Row, summary: Summary) -> Awaitable[dict[str, Any] | LeftOut]:
                     return teach(row, clients[0], self.config.teacher, attempts, summary)
 
-                await self._fill(file, source.rows(), one, 1)
+                watch = self._watch(file)
+                await self._fill(file, source.rows(), one, 1, watch=watch)
 
             self._run({0: self.teacher}, converse, file.stage, source.summary().rows, servers)
         self._end(file)
@@ -221,7 +223,8 @@ class Pipeline:
                 summary.extra["unsound"] = summary.extra.get("unsound", 0) + is_unsound(made, numbers, last)
             return made
 
-        await self._fill(file, source.rows(), one, len(workers), count_units)
+        watch = self._watch(file, [worker.client.model.name for worker in workers])
+        await self._fill(file, source.rows(), one, len(workers), count_units, watch)
 
     def _run(
         self,
@@ -291,6 +294,7 @@ class Pipeline:
         one: Callable[[Row, Summary], Awaitable[dict[str, Any] | LeftOut]],
         models: int,
         weigh: Callable[[Row], int] = lambda row: 1,
+        watch: Watch | None = None,
     ) -> None:
         batched = self.options.batch is not None
         in_flight = MOST_IN_BATCHES if batched else 3 * self.options.slots + AHEAD
@@ -305,6 +309,19 @@ class Pipeline:
             async with aclosing(results) as stream:  # type: ignore[type-var]
                 async for row in stream:
                     writer.add(row)
+                    if watch is not None:
+                        self._look(watch, row, file)
+
+    def _watch(self, file: StageFile, models: Sequence[str] = ()) -> Watch | None:
+        share = self.config.stop_at_refused
+        return None if share is None else Watch(share, file.stage, file.language, models)
+
+    def _look(self, watch: Watch, row: Row | LeftOut, file: StageFile) -> None:
+        try:
+            watch.add(row)
+        except NearlyAllRefused:
+            self._note_tried(file, 1)
+            raise
 
     def _file(self, stage: str, *values: Any, language: str = "") -> StageFile:
         key = hash_values(stage, language, *values)
@@ -332,6 +349,7 @@ class Pipeline:
     def _end(self, file: StageFile) -> None:
         if file not in self.files:
             self.files.append(file)
+            note_files(self.folder, self.files)
             self.progress(file.summary().describe())
 
 

@@ -10,6 +10,7 @@ from xl_instruct.config import ModelSettings, Teacher
 from xl_instruct.stages.answers import Malformed, parse_parts
 from xl_instruct.stages.files import LeftOut, Row, Summary
 from xl_instruct.stages.prompts import load_prompt
+from xl_instruct.stages.refusals import SHOWN
 from xl_instruct.stages.teacher_guards import REASONS, check_instruction, check_response
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message
 from xl_suite.chat.client import ChatClient
@@ -85,7 +86,13 @@ async def _ask(
         except Malformed as error:
             return Unreadable(str(error))
         wrong = asking.check(parts)
-        return parts if wrong is None else Unreadable(f"{wrong}: {REASONS[wrong]}")
+        if wrong is None:
+            return parts
+        text = "\n".join(parts)[:SHOWN]
+        refused.append({"guard": wrong, "candidate": text, "teacher": client.model.name})
+        return Unreadable(f"{wrong}: {REASONS[wrong]}")
+
+    refused: list[dict[str, str]] = []
 
     (result,) = await ask_until_read(client, [row], ask, each(read), tries=range(attempts))
     if isinstance(result, Read):
@@ -95,4 +102,4 @@ async def _ask(
     problem = f"{result.reason} (after {result.tries} samples)"
     wrong = result.reason.partition(":")[0]
     reason = f"refused: {wrong}" if wrong in REASONS else "malformed answer"
-    return LeftOut(row["id"], asking.stage, "quarantined", reason, problem)
+    return LeftOut(row["id"], asking.stage, "quarantined", reason, problem, refused=refused)

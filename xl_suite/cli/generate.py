@@ -23,6 +23,7 @@ examples:
   xl-suite generate my-run.yaml --out xl-instruct --estimate
   xl-suite generate my-run.yaml --out xl-instruct
   xl-suite generate my-run.yaml --out tried --limit 20
+  xl-suite generate my-run.yaml --out tried --explain 7    # a row's life, refused candidates included
 
 CONFIG is a YAML file, or the name of one that comes with the package: paper, permissive, smoke. A copy of one is the
 easiest beginning; a key that is wrong is named together with those that are valid.
@@ -34,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help="a YAML file, or: paper, permissive, smoke")
     add_out(parser, required=False)
     parser.add_argument("--show", action="store_true", help="print CONFIG with its comments, and do nothing else")
+    parser.add_argument(
+        "--explain",
+        type=int,
+        metavar="ID",
+        help="show what each stage of the newest run in OUT made of this passage, and do nothing else",
+    )
     add_limit(parser, "only the first N passages of the sample")
     add_chat_options(parser)
     add_batch_options(parser)
@@ -49,6 +56,12 @@ def run(args: argparse.Namespace) -> Outcome:
         return Outcome({"config": text}, text.removesuffix("\n"))
     if args.out is None:
         raise BadInput("--out is missing: name the folder to write.")
+    if args.explain is not None:
+        from xl_instruct.config import read_config
+        from xl_instruct.stages.explaining import describe_life, explain_row
+
+        life = explain_row(read_config(args.config), args.out, args.explain)
+        return Outcome({"id": args.explain, "life": life}, describe_life(life))
     job = generate.plan(args.config, out=args.out, limit=args.limit, **read_chat_settings(args))
     return run_job(
         args,
