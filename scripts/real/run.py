@@ -87,12 +87,40 @@ def describe(cache: Path, corpus: Path, count: int, teacher: str) -> dict[str, A
 def train(report: Report, cache: Path, data: Path, out: Path) -> Path:
     """Gemma with LoRA on the data, for a few steps; the folder of the merged model."""
     config = yaml.safe_load((ROOT / "xl_instruct" / "configs" / "train_smoke.yaml").read_text(encoding="utf-8"))
-    config |= {"learning_rate": 5.0e-4, "lora_rank": 8, "lora_alpha": 16, "max_length": 256, "save_steps": 100}
+    config |= {
+        "learning_rate": 5.0e-4,
+        "lora_rank": 8,
+        "lora_alpha": 16,
+        "max_length": 256,
+        "epochs": 4,
+        "save_steps": 100,
+    }
     path = report.folder / "train.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     words = ["train", path, "--model", make_folder(GEMMA, cache), "--data", data, "--out", out / "gemma-tuned"]
     report.run("LoRA on Gemma", *words, "--merge", "--force")
+    report.facts["losses"] = [
+        row["loss"] for row in map(json.loads, (out / "gemma-tuned" / "metrics.jsonl").read_text().splitlines())
+    ]
+    report.facts["merged_differs"] = compare_merged(make_folder(GEMMA, cache), out / "gemma-tuned")
     return out / "gemma-tuned" / "merged"
+
+
+def compare_merged(base: Path, tuned: Path) -> float:
+    """The largest difference between the logits of base with adapter and of the merged model, on one sentence."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    ids = AutoTokenizer.from_pretrained(base)(
+        "A small river runs through the old town.", return_tensors="pt"
+    ).input_ids
+    logits = []
+    with torch.inference_mode():
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+        logits.append(PeftModel.from_pretrained(model, tuned / "adapter").eval()(ids).logits)
+        logits.append(AutoModelForCausalLM.from_pretrained(tuned / "merged", dtype=torch.float32).eval()(ids).logits)
+    return float((logits[0] - logits[1]).abs().max())
 
 
 def judge(report: Report, cache: Path, benchmark: Path, outputs: Path, out: Path) -> None:
