@@ -103,7 +103,7 @@ def test_the_group_without_a_judge_and_its_samples_judged_later(
             "xl_local",
         ]
         assert main([*command, "--model", f"j@{server.url}", "--out", str(tmp_path / "ann"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["languages"]["zho"]["n_total"] == 2
+    assert json.loads(capsys.readouterr().out)["languages"]["zho"]["n_total"] == 4, "both orders"
 
 
 @pytest.mark.slow
@@ -124,6 +124,16 @@ def test_one_language_with_a_judge(tmp_path: Path, tiny_model: Path, benchmark: 
     assert 0 < told["win_rate,none"] < 100
     assert told["win_rate_stderr_prompts,none"] >= 0
     assert told["gated_win_rate,none"] <= 100
+
+
+@pytest.mark.slow
+def test_a_benchmark_of_ones_own(tmp_path: Path, tiny_model: Path) -> None:
+    write_json(tmp_path / "mine.json", [{"prompt": f"Ask {i}"} for i in (1, 2)])
+    build = ["build", "prompts", "--source", str(tmp_path / "mine.json"), "--column", "prompt", "--languages", "deu"]
+    assert main([*build, "--name", "mine", "--out", str(tmp_path / "bench")]) == 0
+    run_lm_eval(tmp_path, tiny_model, "xl_alpacaeval_deu", {"benchmark": str(tmp_path / "bench")}, limit=2)
+    (rows,) = read_outputs(tmp_path / "results").values()
+    assert [row.instruction.partition("\n")[0] for row in rows] == ["Ask 1", "Ask 2"]
 
 
 def prefer_second(request: dict[str, Any]) -> Reply:

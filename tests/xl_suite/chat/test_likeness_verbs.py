@@ -53,7 +53,7 @@ def test_respond_judge_and_rate(server: str, benchmark: Path, tmp_path: Path) ->
         (tmp_path / "reference/deu.json").write_text(json.dumps(others), encoding="utf-8")
         judge = f"judge {tmp_path}/outputs/model --reference {tmp_path}/reference --annotator xl_local"
         judged = run(f"{judge} --model judge@{played.url} --out {tmp_path}/annotations")
-        assert judged["languages"]["deu"]["n_total"] == ROWS
+        assert judged["languages"]["deu"]["n_total"] == 2 * ROWS, "both orders"
         rated = run(f"rate {tmp_path}/outputs/model --model rater@{played.url} --out {tmp_path}/ratings")
         assert rated["languages"]["deu"]
         assert {request["model"] for request in played.requests} == {"model", "judge", "rater"}
