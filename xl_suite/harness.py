@@ -37,6 +37,7 @@ from xl_suite.judging.annotator import read_annotator
 from xl_suite.judging.judge import judge_pairs
 from xl_suite.judging.pairwise import join_outputs
 from xl_suite.records import ModelOutput, read_records
+from xl_suite.responding.plan import name_benchmark
 from xl_suite.scoring.gating import gate_preferences
 from xl_suite.scoring.win_rate import summarize_preferences
 from xl_suite.surrogates import replace_surrogates, tell_replaced
@@ -138,7 +139,9 @@ def _read_environment(name: str) -> str | None:
 
 
 def _read_rows(folder: Path, language: str) -> list[dict[str, Any]]:
-    return [asdict(row) for row in read_benchmark(folder, [language])]
+    """The rows of a folder, with the benchmark's name where its card says it: the task's is not another one's."""
+    named = {"benchmark": name_benchmark(folder)} if (folder / "README.md").is_file() else {}
+    return [asdict(row) | named for row in read_benchmark(folder, [language])]
 
 
 @lru_cache(maxsize=32)

@@ -134,6 +134,7 @@ def test_a_benchmark_of_ones_own(tmp_path: Path, tiny_model: Path) -> None:
     run_lm_eval(tmp_path, tiny_model, "xl_alpacaeval_deu", {"benchmark": str(tmp_path / "bench")}, limit=2)
     (rows,) = read_outputs(tmp_path / "results").values()
     assert [row.instruction.partition("\n")[0] for row in rows] == ["Ask 1", "Ask 2"]
+    assert {row.benchmark for row in rows} == {"mine"}, "not the task's"
 
 
 def prefer_second(request: dict[str, Any]) -> Reply:
