@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 # What the test suite runs for real; comet has an environment of its own (test-comet), vllm too.
 TEST_EXTRAS := hf,alpaca-eval,lm-eval,inspect,train,sat,docs,test,dev
 
-.PHONY: demo test fuzz test-comet test-browser real real-slice real-bridge lint docs format clean
+.PHONY: demo test fuzz test-comet test-browser real real-slice real-bridge real-audit lint docs format clean
 
 demo: $(VENV)/.base
 	$(BIN)/xl-suite demo --out demo-out
@@ -44,6 +44,9 @@ real-slice: $(VENV)/.real
 
 real-bridge: $(VENV)/.real
 	$(BIN)/python scripts/real/bridge.py
+
+real-audit: $(VENV)/.real
+	$(BIN)/python scripts/real/audit.py
 
 lint: $(VENV)/.full
 	$(BIN)/ruff format --check .
