@@ -3,7 +3,7 @@
     python scripts/real/audit.py --out build/real/audit
 
 SmolLM2 (135 million parameters, over llama.cpp) judges planted defects in the demo's German answers, in both orders.
-It is too small to judge, so its card must say so: it must be marked, and must not find most of the defects.
+It favours the answer that is shown first, which its card must show; eight answers are too few for marks.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def main() -> None:
     print(report.show(), f"\nfound {found:.0%} of the defects; marked: {card['marked']}", sep="\n")
     for one in card["languages"]:
         print(f"{one['language']}: position bias {one['position_bias']:+.1%} {one['mark']}")
-    if found > 0.7 or not (card["marked"] or any(one["mark"] for one in card["languages"])):
-        sys.exit("the card of a judge of 135 million parameters has no mark.")
+    if any(one["low"] is None or one["low"] <= 0 for one in card["languages"]):
+        sys.exit("the first place is not favoured, as this judge did where it was measured: look at the card.")
 
 
 if __name__ == "__main__":
