@@ -1,6 +1,6 @@
 """Translations that exist: the official release and PLUG's X-AlpacaEval, one JSON array of instructions a language.
 
-Neither has IDs. Where an English file lies beside the others (PLUG), its texts say which prompt a place holds; else
+Neither has IDs. Where an English file is beside the others (PLUG), its texts say which prompt is at each place; else
 the places are those of AlpacaEval's 805 or of XL-AlpacaEval's English rows, by the count. Then the numbers and URLs
 of all prompts are looked for in their translations, which shows any shift.
 """

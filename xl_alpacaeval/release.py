@@ -1,4 +1,4 @@
-"""The official release (viyer98/XL-AlpacaEval): one JSON array of instructions a language, without IDs.
+"""The official release (viyer98/XL-AlpacaEval): one JSON array of instructions per language, without IDs.
 
 IDs, prompts and templates are recovered by matching its instructions with AlpacaEval's prompts; its own draws of
 templates, separators and rows are kept as they are.

@@ -104,7 +104,7 @@ def excluded_ids(variant: str, tables: str = TABLES) -> frozenset[int]:
 def edit_prompt(prompt: Prompt, language: Language, tables: str = TABLES) -> str:
     """The prompt's text, with the language's name where it asked for English.
 
-    A fragment that does not stand exactly once (in a changed source) leaves the prompt as it is.
+    Where the fragment is not in the prompt exactly once (in a changed source), the prompt stays as it is.
     """
     text = prompt.instruction
     for edit in edits(tables):

@@ -1,8 +1,8 @@
 """Which files of a folder hold records of a kind. All other files are left alone and named, never read by mistake.
 
-What a file is, its first record says: model outputs, annotations and ratings lie beside each other and beside what
-other tools write there, such as alpaca_eval. A name decides where no record can: `<language>.json` is always meant,
-so that what is wrong in it is an error; `failed.json` and `*.partial.json` never are.
+The first record of a file says what the file is: model outputs, annotations and ratings are beside each other, and
+beside files of other tools such as alpaca_eval. Where no record can be read the name decides: `<language>.json` is
+always meant, so that what is wrong in it is an error; `failed.json` and `*.partial.json` never are.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def read_score(path: Path) -> dict[str, Any]:
 def apply_fitted(fitted: Fitted, score: Mapping[str, Any]) -> dict[str, Any]:
     """A model's old scores (as `xl-suite score --json` prints them), mapped and marked with the bridge they crossed.
 
-    Raises BadInput for scores of another judge or reference, or for what are none.
+    Raises BadInput for scores of another judge or reference, or for an object that is not a score.
     """
     for name, key in (("annotator", "old"), ("reference", "reference")):
         if score.get(name) != fitted.identity[key]:

@@ -19,7 +19,7 @@ examples:
 then: open leaderboard/index.html
 
 RESULTS is searched for what `respond` (outputs/<model>/<language>.json), `judge` (annotations/<model>/<judge>/
-<language>.json) and `rate` wrote; what a file is, its first record says, so that other layouts and files of
+<language>.json) and `rate` wrote; the first record of a file says what it is, so that other layouts and files of
 alpaca_eval work too. models.tsv in it may say more of models: generator, billions, training, hub_id, with tabs
 between. Models are ranked together only where judge, method, order, reference and benchmark are the same.
 A second build scores only what is new. With --watch the page also shows, from the journals in RESULTS, how far

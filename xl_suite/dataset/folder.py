@@ -209,7 +209,7 @@ def _is_ours(entry: Path, name: str) -> bool:
 
 
 def _carry_over(entry: Path, target: Path) -> None:
-    """Links rather than moves: until the new folder stands, the old one keeps its journal."""
+    """Makes a link instead of moving: the old folder keeps its journal until the new one is complete."""
     if entry.is_dir() and not entry.is_symlink():
         shutil.copytree(entry, target, symlinks=True, copy_function=_link)
     else:

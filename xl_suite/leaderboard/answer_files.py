@@ -32,9 +32,10 @@ PROMPTS = "prompts"  # the folder of prompts and references beside those of jobs
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What was judged in one language. column: of the language in `table`. gated: runs x prompts, or None.
+    """What was judged in one language. column: the one of the language in `table`. gated: runs x prompts.
 
-    expected: which language the prompts expect that do not expect the target language, by ID.
+    gated is None where languages were not looked at. expected: by ID, the language that a prompt expects where it is
+    not the target language.
     """
 
     table: Preferences

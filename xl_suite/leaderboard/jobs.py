@@ -66,7 +66,7 @@ class Benchmarks:
         return {language: prompts for language, prompts in found.items() if prompts}
 
     def expected(self, benchmark: str, folder: Path | None, languages: Iterable[str]) -> Expected:
-        """What prompts expect that do not expect the target language, by language and ID."""
+        """The expected languages by language and ID, of the prompts that do not expect the target language."""
         found = {}
         for language in languages:
             marks = choose_marks({benchmark}, (self.rows(folder, language) or None) if folder else None)
@@ -133,7 +133,7 @@ def _same_prompt(row: Any, head: Mapping[str, Any]) -> bool:
 
 
 def _choose_outputs(found: Sequence[Found], benchmark: str, languages: Sequence[str]) -> tuple[Path, ...]:
-    """One file of outputs a language; none where several would do, for then it is not known which was judged."""
+    """One file of outputs for each language; none where several differ: it is not known which of them was judged."""
     by_language: dict[str, list[Path]] = {}
     for one in found:
         if one.language in languages and str(one.head.get("benchmark") or "") in ("", benchmark):

@@ -319,7 +319,7 @@ class BoardView {
     return shown.length;
   }
 
-  // Small multiples: a panel a language, the same models in the same order on the same scale in each.
+  // Small multiples: a panel for each language, the same models in the same order on the same scale in each.
   drawPlots() {
     const shown = this.shown;
     const key = hasStrip(view.metric) ? view.metric : "win_rate";

@@ -18,7 +18,7 @@ MEAN = "average"  # what `score` calls the mean of the criteria
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """One generator's rubric scores. rater: judge, method and digest of the rubrics. benchmark: empty, not known."""
+    """One generator's rubric scores. rater: judge, method and digest of the rubrics. benchmark: may be empty."""
 
     generator: str
     benchmark: str

@@ -1,8 +1,8 @@
 """Finds what a leaderboard is made of in folders of results: annotations, outputs, ratings, benchmarks.
 
-What a file is, its first record says, not its place: `respond`, `judge`, `rate` and alpaca_eval write in layouts of
-their own, and folders of several people are joined. Hidden files and folders, and leaderboards built before, are
-passed over.
+The first record of a file says what the file is, and its place does not: `respond`, `judge`, `rate` and alpaca_eval
+write in layouts of their own, and folders of several people are joined. Hidden files and folders, and leaderboards
+that were built before, are left out.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Job:
 
 
 def hash_job(job: Job, resamples: int) -> str:
-    """What the job's scores are kept under: 32 hexadecimal digits."""
+    """The name under which the job's scores are kept: 32 hexadecimal digits."""
     digest = hashlib.sha256(f"{_hash_rules()} {resamples}".encode())
     for path in (*job.files, *job.outputs, *job.reference_outputs):
         with path.open("rb") as file:
@@ -166,7 +166,7 @@ def _sum_costs(rows: Sequence[Annotation]) -> dict[str, float]:
 def _list_preferences(
     table: Preferences, gated: Mapping[str, Gated | None]
 ) -> dict[str, dict[str, list[float | None]]]:
-    """The preferences by rate, language and prompt, the mean over runs; those that were gated where all were."""
+    """The preferences by rate, language and prompt, the mean over runs; gated ones if all languages have them."""
     import numpy as np
 
     def tell(values: Array) -> list[float | None]:

@@ -240,7 +240,7 @@ def _make_row(
 
 
 def _tell_runs(job: Job) -> tuple[str, ...]:
-    """Files of no run.json of their own folder say nothing."""
+    """A line for each run that a run.json beside the files describes; files without one say nothing."""
     answered = [path for path in job.outputs if (path.parent / RUN).is_file()]
     judged = [path for path in job.files if (path.parent / RUN).is_file()]
     return (*tell_runs("answered", "outputs", answered), *tell_runs("judged", "annotations", judged))

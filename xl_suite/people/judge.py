@@ -24,7 +24,7 @@ from xl_suite.scoring.preferences import Array, require_one
 
 FILE = "judge.json"
 _NOTHING = 1e-9  # of a judge that always says the same, what is beyond chance is 0 but for rounding
-UNREAD = 0.5  # what stands for an unread verdict in a correction, which holds for any value
+UNREAD = 0.5  # the value of an unread verdict in a correction, which holds for any value
 RANK, FEW, CHANCE = "rank", "too few labels", "do not rank"
 
 # A pair is told by its instruction and its two answers: IDs are those of another set of answers too.

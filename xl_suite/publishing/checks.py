@@ -32,7 +32,7 @@ _MARKS = ("sk-", "hf_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "AKIA", "AIza", 
 _EMAIL = re.compile(r"\b[A-Za-z0-9][\w.+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]*\.)+[A-Za-z]{2,24}\b")
 _BATCH_ROWS = 1024
 _BLOCK = 1 << 20
-# What stands across the end of a block is seen with the next one; a key or an address is shorter.
+# Text across the end of a block is looked at with the next block; a key or an address is shorter than this.
 _OVERLAP = 1 << 9
 _SQLITE = b"SQLite format 3\0"
 _SHOWN = 10
@@ -49,7 +49,7 @@ _UNPACKED_BYTES = 1 << 32
 class Checked:
     """What was found in a folder. kind: `dataset`, `model` or `space`.
 
-    problems: reasons not to publish it. emails: addresses, with where they stand.
+    problems: reasons not to publish it. emails: addresses, each with its place.
     """
 
     kind: str

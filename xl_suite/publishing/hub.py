@@ -95,7 +95,7 @@ def plan_publish(
     """Compares the folder with what is on the Hub, by hash. kind: `dataset`, `model` or `space` (a static one).
 
     tag: by default 1.0.0, or the version after the newest one there. gated_prompt: what the card tells those who ask
-    for access. Raises BadInput for a name that is none, or a tag that is taken, and HubRefused.
+    for access. Raises BadInput for a wrong name of a repository, or a tag that is taken, and HubRefused.
     """
     from huggingface_hub import HfApi
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from xl_suite.errors import XLSuiteError
 
-# After these the commit may stand, when only the answer to it was lost.
+# After these errors the commit may have been made: perhaps only the answer to it was lost.
 _AGAIN = "Run the same command again later: it looks at what is there, and what was uploaded is not uploaded twice."
 
 

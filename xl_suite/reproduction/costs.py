@@ -38,7 +38,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """A row of throughputs.tsv: tokens a second of one GPU for a model of so many billion parameters.
+    """A row of throughputs.tsv: tokens per second of one GPU for a model of so many billion parameters.
 
     step: `train`, or `respond` (generated tokens). source: who measured it, and with what.
     """

@@ -25,10 +25,10 @@ REFERENCE, JUDGE = "gpt-4o-mini-2024-07-18", "gpt-4o-2024-08-06"
 class Setting:
     """What is behind the names of a plan. The defaults are the paper's; the smoke test gives its own.
 
-    out: the folder of everything. resolve: the model name of a model of the paper for `respond`. trained: that of a
-    trained one's folder. base: the model that is trained. sizes: other sizes than the paper's. asking, judging:
-    further arguments. plain_template: the frame of an untrained base model, for vLLM. three: the text of a `generate`
-    configuration in Table 9's languages.
+    out: the folder of everything. resolve: the model name of a model of the paper for `respond`. trained: the
+    model name of a trained model's folder. base: the model that is trained. sizes: other sizes than the paper's.
+    asking, judging: further arguments. plain_template: the frame of an untrained base model, for vLLM. three: the
+    text of a `generate` configuration in Table 9's languages.
     """
 
     out: Path
@@ -75,7 +75,7 @@ def _group(rows: Sequence[PublishedScore]) -> dict[tuple[str, str, int, str], li
 
 
 def _languages(rows: Sequence[PublishedScore]) -> tuple[str, ...]:
-    """Those of a line; Table 8 names none and is over the eight."""
+    """The languages of a line; Table 8 names none and covers the eight of Table 1."""
     found = tuple(dict.fromkeys(row.language for row in rows if row.language != AVERAGE))
     return found or PAPER_LANGUAGES
 

@@ -29,7 +29,10 @@ class Result:
 
 
 def choose_cells(plan: TablePlan, patterns: Sequence[str]) -> list[Cell]:
-    """The cells whose IDs match one of the patterns (`respond/*`), all without any. Raises BadInput for none."""
+    """The cells whose IDs match one of the patterns (`respond/*`); all where no pattern is given.
+
+    Raises BadInput where no cell matches.
+    """
     if not patterns:
         return list(plan.cells)
     chosen = [cell for cell in plan.cells if any(fnmatch.fnmatchcase(cell.id, pattern) for pattern in patterns)]

@@ -126,7 +126,7 @@ def run_smoke(
 
 
 def _find_tiny(out: Path, name: str) -> Path | None:
-    """The tiny model that stands for a model of the paper; made when it is first asked for."""
+    """The tiny model in place of a model of the paper; it is made at the first request."""
     for number, model in enumerate(paper_models()):
         if name_run(model.name, "none", 0) == name:
             folder = out / "tiny" / name

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xl_suite.fidelity import Fidelity
     from xl_suite.judging.annotator import Annotator
 
-# Of one answer and of one file. 2,048 tokens have about 10,000 characters.
+# The largest answer and the largest file. 2,048 tokens have about 10,000 characters.
 MOST_CHARACTERS = 100_000
 MOST_BYTES = 100_000_000
 # Metrics are computed anew elsewhere, with other versions of numpy.
@@ -30,7 +30,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What results must have. languages: none for all of the benchmark but `eng`. limit: prompts a language, by ID.
+    """What results must have. languages: empty for all of the benchmark but `eng`. limit: prompts per language.
 
     annotator: its name; empty for any. min_fidelity: the least pass rate in each language, 0 to 1.
     """

@@ -169,7 +169,7 @@ def _describe_prompts(calls: Sequence[UsedCall]) -> dict[str, Any]:
 
 
 def _price(calls: Sequence[UsedCall]) -> float | None:
-    """Dollars by the price list; None where it lacks a model, or a local one cost nothing by the call."""
+    """What the calls cost by the price list, in dollars; None where the list lacks one of the models."""
     known = {price.model: price for price in prices()}
     if any(call.model not in known for call in calls):
         return None

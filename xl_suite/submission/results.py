@@ -77,7 +77,7 @@ def list_files(folder: Path, kind: Kind) -> dict[str, Path]:
 
 
 def read_told(path: Path) -> dict[str, Any]:
-    """A JSON object that lies beside the results. Raises BadInput where it is none."""
+    """The JSON object in a file beside the results. Raises BadInput where it holds anything else."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -173,7 +173,7 @@ def _measure(
     folders = {"outputs": results.outputs, "annotations": results.annotations}
     runs = {kind: _read_runs(folder, kind, found.rows) for kind, folder in folders.items()}
     manifest = {**manifest, "versions": _list_versions(), "runs": runs, **_find_calls(found, annotator, journals)}
-    if "manifest.json" in told and not journals and not problems:  # a maintainer has none: what was told stands
+    if "manifest.json" in told and not journals and not problems:  # a maintainer has no journals
         before = read_told(told["manifest.json"])
         manifest |= {key: before[key] for key in ("versions", "runs", "responses", "judgements") if key in before}
     notes = []

@@ -1,1 +1,1 @@
-"""What a translation must keep, and by what it is known that it is none: shared by m-AlpacaEval and XL-Instruct."""
+"""What a translation must keep, and the signs of a text that is not one; for m-AlpacaEval and XL-Instruct."""

@@ -74,7 +74,7 @@ class Locale:
 
 @cache
 def find_locale(language: str) -> Locale:
-    """Of an ISO 639-3 code; where CLDR lacks the language, English separators and no names."""
+    """The conventions of an ISO 639-3 language; where CLDR lacks it, English separators and no names."""
     rows = {row.language: row for row in read_table("xl_suite.translation", "numerals.tsv", Numerals)}
     numerals = rows.get(language, Numerals(language, (), (), ()))
     cldr = _load(language)
@@ -143,7 +143,7 @@ def _read_forms(cells: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _read_months(cldr: Any) -> dict[str, int]:
-    """Names in lower case; those that stand alone only where they resemble those within a date."""
+    """The names of months in lower case; the forms of a month alone only where they resemble those within a date."""
     names: dict[str, int] = {}
     for width in ("wide", "abbreviated"):
         for number, name in cldr.months["format"][width].items():

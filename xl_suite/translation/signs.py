@@ -18,8 +18,8 @@ class Signs:
 
     ratio: characters of a translation per character of English (measured on the Universal Declaration of Human
     Rights, where the table has the language). names: of the language, in English and its own. translation: stems
-    of words for "translation". open: words that no sentence ends with. capital: words that stand with a capital
-    only where a sentence begins. bound: words, or in Chinese characters, that no sentence begins with.
+    of words for "translation". open: words that no sentence ends with. capital: words with a capital only
+    where a sentence begins. bound: words, or in Chinese characters, that no sentence begins with.
     """
 
     language: str
