@@ -19,7 +19,6 @@ from xl_suite.api.jobs import (
     list_languages,
     logger,
     prepare,
-    refuse_batches,
 )
 from xl_suite.errors import BadInput
 
@@ -108,7 +107,6 @@ def collect_bridge(
     from xl_suite.judging.lifetime import find_announced_end
 
     folder, read = Path(bridge), read_annotator(annotator)
-    refuse_batches(chat)
     parsed, options = prepare(model or read.model, folder, chat)
     parts = list(list_parts(folder, read_design(folder)))
 

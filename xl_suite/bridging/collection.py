@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from xl_suite.bridging.folder import BridgeDesign, locate_annotations, read_pairs, repeats, write_judge_settings
 from xl_suite.chat.budget import Budget
 from xl_suite.chat.calls import Call
+from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
+from xl_suite.chat.run import run
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
@@ -18,6 +20,9 @@ from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.judge import choose_method, judge_pairs, name_annotator, plan_calls
 from xl_suite.judging.judgement import Judgement, write_judgement
 from xl_suite.judging.pairwise import Pair
+
+# Rows that are asked one by one before batches, to tell how a judge can be read.
+FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +88,20 @@ def collect(
 ) -> Collected:
     """Judges all parts and writes each one's verdicts when it is done; what the journal answers costs nothing.
 
-    A budget covers the whole collection. Raises what ends a run (BudgetReached among it): the parts that were done
-    are written, the journal keeps every answer, and the same call goes on from there. A model of which nothing could
-    be judged is noted; BadInput where that is so of all.
+    A budget covers the whole collection. In batches, all first verdicts of all parts are asked for together, and not
+    part after part, each of which would wait for a day. Raises what ends a run (BudgetReached among it): the parts
+    that were done are written, the journal keeps every answer, and the same call goes on from there. A model of which
+    nothing could be judged is noted; BadInput where that is so of all.
     """
     write_judge_settings(folder, name_annotator(annotator, model), annotator, model, method)
     done: list[Judgement] = []
     noted: list[str] = []
     budget = Budget(options.budget)
+    ledgers: list[Ledger] = []
     with StartedServers(options) as servers:
+        if options.batch is not None:
+            method, ahead = _ask_ahead(parts, annotator, model, options, method, servers, budget)
+            ledgers.append(ahead)
         for part in parts:
             judgement = judge_pairs(
                 part.pairs,
@@ -114,7 +124,7 @@ def collect(
                 noted.append(f"{part.model}: no judgement was made: {'; '.join(sorted(reasons)[:3])}.")
     if len(noted) == len(parts):
         raise BadInput("; ".join(dict.fromkeys(noted)) or "there are no rows to judge.")
-    ledgers = [judgement.ledger for judgement in done]
+    ledgers += [judgement.ledger for judgement in done]
     dollars = [ledger.dollars for ledger in ledgers]
     failed = sum(len(rows) for judgement in done for rows in judgement.failures.values())
     return Collected(
@@ -122,7 +132,44 @@ def collect(
         n_judged=sum(len(rows) for judgement in done for rows in judgement.annotations.values()) - failed,
         n_failed=failed,
         paid=sum(ledger.paid for ledger in ledgers),
-        from_journal=sum(ledger.from_journal for ledger in ledgers),
+        # What was asked ahead came from the journal too, but was paid for by this run.
+        from_journal=sum(one.ledger.from_journal for one in done) - sum(one.paid for one in ledgers[: -len(done)]),
         dollars=None if None in dollars else sum(one for one in dollars if one is not None),
         noted=tuple(dict.fromkeys([*(note for judgement in done for note in judgement.noted), *noted])),
     )
+
+
+def _ask_ahead(
+    parts: Sequence[Part],
+    annotator: Annotator,
+    model: Model,
+    options: ChatOptions,
+    method: str,
+    servers: StartedServers,
+    budget: Budget,
+) -> tuple[str, Ledger]:
+    """Asks for the first verdicts of all parts in batches, into the journal; the method, and what was spent.
+
+    With `auto` some rows are asked one by one before, which tell how the judge can be read.
+    """
+    online = replace(options, batch=None)
+    ledger = Ledger()
+    if method == "auto":
+        few = {language: rows[:FEW] for part in parts[:1] for language, rows in part.pairs.items()}
+        tried = judge_pairs(
+            few, annotator, model, online, order="both", method=method, servers=servers, budget=budget
+        )
+        method = tried.method
+        ledger = tried.ledger
+    calls = plan_collection(parts, annotator, method)
+    run(
+        model,
+        lambda client: client.ask_all(calls, lambda *_: None),
+        options,
+        label="judge",
+        total=len(calls),
+        servers=servers,
+        budget=budget,
+        ledger=ledger,
+    )
+    return method, ledger

@@ -8,6 +8,7 @@ from pathlib import Path
 from xl_suite.cli.options import (
     Outcome,
     add_annotator,
+    add_batch_options,
     add_chat_options,
     add_json,
     add_language,
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method", default="auto", choices=["auto", "logprobs", "parsed"], help="how a verdict is read (auto)"
     )
     add_chat_options(collect)
+    add_batch_options(collect)
     add_json(collect)
     archive = actions.add_parser("archive", help="write all that a later bridge needs, as a dataset")
     _add_bridge(archive)

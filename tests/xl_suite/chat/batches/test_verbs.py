@@ -112,6 +112,33 @@ def test_judge_and_rate(bench: Path, server: Loopback, tmp_path: Path) -> None:
     run_both(["rate", str(tmp_path / "ours"), "--model", f"judge@{server.url}"], tmp_path / "rated")
 
 
+def test_bridge_collect_asks_for_all_parts_together(bench: Path, server: Loopback, tmp_path: Path) -> None:
+    for name in ("ours", "theirs", "reference"):
+        command = ["respond", str(bench), "--model", f"{name}@{server.url}", "--out", str(tmp_path)]
+        assert run_verb(command).status == 0
+    (tmp_path / "families.tsv").write_text("ours\tone\ntheirs\ttwo\n")
+    plan = ["bridge", "plan", str(tmp_path / "ours"), str(tmp_path / "theirs"), "--annotator", "xl_gpt4o"]
+    plan += ["--model", f"judge@{server.url}", "--reference", str(tmp_path / "reference"), "--repeat-share", "0.5"]
+    plan += ["--families", str(tmp_path / "families.tsv")]
+    found = []
+    for more in ([], ["--batch"]):
+        folder = tmp_path / f"bridge{len(more)}"
+        assert run_verb([*plan, "--out", str(folder)]).status == 0
+        collect = ["bridge", "collect", str(folder), "--annotator", "xl_gpt4o", "--model", f"judge@{server.url}"]
+        done = run_verb([*collect, *more])
+        assert done.status == 0, done.notes
+        counts = {key: done.answer[key] for key in ("n_judged", "n_failed", "paid", "from_journal")}
+        paths = [path for path in sorted(folder.rglob("*.json")) if path.name in ("deu.json", "zho.json")]
+        found.append((counts, [(str(path.relative_to(folder)), path.read_bytes()) for path in paths]))
+        again = run_verb([*collect, *more]).answer
+        assert (again["paid"], again["from_journal"]) == (0, counts["paid"])
+    assert found[0] == found[1]
+    assert found[0][0]["n_failed"] == 0
+    batches = list_batches(tmp_path / "bridge1" / ".journal.sqlite")
+    assert [one.plan.name for one in batches] == ["judge"]
+    assert list_batches(tmp_path / "bridge0" / ".journal.sqlite") == []
+
+
 def test_build_m_alpacaeval(tmp_path: Path) -> None:
     bench = write_xl_alpacaeval(tmp_path / "xl")
     with serve_loopback(translate) as server:
