@@ -16,6 +16,7 @@ from tests.browser.conftest import Watched
 from tests.leaderboard_results import ENGLISH, HOSTILE, SENTENCES, write_annotations
 from xl_suite.judging.annotations import read_annotations
 from xl_suite.leaderboard.site import Live, build_site
+from xl_suite.records import write_text
 from xl_suite.scoring.compare import compare_models
 
 MAIN = "section.board:not(.paper)"
@@ -588,7 +589,8 @@ def write_live(site: Path, build: int, done: int, newest: str) -> None:
     run["languages"] = {"deu": {"done": done, "total": 24, "verdicts": {"right": done - 1, "wrong": 1}}}
     one = {"model": "m", "language": "deu", "id": 7, "output": newest, "cut": True, "verdict": "right", "note": ""}
     told = {"build": build, "at": 1_700_000_000, "runs": [run], "newest": [one | {"time": 1_700_000_000}]}
-    (site / "live.js").write_text(f"deliver({json.dumps(told)});\n", encoding="utf-8")
+    # At once, as the watch writes it: the page would wait for ever for a script that it loads half-written.
+    write_text(site / "live.js", f"deliver({json.dumps(told)});\n")
 
 
 def test_a_run_that_goes_on_is_shown_as_it_goes(page: Page, watched: Watched, tmp_path: Path) -> None:
