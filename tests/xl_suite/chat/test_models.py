@@ -286,7 +286,7 @@ def test_a_server_is_started_and_stopped(
 ) -> None:
     fake_vllm("worker")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    monkeypatch.setenv("XL_SUITE_SERVER_ARGS", "--max-model-len 4096")
+    monkeypatch.setenv("XL_SUITE_SERVER_ARGS", "--max-model-len 4096 --dtype auto")
     monkeypatch.setenv("HF_TOKEN", "hf_of_mine")
     log = tmp_path / "logs" / "server.log"
     with serve(parse_model(f"vllm:{weights}"), log) as (served, explain_death):
