@@ -154,8 +154,9 @@ class Bench:
         print("| --- " * 9 + "|")
         for label, count, seconds, tokens, flop, peak, values in self.rows:
             apart = max(abs(a - b) for a, b in zip(expected, values, strict=False))
-            wins = [find_winners(some[: len(values)], self.pairs) for some in (expected, values)]
-            same = sum(a == b for a, b in zip(*wins, strict=False)) / len(wins[1])
+            both = min(len(expected), len(values))
+            wins = [find_winners(some[:both], self.pairs) for some in (expected, values)]
+            same = sum(a == b for a, b in zip(*wins, strict=True)) / len(wins[0])
             memory = "–" if peak is None else f"{peak:.1f}"
             print(
                 f"| {label} | {count} | {count / seconds:.1f} | {count / seconds / first:.2f} "

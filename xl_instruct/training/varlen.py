@@ -7,6 +7,7 @@ with the batch as `cu_seq_lens_q` and `max_length_q`, as trl's collator gives th
 
 from __future__ import annotations
 
+import functools
 import inspect
 from itertools import pairwise
 from typing import Any
@@ -38,10 +39,10 @@ def find_obstacle(config: Any, *, gpu: bool) -> str:
             return f"the model has {name}"
     if gpu:
         try:
-            from torch.nn.attention.varlen import varlen_attn
+            options = _list_options()
         except ImportError:
             return "this torch has no varlen_attn"
-        if not {"window_size", "enable_gqa", "scale"} <= set(inspect.signature(varlen_attn).parameters):
+        if not {"window_size", "scale"} <= options:
             return "varlen_attn of this torch lacks what is needed"
         heads = getattr(text, "num_attention_heads", 0)
         width = getattr(text, "head_dim", None) or (text.hidden_size // heads if heads else 0)
@@ -76,7 +77,10 @@ def attend(
         dtype = query.dtype if query.dtype in (torch.bfloat16, torch.float16) else torch.bfloat16
         q, k, v = (part[0].transpose(0, 1).to(dtype).contiguous() for part in (query, key, value))
         longest = int(max_length_q or 0)
-        grouped = query.shape[1] != key.shape[1]
+        groups = query.shape[1] // key.shape[1]
+        grouped = {"enable_gqa": True} if groups > 1 and "enable_gqa" in _list_options() else {}
+        if groups > 1 and not grouped:  # torch 2.11 wants as many heads of keys as of queries
+            k, v = (part.repeat_interleave(groups, dim=1) for part in (k, v))
         attended: Any = varlen_attn(
             q,
             k,
@@ -87,7 +91,7 @@ def attend(
             longest,
             scale=scaling,
             window_size=(-1, 0),
-            enable_gqa=grouped,
+            **grouped,
         )
         return attended[None].to(query.dtype), None
     bounds = cu_seq_lens_q.tolist()
@@ -103,6 +107,14 @@ def attend(
         for start, end in pairwise(bounds)
     ]
     return torch.cat(rows, dim=2).transpose(1, 2).contiguous(), None
+
+
+@functools.cache
+def _list_options() -> frozenset[str]:
+    """What this torch's kernel can be told; ImportError where torch has none."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    return frozenset(inspect.signature(varlen_attn).parameters)
 
 
 def _no_mask(*args: Any, **kwargs: Any) -> None:
