@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 # What the test suite runs for real; comet has an environment of its own (test-comet), vllm too.
 TEST_EXTRAS := hf,alpaca-eval,lm-eval,inspect,train,sat,docs,test,dev
 
-.PHONY: demo test fuzz test-comet test-browser real real-slice real-bridge real-audit lint docs format clean
+.PHONY: demo test fuzz test-comet test-browser test-gpu real real-slice real-bridge real-audit lint docs format clean
 
 demo: $(VENV)/.base
 	$(BIN)/xl-suite demo --out demo-out
@@ -30,6 +30,11 @@ test-comet:
 test-browser: $(VENV)/.browser
 	if command -v npm > /dev/null; then npm install --silent --no-audit --no-fund --no-save --prefix build/axe axe-core@4.14.1; fi
 	$(BIN)/python -m pytest tests/browser
+
+# The tests of training and quality estimation on a GPU; without one it fails, since skipped tests show nothing.
+test-gpu: $(VENV)/.full
+	$(BIN)/python -c "import torch; assert torch.cuda.is_available(), 'torch sees no GPU here'"
+	TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest tests/xl_instruct/qe tests/xl_instruct/training
 
 # Everything once with real small models out of packages, on two cores in under an hour; docs/real-run.md tells of it.
 # SOURCE and CORPUS are AlpacaEval's prompts and English outputs, which are not part of this repository.

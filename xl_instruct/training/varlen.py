@@ -78,7 +78,7 @@ def attend(
         q, k, v = (part[0].transpose(0, 1).to(dtype).contiguous() for part in (query, key, value))
         longest = int(max_length_q or 0)
         groups = query.shape[1] // key.shape[1]
-        grouped = {"enable_gqa": True} if groups > 1 and "enable_gqa" in _list_options() else {}
+        grouped: Any = {"enable_gqa": True} if groups > 1 and "enable_gqa" in _list_options() else {}
         if groups > 1 and not grouped:  # torch 2.11 wants as many heads of keys as of queries
             k, v = (part.repeat_interleave(groups, dim=1) for part in (k, v))
         attended: Any = varlen_attn(

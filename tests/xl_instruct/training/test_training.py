@@ -216,9 +216,10 @@ def run_losses(config: TrainingConfig, data: Path, out: Path, *, plain: bool = F
 def test_the_fast_way_gives_trls_losses(tiny_model: Path, subset: Path, tmp_path: Path) -> None:
     config = read_training_config("train_smoke", {"model": str(tiny_model), "max_steps": 6})
     ours = run_losses(config, subset, tmp_path / "ours")
-    assert ours == pytest.approx(run_losses(config, subset, tmp_path / "plain", plain=True), abs=2e-5)
+    apart = 2e-4 if torch.cuda.is_available() else 2e-5  # a GPU's kernels differ by 5e-5, in bfloat16
+    assert ours == pytest.approx(run_losses(config, subset, tmp_path / "plain", plain=True), abs=apart)
     checkpointed = config.model_copy(update={"memory": "checkpoint", "micro_batch_size": 1})
-    assert ours == pytest.approx(run_losses(checkpointed, subset, tmp_path / "small"), abs=2e-5)
+    assert ours == pytest.approx(run_losses(checkpointed, subset, tmp_path / "small"), abs=apart)
     packed = config.model_copy(update={"packing": True, "max_length": 400, "epochs": 3, "max_steps": None})
     kept = run_losses(packed, subset, tmp_path / "packed")
     assert kept[-1] < kept[0]
