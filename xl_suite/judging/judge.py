@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -96,7 +97,8 @@ def judge_pairs(
                 annotations[language] += decide_without_judge(pair, annotator=name, method=used, order=order)
             for question in ask_questions([pair], order, seed, repeat):
                 result = by_question[question]
-                annotations[language].append(_annotate(question, result, name, used, price))
+                dollars = judging.price_question(question, price)
+                annotations[language].append(_annotate(question, result, name, used, dollars))
                 failures[language] += _describe_failure(question, result)
     settings = describe_settings(pairs, annotator, model, options, order=order, seed=seed, method=judging.method)
     runs = {}
@@ -213,6 +215,7 @@ class _Judging:
         self.retry_unread = False
         self.usage: Usage | None = None
         self._annotator, self._questions = annotator, questions
+        self._answers: defaultdict[tuple[str, Question], list[Answer]] = defaultdict(list)
         self._text: Method | None = None
         if fallback and method.name == "logprobs":
             self._text = Method("sampled" if samples > 1 else "parsed", samples, method.max_tokens)
@@ -236,17 +239,28 @@ class _Judging:
     def _make_calls(self, question: Question, attempt: int, method: Method) -> list[Call]:
         return make_calls(question, self._annotator, method, attempt)
 
+    def price_question(self, question: Question, price: Price | None) -> float | None:
+        """Dollars of all answers to a question, those that could not be read too; None where no price is known.
+
+        Answers in a way that was given up are left out: only the first run pays for them (its ledger counts them),
+        and later runs have to write the same rows.
+        """
+        if price is None:
+            return None
+        answers = self._answers[self.method.name, question]
+        return sum(price.of(one.prompt_tokens, one.completion_tokens) for one in answers)
+
     def _read(self, question: Question, answers: tuple[Answer, ...], method: Method) -> float | Unreadable:
+        self._answers[method.name, question] += answers
         preference = read_verdict(answers, question, self._annotator, method)
         return Unreadable(describe_unread(answers, self._annotator, method)) if preference is None else preference
 
 
 def _annotate(
-    question: Question, result: Result[float], annotator: str, method: str, price: Price | None
+    question: Question, result: Result[float], annotator: str, method: str, dollars: float | None
 ) -> Annotation:
     """The row of a judgement; one that failed has no preference."""
     answers = () if isinstance(result, FailedCall) else result.answers
-    dollars = None if price is None else sum(price.of(one.prompt_tokens, one.completion_tokens) for one in answers)
     return make_annotation(
         question,
         result.value if isinstance(result, Read) else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -203,13 +204,24 @@ def score_folders(
         )
     if failed:
         notes.append(
-            f"{failed} of {len(annotations)} judgements failed; n_failed counts them. `xl-suite judge` retries them."
+            f"{failed} of {len(annotations)} judgements failed; n_failed counts them.{_tell_way_out(annotations)}"
         )
     runs = tell_runs("judged", "annotations", paths)
     runs += tell_runs("answered", "outputs", [places.outputs] if places.outputs else [])
     if runs:
         answer = {**answer, "runs": runs}
     return Scores(answer, "annotations", tuple(annotations), tuple(notes), scores, tuple(runs))
+
+
+def _tell_way_out(annotations: Sequence[Annotation]) -> str:
+    """Which judgements `judge` asks again by itself, and which only when told."""
+    failed = [row for row in annotations if row.has_failed]
+    unread = Counter(row.language or "all" for row in failed if row.status == "unread")
+    told = "" if len(failed) == unread.total() else " `xl-suite judge` retries those that got no answer."
+    if unread:
+        counts = ", ".join(f"{language} {count}" for language, count in sorted(unread.items()))
+        told += f" Unread after all samples: {counts}; `xl-suite judge --retry-unread` asks these again."
+    return told
 
 
 def _score_ratings(paths: Sequence[Path], languages: str, resamples: int, seed: int) -> Scores:

@@ -29,7 +29,8 @@ def judge(script: Any, texts: list[str], journal: Path, **options: Any) -> tuple
 
     with serve_loopback(answer) as server:
         model = parse_model(f"judge@{server.url}")
-        chat = ChatOptions(journal=journal, progress=False, attempts=1)
+        price = options.pop("price", None)
+        chat = ChatOptions(journal=journal, progress=False, attempts=1, price=price)
         pairs = {"deu": make_pairs(texts)}
         return judge_pairs(pairs, read_annotator("xl_local"), model, chat, **{"samples": 1} | options), asked
 
@@ -153,6 +154,36 @@ def test_unread_verdicts_are_asked_again_only_when_told(tmp_path: Path) -> None:
     assert fourth.annotations == third.annotations, "what was paid for is read by every later run"
     folder = write_judgement(tmp_path, fourth)
     assert [row["row"] for row in json.loads((folder / "failed.json").read_text())] == ["deu/3"]
+
+
+def test_a_row_costs_all_answers_to_it_and_the_same_in_a_later_run(tmp_path: Path) -> None:
+    texts, journal = ["fine", "bad", "slow"], tmp_path / "j.sqlite"
+    asked_of_slow = []
+
+    def script(request: dict[str, Any]) -> str:
+        if "slow" in last_message(request):
+            asked_of_slow.append(request)
+        return "Tie" if "bad" in last_message(request) or len(asked_of_slow) == 1 else "M"
+
+    first, asked = judge(script, texts, journal, method="parsed", price=(1.0, 1.0))
+    rows = first.annotations["deu"]
+    assert [row.status for row in rows] == ["judged", "unread", "judged"]
+    assert len(asked) == 1 + 3 + 2
+    prices = [row.price_per_example or 0.0 for row in rows]
+    assert sum(prices) == pytest.approx(first.ledger.dollars)
+    assert prices[1] > 2 * prices[0]
+    second, asked = judge(script, texts, journal, method="parsed", price=(1.0, 1.0))
+    assert asked == []
+    assert second.annotations == first.annotations
+
+
+def test_a_way_that_was_given_up_is_in_the_ledger_and_in_no_row(tmp_path: Path) -> None:
+    journal = tmp_path / "j.sqlite"
+    first, asked = judge(lambda request: Reply("M", logprobs=[]), ["one", "two"], journal, price=(1.0, 1.0))
+    assert (first.method, len(asked)) == ("parsed", 3)
+    assert sum(row.price_per_example or 0.0 for row in first.annotations["deu"]) < (first.ledger.dollars or 0.0)
+    second, _ = judge(lambda request: Reply("M", logprobs=[]), ["one", "two"], journal, price=(1.0, 1.0))
+    assert second.annotations == first.annotations
 
 
 def test_a_tie_is_a_draw_where_the_annotator_says_so(tmp_path: Path) -> None:
