@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xl_suite.keys import hide_secrets
+
 
 class XLSuiteError(Exception):
     """Anything xl-suite can explain. The command line prints the message alone and exits with `exit_status`."""
 
     exit_status = 2
+
+    def __init__(self, *parts: object):
+        super().__init__(*(hide_secrets(part) if isinstance(part, str) else part for part in parts))
 
 
 class BadInput(XLSuiteError):

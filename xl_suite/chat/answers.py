@@ -10,6 +10,7 @@ from xl_suite.chat.calls import Answer
 from xl_suite.chat.faults import Fault, Kind
 from xl_suite.chat.reasoning import split_reasoning
 from xl_suite.chat.wire import excerpt, load
+from xl_suite.keys import hide_in_answer
 
 logger = logging.getLogger("xl_suite.chat")
 # The largest count of tokens that is taken from a server: the largest integer that every reader of JSON keeps.
@@ -55,7 +56,7 @@ def parse_answer(data: bytes) -> tuple[Answer | Fault, bool]:
     counted = prompt_tokens is not None and completion_tokens is not None
     tokens = prompt_tokens or 0, completion_tokens or 0
     name = response.get("model")
-    model = name if isinstance(name, str) else ""
+    model = hide_in_answer(name) if isinstance(name, str) else ""
 
     def lack(reason: str) -> tuple[Fault, bool]:
         return Fault(Kind.EMPTY, f"{reason}: {excerpt(data)}", tokens=tokens), counted
@@ -99,8 +100,11 @@ def parse_answer(data: bytes) -> tuple[Answer | Fault, bool]:
         text, finish = "", "length"
     logprobs = choice.get("logprobs")
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    answer = Answer(text, finish, *tokens, model, content if isinstance(content, list) else None, reasoning)
-    return answer, counted
+    content = content if isinstance(content, list) else None
+    if (hidden := hide_in_answer(text)) != text:
+        text, content = hidden, None  # its tokens would spell the key
+    reasoning = hide_in_answer(reasoning) if reasoning else reasoning
+    return Answer(text, finish, *tokens, model, content, reasoning), counted
 
 
 def _read_finish(told: Any) -> str:

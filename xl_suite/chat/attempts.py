@@ -7,7 +7,7 @@ import logging
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xl_suite.chat.answers import WITHHELD, ErrorInside, parse_answer
@@ -202,7 +202,6 @@ class Sender:
                 status = error.status
             else:
                 if isinstance(result, Fault):
-                    result = replace(result, reason=self.hide_key(result.reason.encode()).decode())
                     if result.tokens is None or not counted:
                         return result, most if result.kind is not Kind.BROKEN else 0.0
                     return result, self._price.of(*result.tokens) if self._price else most
@@ -213,7 +212,7 @@ class Sender:
         fault = judge_refusal(
             status,
             got.headers or {},
-            self.hide_key(got.data),
+            got.data,
             shape=shape,
             body=load(request.payload),
             proven=self.pool.successes > 0,
@@ -313,10 +312,6 @@ class Sender:
         waited = self.pool.waited(now) if line in ("waiting_loading", "waiting_unready") else wait
         values = {"url": host.url, "model": self._model.name, "said": fault.reason}
         logger.warning("%s", tell(line, wait=describe_wait(waited), **values))
-
-    def hide_key(self, data: bytes) -> bytes:
-        """A body to be quoted, without our key: servers like to quote that."""
-        return data.replace(self._model.api_key.encode(), b"***") if self._model.api_key else data
 
     def most_dollars(self, request: Request) -> float:
         """What one attempt can cost at most."""

@@ -8,6 +8,7 @@ from enum import Enum
 
 from xl_suite.chat.shapes import Adapted
 from xl_suite.errors import ModelUnavailable
+from xl_suite.keys import hide_secrets
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
@@ -53,6 +54,11 @@ class Fault:
     line: str = ""
     said: str = ""
     limit: str = ""
+
+    def __post_init__(self) -> None:
+        # Whatever gave no answer, our key is not in what is told and kept of it.
+        for name in ("reason", "said", "limit"):
+            object.__setattr__(self, name, hide_secrets(getattr(self, name)))
 
 
 class ModelLost(ModelUnavailable):

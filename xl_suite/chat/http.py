@@ -18,6 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 from xl_suite.chat.models import Model
 from xl_suite.chat.wire import load
 from xl_suite.errors import XLSuiteError
+from xl_suite.keys import make_headers
 
 if TYPE_CHECKING:
     import aiohttp
@@ -56,11 +57,8 @@ def open_http(model: Model) -> aiohttp.ClientSession:
     """A session that sends the model's key. It asks for no content encoding, so that it knows what it reads."""
     import aiohttp
 
-    headers = {"Accept": "application/json", "User-Agent": "xl-suite"}
-    if model.api_key:
-        headers["Authorization"] = f"Bearer {model.api_key}"
-        if any("api-version=" in url for url in model.urls):  # Azure's own form
-            headers["api-key"] = model.api_key
+    azure = any("api-version=" in url for url in model.urls)
+    headers = {"Accept": "application/json", "User-Agent": "xl-suite", **make_headers(model.api_key, azure=azure)}
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ttl_dns_cache=300, ssl=_ssl()),
         headers=headers,

@@ -21,6 +21,7 @@ from xl_suite.chat.journal import Fact
 from xl_suite.chat.models import OPENAI_URL, Model
 from xl_suite.chat.wire import dump
 from xl_suite.errors import BadInput, JournalError
+from xl_suite.keys import hide_keys
 
 if TYPE_CHECKING:
     import aiohttp
@@ -199,7 +200,10 @@ async def ask_server(http: aiohttp.ClientSession, url: str, model: str) -> dict[
         found["chat_template_sha256"] = hashlib.sha256(props["chat_template"].encode("utf-8", "replace")).hexdigest()
     found |= {name: info.get(name) for name in ("model_id", "model_sha", "model_dtype", "version")}
     kept = {name: found[name] for name in (*COMPARED, *RECORDED) if found.get(name) not in (None, "", "null")}
-    return {name: value if isinstance(value, int) else str(value)[:_MOST_LETTERS] for name, value in kept.items()}
+    return {
+        name: value if isinstance(value, int) else hide_keys(str(value))[:_MOST_LETTERS]
+        for name, value in kept.items()
+    }
 
 
 def describe_folder(folder: Path) -> dict[str, str]:

@@ -30,6 +30,7 @@ from xl_suite.chat.journal_file import (
 )
 from xl_suite.chat.wire import load
 from xl_suite.errors import JournalError
+from xl_suite.keys import hide_secrets
 from xl_suite.surrogates import escape_surrogates
 
 Value = TypeVar("Value")
@@ -136,7 +137,7 @@ class Journal:
                     keys = [one.key for one in part]
                     self._writer.execute(f"DELETE FROM failures WHERE key IN ({','.join('?' * len(keys))})", keys)
                 rows = [
-                    one._replace(row=escape_surrogates(one.row), reason=escape_surrogates(one.reason))
+                    one._replace(row=escape_surrogates(one.row), reason=escape_surrogates(hide_secrets(one.reason)))
                     for one in failures
                 ]
                 self._writer.executemany("INSERT OR REPLACE INTO failures VALUES (?,?,?,?,?,?,?)", rows)

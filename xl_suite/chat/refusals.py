@@ -165,7 +165,7 @@ def judge_refusal(
 ) -> Fault:
     """The fault of a response that refuses.
 
-    data: its body, without our key. shape, body: of the request. proven: whether the model has given an answer in
+    data: its body. shape, body: of the request. proven: whether the model has given an answer in
     this run. A fault of kind ENDED says with `line` what ends the run.
     """
     said = read_said(data)

@@ -15,12 +15,15 @@ import orjson
 
 from xl_suite.chat.calls import Call
 from xl_suite.chat.shapes import PLAIN, Shape
+from xl_suite.keys import hide_keys
 
 # Beyond the bytes of its content a message costs a few tokens (its role and separators; OpenAI's format: 3 to 4).
 TOKENS_PER_MESSAGE = 8
 # The shortest integer that orjson may read as a float has 19 digits (-2**63 - 1); each digit is looked for as a zero.
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _LONG = b"0" * 19
+# Of a body that is quoted in a message.
+_READ = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +136,10 @@ def byte_length(text: str) -> int:
 
 
 def excerpt(data: bytes | str, length: int = 300) -> str:
-    """The beginning of a body, in one line, for a message."""
-    text = data[: 4 * length].decode("utf-8", "replace") if isinstance(data, bytes) else data
-    text = " ".join(text.split())
+    """The beginning of a body, in one line and without our key, for a message."""
+    # Hidden first: a key that is cut, or whose escapes are, would be harder to see.
+    text = data[:_READ].decode("utf-8", "replace") if isinstance(data, bytes) else data[:_READ]
+    text = " ".join(hide_keys(text).split())
     return (text[:length] + " ...") if len(text) > length else (text or "(empty)")
 
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import iter_modules
-from types import ModuleType
+from traceback import format_exception
+from types import ModuleType, TracebackType
 from typing import NoReturn
 
 import xl_suite.cli
@@ -19,7 +20,7 @@ from xl_suite.chat.ledger import collect_ledgers, sum_ledgers
 from xl_suite.cli.options import Outcome
 from xl_suite.errors import XLSuiteError
 from xl_suite.surrogates import prepare_terminal
-from xl_suite.terminal import Formatter, make_visible
+from xl_suite.terminal import Formatter, make_visible, show_message
 
 EPILOG = """\
 start here:
@@ -56,7 +57,7 @@ class Parser(argparse.ArgumentParser):
         for option in (text.partition("=")[0] for text in self.given if text.startswith("--")):
             meant = [] if any(one.startswith(option) for one in known) else get_close_matches(option, known, 1)
             message += f"\n{option} is not an option of `{self.prog}`. Did you mean {meant[0]}?" if meant else ""
-        super().error(message)
+        super().error(show_message(message))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -110,6 +111,7 @@ def _run_explained(args: argparse.Namespace) -> Outcome:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     count_replaced = prepare_terminal()
+    sys.excepthook = _show_traceback
     args = build_parser().parse_args(arguments)
     set_up_logging(args)
     status = _run(args)
@@ -138,14 +140,14 @@ def _run(args: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        print(make_visible(f"xl-suite {args.verb}: {error}"), file=sys.stderr)
+        print(show_message(f"xl-suite {args.verb}: {error}"), file=sys.stderr)
         return 2
 
 
 def show(outcome: Outcome, *, json: bool) -> int:
     """Prints what a verb did: notes to stderr, then text or one JSON object to stdout. Returns the exit status."""
     for note in outcome.notes:
-        print(make_visible(note), file=sys.stderr)
+        print(show_message(note), file=sys.stderr)
     if json and outcome.answer is not None:
         from xl_suite.records import dump_json
 
@@ -163,6 +165,11 @@ def set_up_logging(args: argparse.Namespace) -> None:
     logger.handlers[:] = [handler]
     logger.propagate = False
     logger.setLevel(logging.DEBUG if args.verbose else logging.WARNING if args.quiet else logging.INFO)
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What Python prints of an error that nothing explains, made visible."""
+    print(show_message("".join(format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
 def _explain(verb: str, error: XLSuiteError) -> str:

@@ -17,8 +17,8 @@ from typing import IO, Any
 
 from xl_suite.dataset.card import check_card, read_metadata
 from xl_suite.errors import BadInput
+from xl_suite.keys import VARIABLES
 
-KEY_VARIABLES = ("OPENAI_API_KEY", "XL_SUITE_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "ANTHROPIC_API_KEY")
 # What building a dataset leaves beside it: rows that were set aside, for whoever builds it.
 WORKING = ("review.jsonl", "quarantine.jsonl", "failed.json")
 # Forms of keys as their providers document them; the last is any private key in PEM.
@@ -135,7 +135,7 @@ class Findings:
     def __init__(self) -> None:
         self.emails: dict[str, str] = {}
         self.keys: list[str] = []
-        self._own = [value for name in KEY_VARIABLES if len(value := os.environ.get(name, "")) >= 8]
+        self._own = [value for name in VARIABLES if len(value := os.environ.get(name, "")) >= 8]
 
     def look(self, text: str, place: str) -> None:
         if "@" in text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO
 
@@ -184,12 +184,12 @@ class Settling:
             try:
                 found, _ = parse_answer(line.data)
                 if isinstance(found, Fault):
-                    return replace(found, reason=sender.hide_key(found.reason.encode()).decode("utf-8", "replace"))
+                    return found
             except ErrorInside as error:
                 status = error.status
         body = load(request.payload)
         proven = sender.pool.successes > 0
-        return judge_refusal(status, {}, sender.hide_key(line.data), shape=work.shape, body=body, proven=proven)
+        return judge_refusal(status, {}, line.data, shape=work.shape, body=body, proven=proven)
 
     def _deliver(self, answer: Answer, request: Request) -> None:
         """To the journal, and to who waits for it in this run."""

@@ -64,5 +64,5 @@ def _describe(error: Any) -> str:
     if not error:
         return ""
     if isinstance(error, dict):
-        return f"{error.get('code') or 'error'}: {excerpt(str(error.get('message') or ''))}"
+        return f"{excerpt(str(error.get('code') or 'error'))}: {excerpt(str(error.get('message') or ''))}"
     return excerpt(str(error))

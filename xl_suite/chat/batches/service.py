@@ -12,6 +12,7 @@ from urllib.parse import quote
 from xl_suite.chat.http import TooLarge, find_proxy, join_path, read_bounded
 from xl_suite.chat.models import Model
 from xl_suite.chat.wire import excerpt, load
+from xl_suite.keys import hide_keys, hide_secrets
 
 if TYPE_CHECKING:
     import aiohttp
@@ -32,7 +33,7 @@ class ServiceFault(Exception):
     """
 
     def __init__(self, status: int, data: bytes, reason: str = ""):
-        super().__init__(reason or f"HTTP {status}: {excerpt(data)}")
+        super().__init__(hide_secrets(reason or f"HTTP {status}: {excerpt(data)}"))
         self.status, self.data = status, data
 
     @property
@@ -67,7 +68,6 @@ class BatchService:
     def __init__(self, http: aiohttp.ClientSession, model: Model, url: str, timeout: float):
         self.url = url
         self._http, self._timeout = http, timeout
-        self._key = model.api_key
 
     async def upload(self, file: IO[bytes], name: str) -> str:
         """Sends a file of requests; its ID."""
@@ -129,7 +129,7 @@ class BatchService:
                 self._http.request(method, url, allow_redirects=False, proxy=find_proxy(url), **body) as response,
             ):
                 if response.status != 200:
-                    raise ServiceFault(response.status, self._hide_key(await read_bounded(response, 1 << 20)))
+                    raise ServiceFault(response.status, await read_bounded(response, 1 << 20))
                 if to is not None:
                     await _write(response, to)
                     return {}
@@ -139,20 +139,16 @@ class BatchService:
         except TooLarge as error:
             raise ServiceFault(413, b"", f"{url}: {error}") from error
         except (aiohttp.ClientError, OSError, ValueError, RecursionError, zlib.error) as error:
-            raise ServiceFault(0, b"", f"{url}: {error or type(error).__name__}") from error
+            raise ServiceFault(0, b"", f"{url}: {error or type(error).__name__}") from None
         if not isinstance(value, dict):
             raise ServiceFault(0, b"", f"{url}: the response is not a JSON object")
         return value
-
-    def _hide_key(self, data: bytes) -> bytes:
-        """A body to be quoted, without our key: servers like to quote that."""
-        return data.replace(self._key.encode(), b"***") if self._key else data
 
 
 def read_batch(value: Any) -> Batch:
     """A batch from its JSON. Raises ServiceFault for what is not one."""
     if not isinstance(value, dict) or not isinstance(value.get("status"), str):
-        raise ServiceFault(0, b"", f"no batch in {str(value)[:200]}")
+        raise ServiceFault(0, b"", f"no batch in {excerpt(str(value), 200)}")
     metadata, counts, errors = value.get("metadata"), value.get("request_counts"), value.get("errors")
     counts = counts if isinstance(counts, dict) else {}
     found = errors.get("data") if isinstance(errors, dict) else errors
@@ -160,7 +156,13 @@ def read_batch(value: Any) -> Batch:
     for one in found if isinstance(found, list) else []:
         if isinstance(one, dict):
             line = one.get("line")
-            told.append((str(one.get("code") or ""), str(one.get("message") or ""), line if _is_line(line) else None))
+            told.append(
+                (
+                    hide_keys(str(one.get("code") or "")),
+                    hide_keys(str(one.get("message") or "")),
+                    line if _is_line(line) else None,
+                )
+            )
     return Batch(
         str(_field(value, "id")),
         value["status"],
@@ -191,7 +193,7 @@ async def _write(response: aiohttp.ClientResponse, to: IO[bytes]) -> None:
 
 def _field(value: dict[str, Any], name: str) -> Any:
     if name not in value:
-        raise ServiceFault(0, b"", f"the response has no {name!r}: {str(value)[:200]}")
+        raise ServiceFault(0, b"", f"the response has no {name!r}: {excerpt(str(value), 200)}")
     return value[name]
 
 
