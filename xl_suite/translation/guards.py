@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from xl_suite.fidelity import judge_answers
 from xl_suite.fidelity.verdicts import FidelityAnswer
+from xl_suite.translation.headings import has_english_heading
 from xl_suite.translation.numbers import compare_numbers
 from xl_suite.translation.signs import (
     Signs,
@@ -27,7 +28,7 @@ from xl_suite.translation.wrapping import has_alternatives, has_closing_remark, 
 REASONS = {
     "empty": "nothing but whitespace",
     "wrong_language": "in another language, as a whole or in part (xl_suite.fidelity); too short to tell passes",
-    "copied": "repeats half of the source's wording or more, untranslated",
+    "copied": "repeats half of the source's wording or more, untranslated, or keeps a heading or label in English",
     "lost_span": "lacks a protected span: code, URL, formula, tag or address",
     "lost_number": "lacks a number, date or time of the source in any form that its language has",
     "preamble": "talks about the translation, names its language, or has more around it: a paragraph, a remark, "
@@ -58,8 +59,11 @@ _OPENERS = re.compile(
     r"\s*[,!.:，！：。—-]",
     re.IGNORECASE,
 )
+# A note by the translator, in the languages of the benchmarks.
 _NOTE = re.compile(
-    r"(?:^|\n|\()\s*[*_]*(?:note|notes|explanation|translator['’]s note|hinweis|anmerkung|注|注意|说明)\s*[:：]", re.I
+    r"(?:^|\n|[(（\[【])\s*[*_]*(?:notes?|explanation|translator['’]s note|hinweis|anmerkung|notas?|observação|megjegyzés|"
+    r"pastaba|nóta|not|huomautus|huom\.?|remarque|注|注意|说明|译注|टिप्पणी|नोट|ध्यान दें)\s*[*_]*\s*[:：]",
+    re.IGNORECASE,
 )
 _REFUSAL = re.compile(
     r"\bas an ai\b|\bi(?:['’]m| am) (?:sorry|unable)\b|\bi can(?:not|['’]t) (?:help|assist|translate|fulfil|provide)|"
@@ -127,7 +131,8 @@ def _check(source: str, translation: str, protected: Sequence[str], signs: Signs
     numbers = compare_numbers(bare_source, bare, signs.language)
     found = {
         "wrong_language": verdict in ("wrong", "mixed"),
-        "copied": is_copied(bare_source, bare, signs.language),
+        "copied": is_copied(bare_source, bare, signs.language)
+        or has_english_heading(source, translation, signs.language),
         "lost_span": measure_spans(protected, translation) < 1,
         "lost_number": bool(numbers.lost),
         "preamble": has_preamble(source, translation, signs),

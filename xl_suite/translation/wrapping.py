@@ -20,7 +20,10 @@ _CLOSING = re.compile(
     r"\b(?:i hope (?:this|that|it) helps|let me know if|ich hoffe,? (?:das|dies|es) hilft|"
     r"lass(?:en sie)? (?:es )?mich wissen,? (?:wenn|falls|ob)|espero que (?:isso|isto|esto) (?:ajude|ayude)|"
     r"j['’]espère que (?:cela|ça) (?:vous |t['’])?aide|remélem,? (?:ez|hogy) (?:ez )?segít|"
-    r"toivottavasti tämä auttaa|umarım (?:bu )?yardımcı olur)|希望(?:这|以上)?.{0,6}有(?:所)?帮助",
+    r"toivottavasti (?:tämä|tästä) (?:auttaa|on apua)|umarım (?:bu )?yardımcı olur|"
+    r"tikiuosi,? kad (?:tai |šis )?pad(?:ės|eda)|tá súil agam go gcabhr(?:óidh|aíonn)|"
+    r"nittama li (?:dan |din )?(?:i?jgħin|tgħin))|希望(?:这|以上)?.{0,6}有(?:所)?帮助|"
+    r"आशा है (?:कि )?(?:यह|इससे|ये).{0,20}(?:मदद|सहायता|उपयोगी)",
     re.IGNORECASE,
 )
 _CLOSING_SOURCE = re.compile(r"\bhop(?:e|ing)\b|\blet (?:me|us) know\b", re.IGNORECASE)

@@ -128,3 +128,64 @@ def test_what_cannot_be_told_is_flagged() -> None:
     assert [check.refused for check in checks] == [[], []]
     assert [check.flags for check in checks] == [["ambiguous_date: 03/04/2020"], ["converted_unit: 10"]]
     assert all(flag.partition(":")[0] in FLAGS for check in checks for flag in check.flags)
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "language"),
+    [
+        ("Key Takeaways", "Key Takeaways", "zho"),
+        ("Conclusion", "Conclusion", "zho"),
+        ("Getting Started", "Getting Started", "por"),
+        ("Optimize Router Placement", "Optimize Router Placement", "por"),
+        ("**Optimize Router Placement**: Put it high up.", "**Optimize Router Placement**: Ponha-o no alto.", "por"),
+        ("**Step 2: Prepare the Dough**", "**Step 2: Prepare the Dough**", "hin"),
+    ],
+)
+def test_headings_that_stay_in_english_are_refused(source: str, translation: str, language: str) -> None:
+    assert "copied" in check_translation(source, translation, language)
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "language"),
+    [
+        ("Conclusion", "Conclusion", "fra"),
+        ("Google Analytics", "Google Analytics", "zho"),
+        ("Star Wars: The Force", "Star Wars: The Force", "deu"),
+        ("Machine Learning Engineer", "Machine Learning Engineer", "deu"),
+        ('"Getting Started"', '"Getting Started"', "por"),
+        ("**New York Times**: It is a newspaper.", "**New York Times**: É um jornal.", "por"),
+        ("Key Takeaways", "Principais conclusões", "por"),
+    ],
+)
+def test_names_may_stay_as_they_are(source: str, translation: str, language: str) -> None:
+    assert check_translation(source, translation, language) == []
+
+
+@pytest.mark.parametrize(
+    ("translation", "language"),
+    [
+        ("Die Fähre legt im Morgengrauen ab. Ich hoffe, das hilft!", "deu"),
+        ("A balsa sai ao amanhecer. Espero que isso ajude!", "por"),
+        ("A komp hajnalban indul. Remélem, ez segít!", "hun"),
+        ("Keltas išplaukia auštant. Tikiuosi, kad tai padės!", "lit"),
+        ("Imíonn an bád farantóireachta le breacadh an lae. Tá súil agam go gcabhróidh sé seo!", "gle"),
+        ("Il-vapur jitlaq mas-sebħ. Nittama li dan jgħin!", "mlt"),
+        ("渡轮在黎明时分离开。希望这对你有所帮助！", "zho"),
+        ("नौका भोर में रवाना होती है। आशा है कि इससे मदद मिलेगी!", "hin"),
+        ("Lautta lähtee aamunkoitteessa. Toivottavasti tästä on apua!", "fin"),
+        ("Le ferry part à l'aube. J'espère que cela vous aide !", "fra"),
+        ("Feribot şafakta kalkıyor. Umarım yardımcı olur!", "tur"),
+        ("渡轮在黎明时分离开。（注：直译）", "zho"),
+        ("A komp hajnalban indul. (Megjegyzés: szó szerint)", "hun"),
+        ("A balsa sai ao amanhecer. (Nota: tradução literal)", "por"),
+        ("Keltas išplaukia auštant. (Pastaba: pažodžiui)", "lit"),
+        ("Lautta lähtee aamunkoitteessa. (Huom: sanatarkasti)", "fin"),
+        ("नौका भोर में रवाना होती है। (टिप्पणी: शाब्दिक)", "hin"),
+        ("Le ferry part à l'aube. (Remarque : mot à mot)", "fra"),
+        ("Feribot şafakta kalkıyor. (Not: kelimesi kelimesine)", "tur"),
+        ("Imíonn an bád le breacadh an lae. (Nóta: focal ar fhocal)", "gle"),
+        ("Il-vapur jitlaq mas-sebħ. (Nota: kelma b'kelma)", "mlt"),
+    ],
+)
+def test_remarks_and_notes_are_refused_in_every_language_of_the_benchmarks(translation: str, language: str) -> None:
+    assert "preamble" in check_translation("The ferry leaves at dawn.", translation, language)
