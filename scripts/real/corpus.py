@@ -68,7 +68,7 @@ def show_rows(folder: Path, count: int) -> None:
     """Prints rows from the best to the worst, evenly spaced, with what they were made of."""
     import pyarrow.parquet as pq
 
-    best = [path for path in folder.glob("bestof*/*.parquet")] or list(folder.glob("default/*.parquet"))
+    best = list(folder.glob("bestof*/*.parquet")) or list(folder.glob("default/*.parquet"))
     rows = [row for path in sorted(best) for row in pq.read_table(path).to_pylist()]
     step = max(1, len(rows) // count)
     for number, row in enumerate(rows[::step][:count], 1):

@@ -61,8 +61,8 @@ _OPENERS = re.compile(
 )
 # A note by the translator, in the languages of the benchmarks.
 _NOTE = re.compile(
-    r"(?:^|\n|[(（\[【])\s*[*_]*(?:notes?|explanation|translator['’]s note|hinweis|anmerkung|notas?|observação|megjegyzés|"
-    r"pastaba|nóta|not|huomautus|huom\.?|remarque|注|注意|说明|译注|टिप्पणी|नोट|ध्यान दें)\s*[*_]*\s*[:：]",
+    r"(?:^|\n|[(（\[【])\s*[*_]*(?:notes?|explanation|translator['’]s note|hinweis|anmerkung|notas?|observação|"
+    r"megjegyzés|pastaba|nóta|not|huomautus|huom\.?|remarque|注|注意|说明|译注|टिप्पणी|नोट|ध्यान दें)\s*[*_]*\s*[:：]",
     re.IGNORECASE,
 )
 _REFUSAL = re.compile(

@@ -1,4 +1,4 @@
-"""Headings and labels that a translation leaves in English, such as `Key Takeaways` or `**Optimize Router Placement**`.
+"""Headings and labels that a translation leaves in English, such as `Key Takeaways` or `**Optimize Router**`.
 
 Titles in capitals look like names, which stay as they are. What tells them apart is a list of words of which headings
 consist and names hardly ever do (headings.tsv); words that other languages have borrowed, such as `software`, are not
@@ -19,7 +19,8 @@ _BOLD = re.compile(r"\*\*([^*\n]+?)\*\*")
 _QUOTED = re.compile(r"[\"“”„«»「」『』《》]")
 _MOST_WORDS = 8  # of a heading; a longer copy is found by its runs of words
 # Words between those that count.
-_SMALL = frozenset("a an and as at by for from in into is of on or the to vs with your".split())
+_SMALL_WORDS = "a an and as at by for from in into is of on or the to vs with your"
+_SMALL = frozenset(_SMALL_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)
