@@ -11,12 +11,14 @@ from typing import Protocol
 
 from m_alpacaeval.guards import REASONS, check_prompts
 from m_alpacaeval.rows import SourcePrompt
+from xl_suite.chat.budget import Budget
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.models import Model
 from xl_suite.chat.reading import Unreadable, ask_until_read
 from xl_suite.chat.run import run
+from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.languages import find_language
 from xl_suite.markdown.blocks import unwrap_fence
@@ -66,9 +68,18 @@ class Translation:
 
 
 def translate_prompts(
-    prompts: Sequence[SourcePrompt], model: Model, options: ChatOptions, settings: Settings = DEFAULT
+    prompts: Sequence[SourcePrompt],
+    model: Model,
+    options: ChatOptions,
+    settings: Settings = DEFAULT,
+    *,
+    servers: StartedServers | None = None,
+    budget: Budget | None = None,
 ) -> tuple[list[Translation], Ledger]:
-    """A translation of each prompt, in their order, sound or set aside. Raises what ends a run."""
+    """A translation of each prompt, in their order, sound or set aside. Raises what ends a run.
+
+    servers, budget: of several runs in turn.
+    """
 
     best: dict[SourcePrompt, Translation] = {}
 
@@ -94,7 +105,7 @@ def translate_prompts(
                 best[prompt] = choose(before, failed)
         return [best[prompt] for prompt in prompts]
 
-    return run(model, converse, options, label="translate", total=len(prompts))
+    return run(model, converse, options, label="translate", total=len(prompts), servers=servers, budget=budget)
 
 
 def plan_calls(prompts: Sequence[SourcePrompt], settings: Settings = DEFAULT) -> list[Call]:

@@ -11,6 +11,7 @@ from xl_suite.api.jobs import (
     Languages,
     Paid,
     Place,
+    divide_job,
     estimate_calls,
     list_languages,
     logger,
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from m_alpacaeval.rows import Sources
     from xl_alpacaeval.dataset import Benchmark as XLAlpacaEval
     from xl_suite.chat.estimates import Estimate
+    from xl_suite.chat.settings import ChatOptions
     from xl_suite.dataset.prompts import PromptSet
+    from xl_suite.executors.parts import Tools
+    from xl_suite.executors.units import Unit
     from xl_suite.results import Benchmark
 
 
@@ -139,7 +143,8 @@ def build_m_alpacaeval(
     from m_alpacaeval.release import read_release
     from m_alpacaeval.review import FILE_NAME, read_edits
     from m_alpacaeval.rows import NAME
-    from m_alpacaeval.translate import Settings, plan_calls
+    from m_alpacaeval.translate import Settings, plan_calls, translate_prompts
+    from xl_suite.chat.replay import name_model
     from xl_suite.dataset.folder import check_replaceable
 
     if least_qe is not None and qe is None:
@@ -166,17 +171,25 @@ def build_m_alpacaeval(
         return Job(take, list)
     parsed, options = prepare(model, out, chat)
 
-    def run() -> MAlpacaEval:
+    prompts = [prompt for own in sources.prompts.values() for prompt in own]
+
+    def run(options: ChatOptions) -> MAlpacaEval:
         made = build_benchmark(sources, parsed, options, out=folder, settings=settings)
         write_folder(made, folder)
         return made
 
+    def work(unit: Unit, tools: Tools) -> int:
+        edited = read_edits(folder / FILE_NAME, prompts).texts
+        own = [prompt for prompt in unit.take(sources.prompts[unit.language]) if prompt not in edited]
+        made, _ = translate_prompts(own, parsed, tools.options, settings, servers=tools.servers, budget=tools.budget)
+        return sum("failed" in one.reasons for one in made)
+
     def estimate() -> list[Estimate]:
-        prompts = [prompt for own in sources.prompts.values() for prompt in own]
         calls = plan_calls(read_edits(folder / FILE_NAME, prompts).others, settings)
         return estimate_calls(parsed, calls, options, "translation", (1, settings.attempts))
 
-    return Job(run, estimate, options)
+    sizes = {code: len(own) for code, own in sources.prompts.items()}
+    return divide_job(run, estimate, folder, name_model(parsed), options, sizes, work)
 
 
 def _read_m_sources(benchmark: Path, source: str | None, all_prompts: str | None, codes: list[str] | None) -> Sources:

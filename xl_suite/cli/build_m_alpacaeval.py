@@ -14,10 +14,12 @@ from xl_suite.cli.options import (
     add_max_tokens,
     add_model,
     add_out,
+    add_rank_options,
     positive_int,
     read_chat_settings,
     run_job,
 )
+from xl_suite.errors import BadInput
 
 HELP = "AlpacaEval's prompts translated by a model, or taken from an existing release"
 EXAMPLES = """\
@@ -60,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--least-qe", type=float, metavar="SCORE", help="translations below it are refused")
     add_chat_options(parser)
     add_batch_options(parser)
+    add_rank_options(parser)
     add_json(parser)
     parser.set_defaults(build=run)
 
@@ -69,6 +72,8 @@ def run(args: argparse.Namespace) -> Outcome:
     from m_alpacaeval.review import FILE_NAME
     from xl_suite.api import build_m_alpacaeval
 
+    if args.source is not None and (args.rank or args.finish):
+        raise BadInput("--source takes translations that exist, without calls: leave --rank and --finish out.")
     job = build_m_alpacaeval.plan(
         args.benchmark,
         out=args.out,

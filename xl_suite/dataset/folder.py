@@ -22,7 +22,7 @@ TEST = "test"
 # The tag by which a folder of ours is known again before it is replaced.
 TAG = "xl-suite"
 # What belongs to the user or to other tools and is carried over when a folder is replaced.
-_KEPT = (".journal*", "review.jsonl", ".git", ".gitattributes", ".cache")
+_KEPT = (".journal*", ".parts", "review.jsonl", ".git", ".gitattributes", ".cache")
 # A config or split must be usable as a folder's name and as a name in `datasets`, which allows no hyphen in splits.
 _CONFIG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _SPLIT = re.compile(r"\w+(\.\w+)*")
