@@ -12,10 +12,11 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xl_suite.judging.addressed import describe_addressed
 from xl_suite.judging.annotations import Annotation, scale_preference
 from xl_suite.records import atomic_write
 from xl_suite.scoring.preferences import average
@@ -35,7 +36,7 @@ class Judged:
     """What was judged in one language. column: the one of the language in `table`. gated: runs x prompts.
 
     gated is None where languages were not looked at. expected: by ID, the language that a prompt expects where it is
-    not the target language.
+    not the target language. addressed: by run and prompt, the kinds of text for a judge that an answer holds.
     """
 
     table: Preferences
@@ -43,6 +44,7 @@ class Judged:
     answers: Answers
     gated: Array | None
     expected: Mapping[int, str]
+    addressed: Mapping[tuple[int, int | str], tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def language(self) -> str:
@@ -137,6 +139,7 @@ def _tell_rows(judged: Judged) -> list[dict[str, Any]]:
                 "reference_verdict": _tell_verdict(theirs[place]),
                 "finish_reason": answers.model[place].finish_reason,
                 "reference_finish_reason": answers.reference[place].finish_reason,
+                "flags": [describe_addressed(kinds)] if (kinds := judged.addressed.get((run, row.prompt))) else [],
             }
         )
     return told
@@ -169,6 +172,7 @@ def _tell_side(told: Sequence[Mapping[str, Any]], orders: Sequence[Mapping[str, 
         "by_order": orders if any(orders) else None,
         "verdict": [_pack_verdict(row["verdict"]) for row in told],
         "finish_reason": [row["finish_reason"] for row in told],
+        "flags": [row["flags"] for row in told] if any(row["flags"] for row in told) else None,
     }
 
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "summary.json"
 _RULES = (
-    *("judging/annotations.py", "dataset/expected.py", "markdown", "fidelity", "scoring"),
+    *("judging/annotations.py", "judging/addressed.py", "judging/addressed.tsv"),
+    *("dataset/expected.py", "markdown", "fidelity", "scoring"),
     *("leaderboard/scored.py", "leaderboard/answer_files.py"),
 )
 
@@ -132,6 +133,7 @@ def score_job(job: Job, folder: Path, resamples: int, known: dict[FidelityKey, A
             answers[language],
             None if (one := gated[language]) is None else one.values,
             job.expected.get(language, {}),
+            {(one.run, one.prompt): one.kinds for one in score.languages[language].addressed},
         )
         for column, language in enumerate(table.languages)
     ]

@@ -216,8 +216,13 @@ def _make_row(
     known = [keys["cost"] for keys in languages.values() if keys["cost"] is not None]
     _add_cells(cells, AVERAGE, {**overall, "cost": sum(known) if known else None})
     repeated = [code or "all" for code, keys in languages.items() if keys.get("is_constant")]
+    addressed = sum(keys["n_addressed"] for keys in languages.values())
     failed = sum(keys["n_failed"] for keys in languages.values())
     warnings = [f"Answers repeat one text in {', '.join(repeated)}"] if repeated else []
+    if addressed:
+        warnings.append(
+            "1 answer addresses the judge" if addressed == 1 else f"{addressed} answers address the judge"
+        )
     warnings += [f"{failed} judgements failed"] if failed else []
     return Row(
         name=job.generator,

@@ -120,11 +120,21 @@ class Controlled:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressedJudge:
+    """An answer that addresses the judge. prompt: its ID, or else its instruction. kinds: of `judging.addressed`."""
+
+    prompt: int | str
+    run: int
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LanguageScore:
     """The score in one language.
 
     raw, gated: win rates as judged, and after the gate. gate: what the gate did, counts by name; None: no gate.
     constant: how many outputs repeat one text; is_constant: whether too many do. runs: None for a single run.
+    addressed: outputs that address the judge, which no rate leaves out.
     alpaca_eval: the rate at equal lengths by AlpacaEval's own formula; None but for its judge and its 805 prompts.
     """
 
@@ -141,6 +151,7 @@ class LanguageScore:
     is_constant: bool
     runs: RunSpread | None
     alpaca_eval: Controlled | None = None
+    addressed: tuple[AddressedJudge, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `score --json` for a language."""
@@ -160,6 +171,8 @@ class LanguageScore:
             **{f"truncation_rate{name}": side.truncation_rate for name, side in sides.items()},
             "constant": self.constant,
             "is_constant": self.is_constant,
+            "n_addressed": len(self.addressed),
+            "addressed": [asdict(one) for one in self.addressed],
             "fidelity": self.model.fidelity and self.model.fidelity.to_json(),
             "reference_fidelity": self.reference.fidelity and self.reference.fidelity.to_json(),
             **self.gated.estimate("gated_"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xl_suite.fidelity.repeats import count_repeats, is_constant
+from xl_suite.judging.addressed import find_addressed
 from xl_suite.judging.annotations import Annotation
 from xl_suite.scoring.answers import (
     Answers,
@@ -34,6 +35,7 @@ from xl_suite.scoring.intervals import Intervals, bound_means
 from xl_suite.scoring.overall import score_overall
 from xl_suite.scoring.preferences import Array, Preferences, average, tabulate_preferences
 from xl_suite.scoring.score import (
+    AddressedJudge,
     Counts,
     GateBounds,
     LanguageScore,
@@ -208,7 +210,13 @@ def _score_language(evidence: Evidence, column: int) -> LanguageScore:
         is_constant=is_constant(constant, len(answers.model)),
         runs=estimate_run_spread(table.values[:, :, column], bounds.low[column] * 100, bounds.high[column] * 100),
         alpaca_eval=control_by_alpaca_eval(table, column, answers),
+        addressed=_list_addressed(table, answers),
     )
+
+
+def _list_addressed(table: Preferences, answers: Answers) -> tuple[AddressedJudge, ...]:
+    found = ((find_addressed(row.output), cell) for row, cell in zip(answers.model, answers.cells, strict=True))
+    return tuple(AddressedJudge(table.prompts[place], run, kinds) for kinds, (run, place) in found if kinds)
 
 
 def _rate(by_prompt: Array, bounds: Intervals, column: int, n_asked: int) -> Rate:

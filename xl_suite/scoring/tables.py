@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from textwrap import wrap
+from textwrap import shorten, wrap
 from typing import Any
 
 from xl_suite.display import align_columns
+from xl_suite.judging.addressed import KINDS
 from xl_suite.scoring.compare import Comparison
 from xl_suite.scoring.gating import VERDICTS
 from xl_suite.scoring.score import LanguageScore, OverallScore, Score, Side
@@ -117,6 +118,13 @@ def _show_judge(score: Score) -> list[str]:
         for name, one in score.languages.items()
         if one.is_constant
     ]
+    for name, one in score.languages.items():
+        if one.addressed:
+            first = ", ".join(shorten(str(row.prompt), 40) for row in one.addressed[:5])
+            more = ", ..." if len(one.addressed) > 5 else ""
+            kinds = [what for kind, what in KINDS.items() if any(kind in row.kinds for row in one.addressed)]
+            told = f"WARNING {name or 'all'}: {len(one.addressed)} outputs address the judge ({'; '.join(kinds)})"
+            lines += wrap(f"{told}; read them before you trust the rates. Prompts: {first}{more}.", 80)
     return [*lines, *_tell_variance(score)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import string
 
 import pytest
 from hypothesis import given, settings
@@ -397,6 +398,37 @@ def test_a_null_model_is_flagged_with_and_without_variations() -> None:
     other = [f"{' '.join(draw.sample(sentences, 6))} {i}" for i in range(40)]
     assert count_repeats(varied + other) in range(38, 42)
     assert is_constant(count_repeats(varied), 40)
+
+
+def dilute(text: str, draw: random.Random, most: int) -> str:
+    """The text with up to `most` random words behind each of its own."""
+    words = []
+    for word in text.split():
+        words += [word, *make_words(draw, draw.randint(0, most))]
+    return " ".join(words)
+
+
+@pytest.mark.parametrize("most", [1, 2])
+@pytest.mark.parametrize("others", [0, 120])
+def test_inserted_random_words_do_not_hide_a_constant_text(most: int, others: int) -> None:
+    draw = random.Random(most)
+    vocabulary = make_words(draw, 300)
+    constant = [dilute(NULL_MODEL, draw, most) for _ in range(30)]
+    other = [" ".join(draw.choices(vocabulary, k=80)) for _ in range(others)]
+    repeats = count_repeats([*other, *constant])
+    assert repeats in range(28, 32)
+    assert is_constant(repeats, others + 30)
+
+
+def test_an_opening_that_answers_share_is_no_repeat() -> None:
+    draw = random.Random(1)
+    opening = "Of course, here is the answer to the question that you have asked me:"
+    answers = [f"{opening} {' '.join(make_words(draw, 90))}" for _ in range(50)]
+    assert count_repeats(answers) == 0
+
+
+def make_words(draw: random.Random, count: int) -> list[str]:
+    return ["".join(draw.choices(string.ascii_lowercase, k=draw.randint(2, 9))) for _ in range(count)]
 
 
 def test_different_answers_are_no_repeats() -> None:
