@@ -148,7 +148,7 @@ COMMANDS = [
     show("score-slips", f"score annotations/demo-slips/{LOCAL} --benchmark xl-alpacaeval --resamples 500"),
     show("score-judges", "score annotations/demo-good --gate model --languages deu --resamples 500"),
     show("score-ratings", "score ratings/demo-good/demo-rater --resamples 500"),
-    show("compare", f"compare annotations/demo-good/{LOCAL} annotations/demo-slips/{LOCAL} --resamples 500"),
+    show("compare", f"compare annotations/demo-good/{LOCAL} annotations/demo-slips/{LOCAL}"),
     show(
         "compare-gated",
         f"compare annotations/demo-good/{LOCAL} annotations/demo-slips/{LOCAL} --gate both --benchmark xl-alpacaeval "

@@ -31,8 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(name, type=Path, metavar=name.upper(), help=f"annotations of model {name.upper()}")
     add_gate(parser, "none")
     add_benchmark(parser, "with --gate: it says which prompts expect the target language (default as in `score`)")
-    for name in ("resamples", "seed"):
-        parser.add_argument(f"--{name}", type=int, metavar="N", help="taken for older scripts; nothing is drawn")
     add_languages(parser)
     add_format(parser)
     add_plot(parser)
@@ -50,9 +48,8 @@ def run(args: argparse.Namespace) -> Outcome:
         benchmark=args.benchmark,
         languages=args.languages,
     )
-    old = [f"--{name}" for name in ("resamples", "seed") if getattr(args, name) is not None]
-    notes = (f"note: {' and '.join(old)} change nothing: the comparison draws nothing any more.",) if old else ()
+    notes: tuple[str, ...] = ()
     if args.plot:
         a, b = (score(side, benchmark=args.benchmark, languages=args.languages) for side in (args.a, args.b))
-        notes = (*notes, write_figure(args.plot, a.figure(b)))
+        notes = (write_figure(args.plot, a.figure(b)),)
     return Outcome(found.to_dict(), describe_rows(found, args.format) or found.describe(), notes)

@@ -20,6 +20,7 @@ from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.verdicts import (
     draw_order,
     explain_label,
+    explain_labels,
     match_text,
     parse_logprobs,
     parse_text,
@@ -294,6 +295,8 @@ def describe_unread(answers: Sequence[Answer], annotator: Annotator, method: Met
     if method.name == "logprobs":
         answer = next((one for one in answers if read_logprobs(one.logprobs, annotator) is None), None)
         wanted, why = "the verdict's tokens are not among the top log probabilities", ""
+        if answer is not None and not annotator.exact:
+            wanted = explain_labels(answer.logprobs, annotator.labels, annotator.position)
     else:
         answer = next((one for one in answers if read_text(one.text, annotator) is None), None)
         wanted, why = "no verdict", f" ({explain_text(answer.text if answer else '', annotator)})"

@@ -58,13 +58,27 @@ def weigh_labels(content: Any, labels: Sequence[str], position: int = 0) -> floa
     second answer. None where the two have less than LEAST_MASS of the probability together, or where the list has
     another form.
     """
+    shares = _share_labels(content, labels, position)
+    mass = sum(shares.values())
+    return None if mass < LEAST_MASS else 1.0 + shares[labels[1]] / mass
+
+
+def explain_labels(content: Any, labels: Sequence[str], position: int = 0) -> str:
+    """Why `weigh_labels` gives no preference."""
+    mass = sum(_share_labels(content, labels, position).values())
+    if mass == 0:
+        return "the verdict's tokens are not among the top log probabilities"
+    return f"the verdict's tokens have {mass:.1%} of the probability, less than {LEAST_MASS:.0%},"
+
+
+def _share_labels(content: Any, labels: Sequence[str], position: int) -> dict[str, float]:
+    """The probability of each label, over all tokens that stand for it."""
     shares = dict.fromkeys(labels, 0.0)
     for token, logprob in _list_logprobs(content, position):
         label = token.strip().lstrip("▁Ġ").strip()
         if label in shares:
             shares[label] += math.exp(min(logprob, 0.0))
-    mass = sum(shares.values())
-    return None if mass < LEAST_MASS else 1.0 + shares[labels[1]] / mass
+    return shares
 
 
 def _find_logprobs(content: Any, position: int) -> dict[str, float]:

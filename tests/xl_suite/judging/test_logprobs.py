@@ -9,7 +9,7 @@ import pytest
 
 from xl_suite.judging.annotator import read_annotator
 from xl_suite.judging.judge import for_judge
-from xl_suite.judging.verdicts import parse_logprobs, weigh_labels
+from xl_suite.judging.verdicts import explain_labels, parse_logprobs, weigh_labels
 
 NAN = float("nan")
 
@@ -120,6 +120,14 @@ def test_labels_are_matched_without_spaces_and_marks(tokens: list[tuple[str, flo
 )
 def test_labels_with_little_probability_or_none_are_unread(content: Any) -> None:
     assert weigh_labels(content, ("m", "M")) is None
+
+
+def test_missing_labels_are_told_from_labels_with_little_probability() -> None:
+    missing = "the verdict's tokens are not among the top log probabilities"
+    assert explain_labels(top(("**", 0.9)), ("m", "M")) == missing
+    assert explain_labels(None, ("m", "M")) == missing
+    told = "the verdict's tokens have 11.0% of the probability, less than 50%,"
+    assert explain_labels(top(("The", 0.8), (" m", 0.1), ("M", 0.01)), ("m", "M")) == told
 
 
 def test_only_the_own_judge_of_alpacaevals_prompt_is_read_to_the_letter() -> None:
