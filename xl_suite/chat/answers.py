@@ -214,6 +214,9 @@ def answer_from_json(value: dict[str, Any]) -> Answer:
     if not isinstance(text, str):
         raise TypeError("`text` is not text")
     reasoning = value.get("reasoning")
+    for name, kind in (("reasoning", str), ("model", str), ("said", str), ("logprobs", list)):
+        if not isinstance(value.get(name), kind | None):
+            raise TypeError(f"`{name}` is not {kind.__name__}")
     finish = str(value.get("finish_reason", "stop"))
     if finish.lower() in _LENGTH:
         finish = "length"
@@ -227,10 +230,10 @@ def answer_from_json(value: dict[str, Any]) -> Answer:
         finish,
         _read_count(value.get("prompt_tokens", 0)),
         _read_count(value.get("completion_tokens", 0)),
-        value.get("model", ""),
+        value.get("model") or "",
         value.get("logprobs"),
         reasoning,
-        value.get("said", ""),
+        value.get("said") or "",
     )
 
 

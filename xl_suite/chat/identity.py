@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 from xl_suite.chat.calls import AnswerSource
 from xl_suite.chat.http import is_loopback, join_path, open_http, request_json
 from xl_suite.chat.journal import Fact
+from xl_suite.chat.journal_rows import UNREADABLE
 from xl_suite.chat.models import OPENAI_URL, Model
 from xl_suite.chat.wire import dump
 from xl_suite.errors import BadInput, JournalError
@@ -93,7 +94,7 @@ def recall_identities(source: AnswerSource | None, key: str) -> list[Identity]:
     values = [value for model, kind, value in source.facts() if (model, kind) == (key, IDENTITY)]
     try:
         return [read_identity(json.loads(value)) for value in values]
-    except (KeyError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise JournalError(f"the journal's identity of the model {key} cannot be read: {error}") from error
 
 

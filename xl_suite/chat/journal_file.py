@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from xl_suite.errors import JournalError
 
-SCHEMA_VERSION = 2
-# Version 1 has no facts; it is read as it is, and gets them when something is written to it.
-READ_VERSIONS = (1, 2)
+SCHEMA_VERSION = 3
+# Version 1 has no facts, and version 2 no checksums; they are read as they are, and get them at the first write.
+READ_VERSIONS = (1, 2, 3)
 APPLICATION_ID = 0x584C4A31  # "XLJ1"
 MAGIC = b"SQLite format 3\x00"
 BUSY_SECONDS = 60.0
@@ -32,12 +32,14 @@ SCHEMA = (
     answer TEXT NOT NULL,               -- JSON: text, finish_reason, model, tokens, logprobs
     prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL,
-    time INTEGER NOT NULL               -- Unix time in seconds
+    time INTEGER NOT NULL,              -- Unix time in seconds
+    checksum BLOB                       -- of all but the time; none in rows of earlier formats
 )""",
     """CREATE TABLE IF NOT EXISTS facts (      -- what the journal knows of a model beside its answers
     model TEXT NOT NULL,                -- key of the model
     kind TEXT NOT NULL,                 -- shape: how requests are sent to it; identity: a server that answered as it
     value TEXT NOT NULL,                -- JSON
+    checksum BLOB,
     UNIQUE (model, kind, value)
 )""",
     """CREATE TABLE IF NOT EXISTS failures (   -- calls that failed for good; a row goes when the call succeeds
@@ -51,12 +53,18 @@ SCHEMA = (
 )""",
 )
 COLUMNS = "key, model, request, answer, prompt_tokens, completion_tokens, time"
+SEALED = ("answers", "facts")
+# No answer is longer than a response, whose JSON may be written with longer escapes.
+MOST_ROW_BYTES = 1 << 28
 
 
 def check_journal(path: Path) -> None:
     """Raises JournalError unless `path` is a sound journal of this schema. Changes nothing."""
     if path.is_dir():
         raise JournalError(f"{path} is a folder; a journal is a file.")
+    for file in (path, log_of(path)):
+        if file.exists() and not file.is_file():
+            raise JournalError(f"{file} is not a regular file (but a pipe or a device); a journal is a file.")
     before = path.stat()
     try:
         _check(path, open_read_only(path) if _is_sqlite(path) else None)
@@ -103,16 +111,36 @@ def _check(path: Path, connection: sqlite3.Connection | None) -> None:
                 "older. "
                 f"Use the xl-suite that wrote it. {WAY_OUT}"
             )
+        check_schema(path, connection)
         if path.stat().st_size <= CHECKED_BYTES:
-            problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            problem = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if problem != "ok":
                 raise JournalError(f"{path}: the journal is damaged ({' '.join(problem.split())}). {WAY_OUT}")
         connection.execute(f"SELECT {COLUMNS} FROM answers LIMIT 1").fetchall()
         connection.execute("SELECT row FROM failures LIMIT 1").fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError) as error:  # ValueError: a name of a column that is not UTF-8
         raise JournalError(f"{path}: the journal is damaged ({error}). {WAY_OUT}") from error
     finally:
         connection.close()
+
+
+def check_schema(path: Path, connection: sqlite3.Connection) -> None:
+    """Raises JournalError for what is not a plain table: a view or a computed column could run for ever."""
+    rows = connection.execute("SELECT type, name, CAST(sql AS TEXT) FROM sqlite_master").fetchall()
+    odd = [name for kind, name, sql in rows if kind not in ("table", "index") or "VIRTUAL" in str(sql).upper()[:16]]
+    names = {name for kind, name, _ in rows if kind == "table"}
+    for table in ("answers", "failures", "facts"):
+        columns = connection.execute(f"PRAGMA table_xinfo({table})").fetchall()
+        odd += [f"{table}.{column[1]}" for column in columns if column[-1]]
+        if table not in names and table != "facts":
+            raise JournalError(f"{path}: the journal is damaged (no table {table}). {WAY_OUT}")
+    if odd:
+        raise JournalError(f"{path}: not a journal: {str(odd[0])[:80]!r} is no plain table or column. {WAY_OUT}")
+
+
+def has_checksums(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether a table's rows may have checksums."""
+    return any(column[1] == "checksum" for column in connection.execute(f"PRAGMA table_info({table})"))
 
 
 def _is_sqlite(path: Path) -> bool:
@@ -128,9 +156,18 @@ def _address(path: Path) -> str:
 
 
 def connect(address: str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
     )
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_ROW_BYTES)
+    connection.execute("PRAGMA trusted_schema=OFF")
+    # A text of a damaged row need not be UTF-8.
+    connection.text_factory = _decode
+    return connection
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -141,6 +178,9 @@ def prepare(connection: sqlite3.Connection) -> None:
         if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
             for statement in SCHEMA:
                 connection.execute(statement)
+            for table in SEALED:
+                if not has_checksums(connection, table):
+                    connection.execute(f"ALTER TABLE {table} ADD COLUMN checksum BLOB")
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         connection.execute("COMMIT")

@@ -20,8 +20,9 @@ from typing import Any
 from xl_suite.chat.answers import answer_from_json, answer_to_json
 from xl_suite.chat.calls import Answer, AnswerSource
 from xl_suite.chat.identity import IDENTITY, read_identity
-from xl_suite.chat.journal import Fact, Journal, StoredAnswer
+from xl_suite.chat.journal import MOST_NAMED, Fact, Journal
 from xl_suite.chat.journal_file import MAGIC
+from xl_suite.chat.journal_rows import UNREADABLE, StoredAnswer
 from xl_suite.chat.locking import hold
 from xl_suite.chat.models import Model
 from xl_suite.chat.shapes import SHAPE
@@ -118,7 +119,10 @@ def merge_journals(sources: Sequence[Path], path: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """What a journal holds of one model. first, last: Unix times of its answers; None in a JSONL file."""
+    """What a journal holds of one model. first, last: Unix times of its answers; None in a JSONL file.
+
+    damaged: rows that cannot be read, or that something changed after they were written; they are among `answers`.
+    """
 
     model: str
     answers: int
@@ -127,6 +131,7 @@ class ModelSummary:
     failed: int
     first: int | None
     last: int | None
+    damaged: int = 0
 
 
 def summarize_journal(path: Path) -> list[ModelSummary]:
@@ -135,10 +140,13 @@ def summarize_journal(path: Path) -> list[ModelSummary]:
         with Journal(path, read_only=True) as journal:
             failed = Counter(failure.model for failure in journal.failures())
             rows = journal.count_by_model()
+            for _ in journal.answers():  # only reading every row finds those that are damaged
+                pass
+            damaged = Counter(journal.damaged.values())
         known = {row[0] for row in rows}
         rows += [(model, 0, 0, 0, None, None) for model in sorted(set(failed) - known)]
         return [
-            ModelSummary(model, answers, asked, given, failed[model], first, last)
+            ModelSummary(model, answers, asked, given, failed[model], first, last, damaged[model[:MOST_NAMED]])
             for model, answers, asked, given, first, last in rows
         ]
     found: dict[str, list[int]] = {}
@@ -155,10 +163,13 @@ def summarize_journal(path: Path) -> list[ModelSummary]:
 def _is_text(path: Path) -> bool:
     """Whether a journal is a JSONL file. Raises JournalError for a file that is not a journal of either kind."""
     if not path.is_file():
-        raise JournalError(f"{path}: there is no journal here. Name the file of a journal, SQLite or JSONL.")
+        what = (
+            "there is no journal here" if not path.exists() else "not a regular file (but a folder, pipe or device)"
+        )
+        raise JournalError(f"{path}: {what}. Name the file of a journal, SQLite or JSONL.")
     with path.open("rb") as file:
         start = file.read(len(MAGIC))
-    if start == MAGIC:
+    if start == MAGIC or not start:  # a run that was killed before its first write leaves an empty file
         return False
     if not start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         raise JournalError(f"{path}: not a journal: neither SQLite nor JSONL that xl-suite has exported.")
@@ -230,15 +241,15 @@ def read_text(path: Path) -> Any:
             try:
                 answer = answer_from_json(value["answer"])
                 messages = [(one["role"], one["content"]) for one in value["request"]["messages"]]
-            except (KeyError, TypeError, ValueError) as error:
+                name = value["model"]
+                model_key = str(value.get("model_key", name))
+                key, canonical = hash_request(model_key, _normal(value["request"]), value.get("sample", 0))
+            except UNREADABLE as error:
                 raise BadRecord(
                     path, f"no request with messages and answer with text: {error!r}.", row=number
                 ) from error
             if not messages:
                 raise BadRecord(path, "no messages.", row=number, field="request")
-            name = value["model"]
-            model_key = str(value.get("model_key", name))
-            key, canonical = hash_request(model_key, _normal(value["request"]), value.get("sample", 0))
             yield (name, model_key), key, canonical, answer
 
 
@@ -262,8 +273,11 @@ def read_facts(path: Path) -> list[Fact]:
 
 
 def _publish(fact: Fact) -> Any:
-    value = load(fact.value)
-    return read_identity(value).to_dict(public=True) if fact.kind == IDENTITY else value
+    try:
+        value = load(fact.value)
+        return read_identity(value).to_dict(public=True) if fact.kind == IDENTITY else value
+    except UNREADABLE as error:
+        raise JournalError(f"what the journal knows of the model {fact.model} cannot be read: {error}") from error
 
 
 def _normal(request: dict[str, Any]) -> dict[str, Any]:
@@ -275,10 +289,13 @@ def _normal(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _to_line(stored: StoredAnswer) -> dict[str, Any]:
-    form = load(stored.request)
-    line: dict[str, Any] = {"model": stored.model, "request": form["request"], "answer": load(stored.answer)}
-    if form["model"] != stored.model:
-        line["model_key"] = form["model"]
-    if form["sample"] != 0:
-        line["sample"] = form["sample"]
-    return line
+    try:
+        form = load(stored.request)
+        line: dict[str, Any] = {"model": stored.model, "request": form["request"], "answer": load(stored.answer)}
+        if form["model"] != stored.model:
+            line["model_key"] = form["model"]
+        if form["sample"] != 0:
+            line["sample"] = form["sample"]
+        return line
+    except UNREADABLE as error:
+        raise JournalError(f"a row of {stored.model!r} has no request that can be read: {error!r}.") from error

@@ -140,7 +140,7 @@ def recall_shape(source: AnswerSource | None, name: str, key: str) -> Shape:
     if learnt:
         try:
             return read_shape(json.loads(learnt[-1]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise JournalError(f"the journal's shape of the requests to {name} cannot be read: {error}") from error
     table = find_shape(name)
     return PLAIN if table != PLAIN and source.holds(key) else table

@@ -66,4 +66,6 @@ def _show(path: Path) -> Outcome:
         counts = f"{one.answers:>9,}{one.failed:>8,}{one.prompt_tokens:>12,}{one.completion_tokens:>12,}"
         lines.append(f"{one.model:<40}{counts}  {last}")
     lines.append("prompt, completion: tokens")
+    if damaged := sum(one.damaged for one in models):
+        lines.append(f"{damaged:,} answers are damaged; they count as not answered, and are asked for again")
     return Outcome({"journal": str(path), "models": [asdict(one) for one in models]}, "\n".join(lines))

@@ -22,8 +22,9 @@ import pytest
 from xl_suite.chat import journal as journal_module
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.chat.client import ChatClient
-from xl_suite.chat.journal import Journal, StoredAnswer, StoredFailure
+from xl_suite.chat.journal import Journal, StoredFailure
 from xl_suite.chat.journal_file import connect, open_read_only
+from xl_suite.chat.journal_rows import StoredAnswer
 from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
 from xl_suite.chat.models import Model, parse_model
 from xl_suite.chat.replay import export_journal, import_journal

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.leaderboard_results import ENGLISH, SENTENCES, write_annotations
-from xl_suite.chat.journal import Journal, StoredAnswer
+from xl_suite.chat.journal import Journal
+from xl_suite.chat.journal_rows import StoredAnswer
 from xl_suite.errors import BadInput
 from xl_suite.leaderboard.watching import watch_site
 from xl_suite.records import BenchmarkRow, write_parquet

@@ -17,7 +17,7 @@ from xl_suite.chat.batches.waiting import Waiting
 from xl_suite.chat.calls import Answer, FailedCall
 from xl_suite.chat.client import ChatClient, Work
 from xl_suite.chat.faults import Fault, Kind
-from xl_suite.chat.journal import StoredAnswer
+from xl_suite.chat.journal_rows import StoredAnswer
 from xl_suite.chat.refusals import judge_refusal
 from xl_suite.chat.state import SessionState
 from xl_suite.chat.wire import Request, dump, load
