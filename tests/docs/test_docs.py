@@ -57,6 +57,26 @@ def test_links_between_files_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
 
 
+def test_links_to_this_repository_lead_somewhere() -> None:
+    link = re.compile(r"github(?:usercontent)?\.com/xl-suite/xl-suite/(?:(?:tree|blob)/)?main/([\w./-]+)")
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("*.toml"), ROOT / "setup.cfg", *(ROOT / "docs").rglob("*.md")]
+    found = [(page, target) for page in pages for target in link.findall(page.read_text(encoding="utf-8"))]
+    assert len(found) > 4
+    assert [(page.name, target) for page, target in found if not (ROOT / target.rstrip(".")).exists()] == []
+
+
+def test_every_source_that_is_named_in_the_statistics_is_listed() -> None:
+    """A year after names, "(Holm 1979)" or "Satterthwaite's (1946)", has its entry under Sources."""
+    text = (ROOT / "docs" / "explanation" / "statistics.md").read_text(encoding="utf-8")
+    body, _, sources = text.partition("## Sources")
+    years = re.findall(
+        r"([A-Z][\w-]+)(?:'s?)?(?: et al\.| \w+| and Thomas| and McCulloch)? \(?((?:19|20)\d\d)\b", body
+    )
+    assert len(years) > 12
+    missing = [(name, year) for name, year in years if name not in sources or year not in sources]
+    assert missing == []
+
+
 def test_formulas_are_shown_without_a_script(site: Path) -> None:
     for page in site.rglob("*.html"):
         assert "arithmatex" not in page.read_text(encoding="utf-8"), page

@@ -11,31 +11,52 @@ import shlex
 import shutil
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
+from tests.hub_server import TOKEN, serve_hub
 from xl_suite.chat.loopback.replies import read_rules
 from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.cli.main import run_verb
 from xl_suite.demo.steps import run_demo
+from xl_suite.reproduction.tiny import make_tiny_model
 
 RECIPES = Path(__file__).resolve().parents[2] / "examples" / "recipes"
 NAMES = sorted(path.name for path in RECIPES.iterdir() if path.is_dir())
 OUTPUT = "output.txt"
 ADDRESS = "http://127.0.0.1:8123/v1"
-# What differs from run to run: times, and how fast calls were.
+# What differs from run to run, or from machine to machine: times, how fast calls were, memory, sums of floats.
 MASKED = {
     r"\d{4}-\d\d-\d\d \d\d:\d\d UTC": "(time)",
     r", utilisation [\d.]+": "",
     r"127\.0\.0\.1:\d+": "127.0.0.1:8123",
+    r"[\d,]+ bytes": "(n) bytes",
+    r"[\d.]+ GiB free": "(memory) free",
+    r"loss: [\d.]+ at step 1, [\d.]+ at": "loss: (loss) at step 1, (loss) at",
 }
 
 
 def list_commands(recipe: Path) -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", (recipe / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     return [line for block in blocks for line in block.splitlines()]
+
+
+@contextmanager
+def loopback_hub() -> Iterator[None]:
+    """huggingface_hub talks to a Hub in this process, the same one for all commands of a recipe."""
+    if constants.ENDPOINT.startswith("http://127.0.0.1"):
+        yield
+        return
+    with serve_hub() as hub, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants, "ENDPOINT", hub.url)
+        patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        patch.setattr(constants, "HF_HUB_OFFLINE", False)
+        patch.setenv("HF_TOKEN", TOKEN)
+        yield
 
 
 def run_recipe(recipe: Path, demo: Path, work: Path) -> str:
@@ -52,6 +73,11 @@ def run_recipe(recipe: Path, demo: Path, work: Path) -> str:
                 if command.startswith("python -m xl_suite.chat.loopback"):
                     url = servers.enter_context(serve_loopback(read_rules(Path("rules.json")))).url
                     continue
+                if command.startswith("python -m xl_suite.reproduction.tiny"):
+                    make_tiny_model(Path(shlex.split(command)[3]), seed=0, chat=True)
+                    continue
+                if command.startswith("xl-suite publish"):
+                    servers.enter_context(loopback_hub())
                 done = run_verb(shlex.split(command.replace(ADDRESS, url))[1:])
                 assert done.status == 0, (command, done.text, done.notes)
                 text = "\n".join([done.text.rstrip(), *done.notes]).replace(url, ADDRESS).strip()

@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> Outcome:
         tag=args.tag,
         allow_emails=args.allow_emails,
     )
-    logging.getLogger("xl_suite.publishing").info("%s", plan.describe())
     if args.dry_run:
-        return Outcome(to_json(plan))
+        return Outcome(to_json(plan), plan.describe())
+    logging.getLogger("xl_suite.publishing").info("%s", plan.describe())
     done = publish(plan, private=args.private, gated=args.gated, over=args.over)
     same = " is as this folder is: nothing was committed"
     text = done.url + ("" if done.commit else same) + (f" at {done.tag}" if done.tag else "")

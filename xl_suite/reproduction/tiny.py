@@ -1,14 +1,17 @@
 """Tiny random language models, made on the spot, and a server that lets them and a made-up judge answer.
 
 They say nothing that makes sense; they show that every step of a reproduction runs.
+`python -m xl_suite.reproduction.tiny FOLDER` writes one with a chat template.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import math
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -133,4 +136,18 @@ def _draw(request: dict[str, Any]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:4], "big")
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write a Llama of random weights with a chat template, to try training with."""
+    parser = argparse.ArgumentParser(prog="python -m xl_suite.reproduction.tiny", description=main.__doc__)
+    parser.add_argument("folder", type=Path, help="the folder to write")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights (default: 0)")
+    options = parser.parse_args(arguments)
+    make_tiny_model(options.folder, seed=options.seed, chat=True)
+    print(f"a Llama of random weights: {options.folder}")
+    return 0
+
+
 __all__ = ["JUDGE", "REFERENCE", "Script", "make_tiny_model", "serve_tiny"]
+
+if __name__ == "__main__":
+    sys.exit(main())

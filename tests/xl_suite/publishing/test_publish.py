@@ -168,7 +168,7 @@ def test_a_change_is_one_commit_and_the_next_version(hub: Hub, folder: Path) -> 
 def test_a_dry_run_makes_nothing(hub: Hub, folder: Path) -> None:
     done = publish(hub, folder, "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "does not exist yet" in done.stderr
+    assert "does not exist yet" in done.stdout
     assert hub.repos == {}
     assert not (folder / ".cache").exists()
 
@@ -229,7 +229,7 @@ def test_a_commit_whose_answer_is_lost_is_found_by_the_next_run(hub: Hub, folder
     assert publish(hub, folder).returncode == 2
     repo = hub.repos["dataset", REPO]
     assert (len(repo.commits), repo.tags) == (2, {})
-    assert "Only the tag 1.0.0 is missing" in publish(hub, folder, "--dry-run").stderr
+    assert "Only the tag 1.0.0 is missing" in publish(hub, folder, "--dry-run").stdout
     again = publish(hub, folder)
     assert (again.returncode, again.stdout.strip().endswith("nothing was committed at 1.0.0")) == (0, True)
     assert (len(repo.commits), repo.tags) == (2, {"1.0.0": repo.branches["main"]})
