@@ -57,3 +57,24 @@ def test_what_quality_estimation_chose(tmp_path: Path) -> None:
     main(["choices", str(tmp_path), "--out", str(tmp_path / "page.html")])
     (row,) = json.loads((tmp_path / "page.key.json").read_text(encoding="utf-8"))["rows"]
     assert (row["output_1"], row["output_2"]) == ("Schlecht.", "Gut.")
+
+
+def test_the_wording_of_the_rubrics(tmp_path: Path) -> None:
+    main(["rubrics", "--languages", "deu,hin,zho", "--out", str(tmp_path / "levels.html")])
+    rows = json.loads((tmp_path / "levels.key.json").read_text(encoding="utf-8"))["rows"]
+    assert len(rows) == 3 * 4 * 4, "four neighbouring pairs of each of four criteria"
+    (row,) = [one for one in rows if one["language"] == "hin" and one["generator_2"] == "naturalness 2"]
+    assert row["generator_1"] == "naturalness 1"
+    assert row["output_1"].startswith("It is not in Hindi")
+    assert row["output_2"].startswith("Hindi, but with errors")
+    assert "native speaker of Hindi" in row["instruction"]
+    assert "Level 2" not in row["output_1"] + row["output_2"], "a number would say which is higher"
+    assert len({one["row"] for one in rows}) == len(rows)
+
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "naturalness.txt").write_text("Liest sich das wie von Hand auf {language}?", encoding="utf-8")
+    main(["rubrics", str(own), "--languages", "deu", "--out", str(tmp_path / "wordings.html")])
+    (row,) = json.loads((tmp_path / "wordings.key.json").read_text(encoding="utf-8"))["rows"]
+    assert (row["generator_1"], row["generator_2"]) == ("naturalness, shipped", "naturalness")
+    assert row["output_2"] == "Liest sich das wie von Hand auf German?"
