@@ -359,6 +359,7 @@ def audit(
     only: str | None = None,
     translator: str | None = None,
     rewriters: Sequence[str] = (),
+    people: Sequence[Place] = (),
     rows: int = 100,
     method: str = "auto",
     languages: Languages = "all",
@@ -371,23 +372,28 @@ def audit(
     outputs: good answers, and `eng` among them for the defects that need English. reference: for the noise of asking
     again. only: `defects`, `length`, which fits `out/length_slope.json`, or `swap`, the same answers in English and
     in the language; None asks for the defects. translator: translates for `swap`. rewriters: models
-    that condense and pad answers for `length`, beside the rule. rows: of each language, drawn at random.
+    that condense and pad answers for `length`, beside the rule. people: folders, `annotations/<model>`, that this
+    judge and people have judged, for its preference for its own family. rows: of each language, drawn at random.
     """
+    from dataclasses import replace
     from datetime import UTC, datetime
 
     from xl_suite.auditing.audit import DEFECTS_PART, LENGTH_PART, SWAP_PART, Plan, plan_audit, run_audit
     from xl_suite.auditing.card import write_card
+    from xl_suite.auditing.own import measure_own
     from xl_suite.auditing.probes import make_material, probe_rewritten
     from xl_suite.auditing.rewriting import Texts, list_rewriting, write_texts
     from xl_suite.auditing.swap import list_back, list_tasks, probe_swaps
     from xl_suite.chat.budget import Budget
     from xl_suite.chat.serving.started import StartedServers
     from xl_suite.judging.annotator import read_annotator
-    from xl_suite.judging.judge import choose_method, plan_calls
+    from xl_suite.judging.judge import choose_method, name_annotator, plan_calls
 
     read = read_annotator(annotator)
     refuse_batches(chat)
     parsed, options = prepare(model or read.spec, out, chat)
+    folders = [Path(one) for one in people]
+    own = measure_own(folders, name_annotator(read, parsed), parsed.name) if folders else None
     material = make_material(
         open_outputs(outputs, language),
         {} if reference is None else open_outputs(reference, language),
@@ -466,6 +472,7 @@ def audit(
                 budget=budget,
                 noted=noted,
             )
+        card = replace(card, own=own)
         write_card(Path(out), card)
         return card
 

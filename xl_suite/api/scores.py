@@ -71,17 +71,20 @@ def compare(
 ) -> Compared:
     """The paired difference of two models that one judge measured against one reference (A minus B)."""
     from xl_suite.dataset.expected import find_expected, list_benchmarks
-    from xl_suite.judging.annotations import choose_languages
+    from xl_suite.judging.annotations import choose_languages, list_annotations
     from xl_suite.results import Annotations, Compared
     from xl_suite.scoring.compare import compare_models
     from xl_suite.scoring.folders import Scores
+    from xl_suite.scoring.stale import warn_of_stale
 
     def open_side(side: Scores | Annotations | Place) -> Sequence[Any]:
         if isinstance(side, Scores):
             if not side.annotations:
                 raise BadInput("ratings cannot be compared; `compare` takes pairwise annotations.")
             return side.annotations
-        return (side if isinstance(side, Annotations) else read_annotations(side)).rows
+        read = side if isinstance(side, Annotations) else read_annotations(side)
+        warn_of_stale(list_annotations(read.path).files)
+        return read.rows
 
     sides = [choose_languages(open_side(side), join_languages(languages)) for side in (a, b)]
     folder = None if benchmark is None else load_benchmark(benchmark).folder

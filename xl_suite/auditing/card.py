@@ -16,7 +16,7 @@ from xl_suite.display import Shown
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
 from xl_suite.records import write_text
-from xl_suite.scoring.judges import NOT_IDENTIFIED
+from xl_suite.scoring.judges import NOT_IDENTIFIED, SelfPreference
 from xl_suite.scoring.length_slope import SLOPE_FILE, LengthSlope, write_slope
 
 FORMAT = 1
@@ -68,7 +68,10 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Card(Shown):
-    """What an audit found. method: how verdicts were read. reference: its generator."""
+    """What an audit found. method: how verdicts were read. reference: its generator.
+
+    own: how the judge sees answers of its own family beside people's labels; None without labels, which identify it.
+    """
 
     annotator: str
     model: str
@@ -81,6 +84,7 @@ class Card(Shown):
     slope: LengthSlope | None = None
     notes: tuple[str, ...] = ()
     swaps: tuple[Swap, ...] = ()
+    own: tuple[SelfPreference, ...] | None = None
 
     def list_blind(self) -> dict[str, list[str]]:
         """The defects that the judge is marked for, by language."""
@@ -112,7 +116,7 @@ class Card(Shown):
             "length_slope": None if self.slope is None else self.slope.to_dict(),
             "language_swap": [asdict(one) for one in self.swaps],
             "language_swap_assumed": ASSUMED if self.swaps else "",
-            "self_preference": NOT_IDENTIFIED,
+            "self_preference": NOT_IDENTIFIED if self.own is None else [asdict(one) for one in self.own],
             "marked": self.list_blind(),
             "notes": list(self.notes),
         }
@@ -130,6 +134,7 @@ class Card(Shown):
         if self.slope is not None:
             lines.append(f"length slope {self.slope.slope:.2f} (standard error {self.slope.standard_error:.2f})")
         lines += [one.describe() for one in self.swaps]
+        lines += [] if self.own is None else [f"preference for its own answers: {one}" for one in tell_own(self.own)]
         return "\n".join([*lines, *self.notes])
 
 
@@ -159,8 +164,17 @@ def render_card(card: Card) -> str:
         least=LEAST_FOUND,
         level=LEVEL,
         assumed=ASSUMED,
-        self_preference=NOT_IDENTIFIED,
+        self_preference=[NOT_IDENTIFIED] if card.own is None else tell_own(card.own),
     )
+
+
+def tell_own(found: Sequence[SelfPreference]) -> list[str]:
+    """A sentence for each side that is of the judge's family."""
+    return [
+        f"beyond what people give it, the {one.side} of its family ({one.family}) gets {one.favour:+.1f} points "
+        f"({one.ci_low:+.1f} to {one.ci_high:+.1f}; {one.n} prompts)"
+        for one in found
+    ] or ["none of the answers that people labelled is of its family alone"]
 
 
 def read_marked(path: Path, annotator: str) -> dict[str, list[str]]:

@@ -56,6 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="condenses and pads answers, for --only length; repeatable (default: a rule that says sentences again)",
     )
     parser.add_argument(
+        "--people",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="ANNOTATIONS",
+        help="a model's folder of annotations with this judge's and people's (annotate --import), for the judge's "
+        "preference for its own family; repeatable",
+    )
+    parser.add_argument(
         "--rows",
         type=positive_int,
         default=100,
@@ -88,6 +97,7 @@ def run(args: argparse.Namespace) -> Outcome:
         only=args.only,
         translator=args.translator,
         rewriters=args.rewriter,
+        people=args.people,
         rows=args.rows,
         method=args.method,
         languages=args.languages,

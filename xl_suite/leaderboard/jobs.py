@@ -16,6 +16,7 @@ from xl_suite.leaderboard.scored import Job
 from xl_suite.records import BenchmarkRow, read_raw
 from xl_suite.responding.outputs import name_folder
 from xl_suite.scoring.denominators import Prompts, list_prompts
+from xl_suite.scoring.stale import warn_of_stale
 
 
 @dataclass(slots=True)
@@ -81,6 +82,7 @@ def plan_jobs(results: Results, benchmarks: Sequence[Path] = ()) -> list[Job]:
     benchmarks: dataset folders beside those in the results. Copies of a file are taken once.
     """
     known = Benchmarks([*benchmarks, *results.benchmarks])
+    warn_of_stale(found.path for found in results.annotations)
     groups: dict[tuple[str, ...], list[tuple[Found, Path | None]]] = {}
     for found in results.annotations:
         folder = known.find(found)

@@ -9,8 +9,9 @@ from itertools import takewhile
 from pathlib import Path
 
 from xl_suite.errors import BadInput
-from xl_suite.judging.annotations import Annotation, read_annotations
+from xl_suite.judging.annotations import Annotation, list_annotations, read_annotations
 from xl_suite.scoring.preferences import require_one
+from xl_suite.scoring.stale import warn_of_stale
 
 logger = logging.getLogger("xl_suite.scoring")
 
@@ -25,6 +26,7 @@ def read_runs(paths: Sequence[Path], *, training_seeds: bool = False) -> tuple[l
     it, which `compare` is for, and where the runs have nothing in common.
     """
     runs = [read_annotations(path) for path in paths]
+    warn_of_stale(file for path in paths for file in list_annotations(path).files)
     if training_seeds:
         name = name_seeds([rows[0].generator_2 for rows in runs])
         for rows in runs:

@@ -18,7 +18,9 @@ from xl_suite.auditing.marks import LEAST_FOUND, Places, Trial, mark_judge
 from xl_suite.auditing.swap import SWAPS, Rate, bound_swap
 from xl_suite.chat.loopback.server import last_message, serve_loopback
 from xl_suite.cli.main import main
+from xl_suite.judging.annotations import Annotation
 from xl_suite.records import ModelOutput, write_json
+from xl_suite.responding.outputs import name_folder
 from xl_suite.scoring.intervals import bound_means
 from xl_suite.scoring.logistic import squash
 
@@ -137,6 +139,45 @@ def test_an_estimate_makes_no_call_and_a_second_run_pays_nothing(
         assert main(command) == 0
         assert len(calls) == estimated
         assert (out / "card.json").read_bytes() == first
+
+
+def test_a_preference_for_its_own_family_is_told_with_peoples_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The judge (Qwen) gives its family's answers a win on four of five prompts, and people on two of five."""
+    write_outputs(tmp_path / "good")
+
+    def write_judged(judge: str, wins: int, model: str = "Qwen/Qwen3-8B") -> None:
+        rows = [
+            Annotation(f"Frage {n}", "eine", "other", "andere", model, judge, 2.0 if n % 5 < wins else 1.0, None,
+                       n, language="deu", order="12", method="parsed", status="judged")
+            for n in range(1, ROWS + 1)
+        ]  # fmt: skip
+        write_json(tmp_path / "judged" / name_folder(model) / name_folder(judge) / "deu.json", rows)
+
+    with serve_loopback(judge_first) as server:
+        command = ["audit", "xl_local", str(tmp_path / "good"), "--model", f"Qwen/Qwen3-32B@{server.url}"]
+        command += ["--rows", "5", "--method", "parsed", "--out", str(tmp_path / "card")]
+        name = "xl_local-Qwen3-32B"
+        write_judged(name, 4)
+        folder = tmp_path / "judged" / "Qwen-Qwen3-8B"
+        assert main([*command, "--people", str(folder)]) == 2
+        assert "no folders people-<annotator> in it. --people takes" in capsys.readouterr().err
+        assert server.calls == 0, "refused before anything is paid"
+        write_judged("people-ann", 2)
+        write_judged(name, 4, "another")
+        write_judged("people-ann", 2, "another")
+        assert main([*command, "--people", str(folder), "--people", str(tmp_path / "judged/another")]) == 0
+        told = capsys.readouterr().out
+        assert main([*command, "--out", str(tmp_path / "b"), "--people", str(tmp_path / "judged/another")]) == 0
+    card = json.loads((tmp_path / "card/card.json").read_text(encoding="utf-8"))
+    (own,) = card["self_preference"]
+    assert (own["family"], own["side"], own["n"]) == ("Alibaba", "model", ROWS)
+    assert own["favour"] == pytest.approx(40, abs=2), "two points of an added prompt apart"
+    assert own["ci_low"] < 40 < own["ci_high"]
+    assert "the model of its family (Alibaba) gets +" in told
+    assert "of its family (Alibaba) gets +" in (tmp_path / "card/index.html").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "b/card.json").read_text(encoding="utf-8"))["self_preference"] == []
 
 
 def test_the_length_slope_of_a_judge_is_recovered(tmp_path: Path) -> None:

@@ -85,6 +85,33 @@ def test_two_families_weigh_the_same(outputs: Path, capsys: pytest.CaptureFixtur
     assert len(boards) == 4, "scores of a panel are never ranked beside those of a judge"
 
 
+def test_a_panel_whose_judge_was_asked_again_is_noticed(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = outputs / "annotations"
+    with serve_loopback(answer) as server:
+        judges = ",".join(f"xl_local={name}@{server.url}" for name in ("gpt-one", "qwen-judge"))
+        command = ["judge", str(outputs / "mine"), "--reference", str(outputs / "ref"), "--annotator", judges]
+        command += ["--out", str(out), "--method", "parsed", "--json"]
+        assert main(command) == 1
+    panel = json.loads(capsys.readouterr().out)["folder"]
+    for path in (panel, str(out / "mine")):
+        assert main(["score", path, "--gate", "none"]) == 0
+        assert "an older one" not in capsys.readouterr().err
+    # Prompt 7, which had no verdict, gets one, as `judge --retry-unread` writes it; the panel's files stay.
+    file = out / "mine" / "xl_local-qwen-judge" / "deu.json"
+    rows = json.loads(file.read_text(encoding="utf-8"))
+    write_json(file, [{**row, "preference": row["preference"] or 2, "status": "judged"} for row in rows])
+    for path in (panel, str(out / "mine")):
+        assert main(["score", path, "--gate", "none"]) == 0
+        told = capsys.readouterr().err
+        assert "1 verdicts of xl_local-qwen-judge are not those of its file any more" in told
+        assert "gpt-one are not" not in told
+    for _ in range(2):  # what was scored before is not scored again, and is noticed all the same
+        assert main(["leaderboard", str(out), "--out", str(outputs / "board"), "--no-paper"]) == 0
+        assert "an older one" in capsys.readouterr().err
+    assert main(["compare", panel, panel, "--gate", "none"]) in (0, 2)
+    assert "an older one" in capsys.readouterr().err
+
+
 def test_the_order_is_the_annotators_own() -> None:
     orders = {name: read_annotator(name).order for name in list_annotators()}
     assert {name for name, order in orders.items() if order == "random"} == {"xl_gpt4o"}
