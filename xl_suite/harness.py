@@ -76,6 +76,20 @@ def load_documents(language: str, repo: str, **metadata: Any) -> dict[str, Any]:
     return {"test": Dataset.from_list(rows)}
 
 
+def replace_lone_surrogates(answers: Sequence[list[Any]], documents: Sequence[Any]) -> Sequence[list[Any]]:
+    """lm-eval's filter of all answers of a task: U+FFFD in the place of each lone surrogate.
+
+    lm-eval writes its samples as UTF-8 and loses all of a task to one answer that has none, so the answers are changed
+    where they lie: the samples' `resps` too.
+    """
+    count = 0
+    for own in answers:
+        own[:], found = replace_surrogates(own)
+        count += found
+    tell_replaced("answers of lm-eval", count)
+    return answers
+
+
 def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
     """The metrics of one document.
 

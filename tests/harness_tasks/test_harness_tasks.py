@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from xl_suite import harness
-from xl_suite.chat.loopback.server import Reply, serve_loopback, token_logprobs
+from xl_suite.chat.loopback.server import Reply, last_message, serve_loopback, token_logprobs
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language, table
@@ -62,16 +62,21 @@ def test_every_language_has_its_task_and_no_group_averages_english() -> None:
     assert [f"xl_alpacaeval_{code}" in group for code in LANGUAGES] == [code != "eng" for code in LANGUAGES]
 
 
-def run_lm_eval(tmp_path: Path, model: Path, task: str, metadata: dict[str, str], limit: int) -> dict[str, Any]:
+def run_lm_eval(tmp_path: Path, model: Path | str, task: str, metadata: dict[str, str], limit: int) -> dict[str, Any]:
+    """model: a folder, or the base URL of a server."""
     command = [sys.executable, "-m", "lm_eval", "run", "--include_path", str(TASKS), "--tasks", task]
-    command += ["--model", "hf", "--model_args", f"pretrained={model}", "--device", "cpu", "--apply_chat_template"]
-    command += ["--gen_kwargs", "max_gen_toks=12", "--limit", str(limit), "--batch_size", "16", "--log_samples"]
+    if isinstance(model, Path):
+        command += ["--model", "hf", "--model_args", f"pretrained={model}", "--device", "cpu", "--batch_size", "16"]
+    else:
+        told = f"model=m,base_url={model}/chat/completions,num_concurrent=1,max_retries=1,tokenized_requests=False"
+        command += ["--model", "local-chat-completions", "--model_args", told]
+    command += ["--apply_chat_template", "--gen_kwargs", "max_gen_toks=12", "--limit", str(limit), "--log_samples"]
     command += ["--output_path", str(tmp_path / "results"), "--metadata", json.dumps(metadata)]
     done = subprocess.run(
         command,
         capture_output=True,
         text=True,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "0"},
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "0", "OPENAI_API_KEY": "loopback"},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     (written,) = (tmp_path / "results").rglob("results_*.json")
@@ -135,6 +140,23 @@ def test_a_benchmark_of_ones_own(tmp_path: Path, tiny_model: Path) -> None:
     (rows,) = read_outputs(tmp_path / "results").values()
     assert [row.instruction.partition("\n")[0] for row in rows] == ["Ask 1", "Ask 2"]
     assert {row.benchmark for row in rows} == {"mine"}, "not the task's"
+
+
+@pytest.mark.slow
+def test_a_lone_surrogate_loses_no_sample(tmp_path: Path, benchmark: Path) -> None:
+    def answer(request: dict[str, Any]) -> Reply:
+        text = {1: "Eine Antwort \ud83d mit halbem Zeichen, und sie ist deutsch.", 2: "Eine ganze Antwort.", 3: ""}
+        (number,) = [n for n in text if f"Ask {n}\n" in last_message(request)]
+        return Reply(text[number])
+
+    with serve_loopback(answer) as server:
+        run_lm_eval(tmp_path, server.url, "xl_alpacaeval_deu", {"benchmark": str(benchmark)}, limit=3)
+    (samples,) = (tmp_path / "results").rglob("samples_*.jsonl")
+    resps = [json.loads(line)["resps"] for line in samples.read_text(encoding="utf-8").splitlines()]
+    whole = "Eine Antwort \ufffd mit halbem Zeichen, und sie ist deutsch."
+    assert resps == [[[whole]], [["Eine ganze Antwort."]], [[""]]]
+    (rows,) = read_outputs(tmp_path / "results").values()
+    assert [row.output for row in rows] == [whole, "Eine ganze Antwort.", ""]
 
 
 def prefer_second(request: dict[str, Any]) -> Reply:
