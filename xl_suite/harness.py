@@ -79,8 +79,8 @@ def load_documents(language: str, repo: str, **metadata: Any) -> dict[str, Any]:
 def replace_lone_surrogates(answers: Sequence[list[Any]], documents: Sequence[Any]) -> Sequence[list[Any]]:
     """lm-eval's filter of all answers of a task: U+FFFD in the place of each lone surrogate.
 
-    lm-eval writes its samples as UTF-8 and loses all of a task to one answer that has none, so the answers are changed
-    where they lie: the samples' `resps` too.
+    lm-eval writes its samples as UTF-8 and loses all of a task to one answer that has none, so the answers are
+    changed where they lie: the samples' `resps` too.
     """
     count = 0
     for own in answers:
