@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 # What the test suite runs for real; comet has an environment of its own (test-comet), vllm too.
 TEST_EXTRAS := hf,alpaca-eval,lm-eval,inspect,train,sat,docs,test,dev
 
-.PHONY: demo test fuzz test-comet test-browser test-gpu real real-slice real-bridge real-audit lint docs format clean
+.PHONY: demo test fuzz soak test-comet test-browser test-gpu real real-slice real-bridge real-audit lint docs format clean
 
 demo: $(VENV)/.base
 	$(BIN)/xl-suite demo --out demo-out
@@ -20,6 +20,11 @@ test: $(VENV)/.full
 fuzz: $(VENV)/.full
 	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2 --dist worksteal -m hypothesis \
 		--hypothesis-profile fuzz --timeout 3600 $(TESTS)
+
+# Verbs stopped at random file operations, in several processes, against a bad server, for an hour.
+MINUTES ?= 60
+soak: $(VENV)/.full
+	$(BIN)/xl-suite selftest --minutes $(MINUTES)
 
 # unbabel-comet needs older packages than everything else, so it gets an environment of its own (.venv-comet).
 test-comet:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypeVar, get_type_hints
 
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.foreign import check_regular, parse_json, read_bytes
-from xl_suite.staging import clear_abandoned, exchange, name_old, name_temporary
+from xl_suite.staging import clear_abandoned, clear_once, exchange, name_old, name_temporary
 from xl_suite.surrogates import encode_text, escape_surrogates, replace_surrogates, tell_replaced
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class ModelOutput:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Gives a temporary name beside `path`, and renames it to `path` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    clear_once(path.parent)
     temporary = name_temporary(path)
     try:
         yield temporary

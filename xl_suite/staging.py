@@ -24,6 +24,8 @@ _NAME = re.compile(r"\.(?P<name>.+)\.(?:(?P<host>[0-9a-f]{8})-)?(?P<process>[0-9
 _OLD = "-old"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+# The folders in which this process has looked for what killed runs left, with its number, which a fork changes.
+_CLEARED: set[tuple[int, Path]] = set()
 
 
 def name_temporary(path: Path) -> Path:
@@ -55,7 +57,7 @@ def clear_abandoned(folder: Path, name: str | None = None) -> None:
         return
     for entry in sorted(folder.iterdir(), key=lambda entry: not entry.name.endswith(_OLD)):
         found = _NAME.fullmatch(entry.name)
-        if found is None or found["host"] != _host() or name not in (None, found["name"]):
+        if found is None or found["host"] != _host() or name not in (None, _find_entry(found["name"])):
             continue
         if _is_running(int(found["process"])):
             continue
@@ -66,6 +68,14 @@ def clear_abandoned(folder: Path, name: str | None = None) -> None:
             shutil.rmtree(entry, ignore_errors=True)
         else:
             entry.unlink(missing_ok=True)
+
+
+def clear_once(folder: Path) -> None:
+    """As `clear_abandoned`, for each folder the first time that this process writes in it."""
+    place = (os.getpid(), folder.absolute())
+    if place not in _CLEARED:
+        _CLEARED.add(place)
+        clear_abandoned(folder)
 
 
 def exchange(one: Path, other: Path) -> bool:
@@ -87,6 +97,13 @@ def refuse_links(folder: Path) -> None:
             f"{linked[0]} is a symbolic link, and files in it would be deleted or replaced at the place that it "
             "points to; nothing was changed. Remove the link, or name another folder with --out."
         )
+
+
+def _find_entry(name: str) -> str:
+    """The entry that a name is temporary for; a folder that is written in a temporary folder has two such names."""
+    while found := _NAME.fullmatch(name):
+        name = found["name"]
+    return name
 
 
 @cache

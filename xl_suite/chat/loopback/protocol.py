@@ -66,6 +66,12 @@ class Loopback:
             "statuses": dict(self.statuses),
         }
 
+    def forget(self) -> None:
+        """Counts anew: what was answered before is no repetition, and faults come as to a new server."""
+        self.calls = self.answered = self.repeated = 0
+        self._good.clear()
+        self._seen.clear()
+
     def choose_reply(self, body: bytes, headers: bytes) -> tuple[Reply, bytes]:
         """The reply to a request, and its body."""
         self.calls += 1
