@@ -42,6 +42,7 @@ test-gpu: $(VENV)/.full
 	TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest tests/xl_instruct/qe tests/xl_instruct/training
 
 # Everything once with real small models out of packages, on two cores in under an hour; docs/real-run.md tells of it.
+# Translators of Debian come in where they are installed: apertium-eng-spa apertium-es-pt apertium-eng-cat apertium-por-cat.
 # SOURCE and CORPUS are AlpacaEval's prompts and English outputs, which are not part of this repository.
 SOURCE ?= ../shared/data/alpaca_eval/alpaca_eval.json
 CORPUS ?= ../shared/data/alpaca_eval/results/gpt4_1106_preview/model_outputs.json

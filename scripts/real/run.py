@@ -14,16 +14,20 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 from steps import Report, serve
+from vllm_cpu import prepare, run_vllm
 from weights import GEMMA, SMOLLM2, fetch_gguf, make_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = "deu,fra,por,hin"
+APERTIUM = "apertium apertium-eng-spa apertium-es-pt apertium-eng-cat apertium-por-cat"
 TRANSLATORS = ("bergamot", "eng-spa+es-pt_BR", "eng-cat+cat-por_BR")
 LLAMA, GEMMA_PORT, TRANSLATOR_PORT, TEACHER = 18080, 18081, 18082, 18083
 JUDGES = Path(__file__).with_name("judges")
@@ -69,6 +73,14 @@ def make_data(report: Report, cache: Path, corpus: Path, out: Path) -> Path:
     return out / "xl-instruct"
 
 
+def find_translators() -> tuple[str, ...]:
+    """Those of TRANSLATORS that this machine has; Debian has the others."""
+    if shutil.which("apertium"):
+        return TRANSLATORS
+    print(f"Apertium cannot be had, so that there is one translator: apt install {APERTIUM}", flush=True)
+    return TRANSLATORS[:1]
+
+
 def describe(cache: Path, corpus: Path, count: int, teacher: str) -> dict[str, Any]:
     """The configuration of a run into Portuguese."""
     return {
@@ -77,7 +89,7 @@ def describe(cache: Path, corpus: Path, count: int, teacher: str) -> dict[str, A
         "languages": ["por"],
         "passages": {"source": str(corpus), "text": "output", "count": count},
         "teacher": {"model": teacher, "max_tokens": 512 if "known" not in teacher else 4096},
-        "translators": [{"model": f"{name}@http://127.0.0.1:{TRANSLATOR_PORT}/v1"} for name in TRANSLATORS],
+        "translators": [{"model": f"{name}@http://127.0.0.1:{TRANSLATOR_PORT}/v1"} for name in find_translators()],
         "estimation": {"model": f"lm:{make_folder(GEMMA, cache)}"},
         "filtering": {"drop": 0.2},
         "decontaminate": None,
@@ -102,25 +114,14 @@ def train(report: Report, cache: Path, data: Path, out: Path) -> Path:
     report.facts["losses"] = [
         row["loss"] for row in map(json.loads, (out / "gemma-tuned" / "metrics.jsonl").read_text().splitlines())
     ]
-    report.facts["merged_differs"] = compare_merged(make_folder(GEMMA, cache), out / "gemma-tuned")
+    compared = [
+        sys.executable,
+        str(Path(__file__).with_name("merged.py")),
+        make_folder(GEMMA, cache),
+        out / "gemma-tuned",
+    ]
+    report.facts["merged_differs"] = float(subprocess.run(compared, check=True, stdout=subprocess.PIPE).stdout)
     return out / "gemma-tuned" / "merged"
-
-
-def compare_merged(base: Path, tuned: Path) -> float:
-    """The largest difference between the logits of base with adapter and of the merged model, on one sentence."""
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    ids = AutoTokenizer.from_pretrained(base)(
-        "A small river runs through the old town.", return_tensors="pt"
-    ).input_ids
-    logits = []
-    with torch.inference_mode():
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-        logits.append(PeftModel.from_pretrained(model, tuned / "adapter").eval()(ids).logits)
-        logits.append(AutoModelForCausalLM.from_pretrained(tuned / "merged", dtype=torch.float32).eval()(ids).logits)
-    return float((logits[0] - logits[1]).abs().max())
 
 
 def judge(report: Report, cache: Path, benchmark: Path, outputs: Path, out: Path) -> None:
@@ -176,6 +177,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("build/real/weights"), help="where weights are kept")
     parser.add_argument("--source", type=Path, help="AlpacaEval's prompts (alpaca_eval.json)")
     parser.add_argument("--corpus", type=Path, help="English texts for XL-Instruct, a JSON array with `output`")
+    parser.add_argument("--vllm", type=Path, default=Path(".venv-vllm"), help="an environment for vLLM's CPU build")
     parser.add_argument("--slice", action="store_true", help="ten prompts in one language")
     options = parser.parse_args()
     if not options.slice and not (options.source and options.corpus):
@@ -195,12 +197,19 @@ def main() -> None:
         data = make_data(report, options.cache, options.corpus, options.out)
         if (data / "README.md").exists():
             subset = options.out / "subset"
-            report.run("subset", "subset", data, "--translations", "best-of-3", "--out", subset)
+            count = len(find_translators())
+            chosen = f"best-of-{count}" if count > 1 else "naive"
+            report.run("subset", "subset", data, "--translations", chosen, "--out", subset)
             merged = train(report, options.cache, subset, options.out)
             words = ["respond", benchmark, "--model", f"transformers:{merged}", "--name", "gemma-tuned"]
             words += ["--languages", LANGUAGES, "--limit", "5", "--max-tokens", "48", "--seed", "1", "--slots", "4"]
             report.run("Gemma after training answers, transformers", *words, "--out", outputs)
         judge(report, options.cache, benchmark, outputs, options.out)
+        if (command := prepare(options.vllm)) is None:
+            report.facts["vllm"] = "its package cannot be had on this machine"
+        else:
+            smol = make_folder(SMOLLM2, options.cache).absolute()
+            run_vllm(report, command, smol, JUDGES / "small_smollm2", benchmark, options.out / "vllm")
     report.facts["seconds"] = time.perf_counter() - start
     report.write()
     print(report.show())

@@ -75,25 +75,35 @@ def fetch_gguf(weights: Weights, cache: Path = CACHE) -> Path:
 
 
 def make_folder(weights: Weights, cache: Path = CACHE) -> Path:
-    """The model as a folder of transformers in float32, so that it can be served and trained without the Hub."""
+    """The model as a folder of transformers in float32, so that it can be served and trained without the Hub.
+
+    A process of its own makes it: what a command's process held at most is told with what its starter held.
+    """
     folder = cache / weights.name
     if not (folder / "config.json").exists():
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        fetch_gguf(weights, cache)
+        subprocess.run([sys.executable, __file__, "--out", str(cache), "--unpack", weights.name], check=True)
+    return folder
 
-        gguf = fetch_gguf(weights, cache)
-        options: dict[str, Any] = {"gguf_file": gguf.name}
-        tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), **options)
-        model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.float32, **options)
-        # The weights were unpacked to float32, but the model still counts as quantized, which cannot be saved.
-        model.hf_quantizer = None
-        del model.config.quantization_config
-        with tempfile.TemporaryDirectory(dir=cache) as place:
-            half = Path(place) / weights.name
-            tokenizer.save_pretrained(half)
-            model.save_pretrained(half)
-            (half / "README.md").write_text(f"---\nlicense: {weights.licence}\n---\n", encoding="utf-8")
-            half.rename(folder)
+
+def unpack(weights: Weights, cache: Path) -> Path:
+    """`make_folder` in this process."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder, gguf = cache / weights.name, fetch_gguf(weights, cache)
+    options: dict[str, Any] = {"gguf_file": gguf.name}
+    tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), **options)
+    model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.float32, **options)
+    # The weights were unpacked to float32, but the model still counts as quantized, which cannot be saved.
+    model.hf_quantizer = None
+    del model.config.quantization_config
+    with tempfile.TemporaryDirectory(dir=cache) as place:
+        half = Path(place) / weights.name
+        tokenizer.save_pretrained(half)
+        model.save_pretrained(half)
+        (half / "README.md").write_text(f"---\nlicense: {weights.licence}\n---\n", encoding="utf-8")
+        half.rename(folder)
     return folder
 
 
@@ -116,13 +126,14 @@ def _hash(path: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=CACHE)
+    parser.add_argument("--unpack", choices=[weights.name for weights in ALL], help="make this one's folder alone")
     options = parser.parse_args()
     for weights in ALL:
-        print(
-            json.dumps(
-                {weights.name: [str(fetch_gguf(weights, options.out)), str(make_folder(weights, options.out))]}
-            )
-        )
+        if options.unpack == weights.name:
+            unpack(weights, options.out)
+        elif not options.unpack:
+            places = [str(fetch_gguf(weights, options.out)), str(make_folder(weights, options.out))]
+            print(json.dumps({weights.name: places}))
 
 
 if __name__ == "__main__":
