@@ -21,6 +21,7 @@ examples:
   xl-suite selftest                          # about two minutes
   xl-suite selftest --only client            # faults and kill -9 under load, fifteen seconds
   xl-suite selftest --only verbs --minutes 60
+  xl-suite selftest --sweep                  # each file operation of each verb killed: half an hour
 
 client: thousands of calls with faults, and with kill -9 between them. verbs: each command line that asks a model is
 stopped at a file operation (kill, Ctrl-C, SIGTERM, a full disk), run in 2 and 5 processes at once, and asked against
@@ -33,6 +34,7 @@ files differ, or when something was left over."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", choices=PARTS, help="one part (default: both)")
     parser.add_argument("--minutes", type=float, metavar="M", help="stop verbs at random for so long")
+    parser.add_argument("--sweep", action="store_true", help="kill every verb at each of its file operations")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what --minutes chooses (default: 0)")
     add_json(parser)
 
@@ -41,13 +43,13 @@ def run(args: argparse.Namespace) -> Outcome:
     from tqdm.auto import tqdm
 
     from xl_suite.selftest.client import run_selftest
-    from xl_suite.selftest.verbs import sample, soak
+    from xl_suite.selftest.verbs import sample, soak, sweep
 
-    parts = (args.only,) if args.only else PARTS
+    parts = ("verbs",) if args.sweep else (args.only,) if args.only else PARTS
     trials = run_selftest() if "client" in parts else []
     stops: list[Stopped] = []
     if "verbs" in parts:
-        found = sample() if args.minutes is None else soak(60 * args.minutes, args.seed)
+        found = sweep() if args.sweep else sample() if args.minutes is None else soak(60 * args.minutes, args.seed)
         stops = list(tqdm(found, desc="verbs", unit=" trials", disable=None, file=sys.stderr))
     passed = all(trial.passed for trial in trials) and all(one.passed for one in stops)
     tables = [_show_client(trials)] * bool(trials) + [_show_verbs(stops)] * bool(stops)

@@ -182,6 +182,13 @@ def _measure(
             f"the annotator {judged[0].annotator} does not ship with xl-suite, so the preferences were not compared "
             "with what the judge said. Name its folder with --annotator."
         )
+    for code, one in score.languages.items():
+        if one.addressed:
+            named = ", ".join(str(row.prompt) for row in one.addressed[:5]) + ", ..." * (len(one.addressed) > 5)
+            notes.append(
+                f"{code}: {len(one.addressed)} of {len(found.outputs[code])} outputs address the judge "
+                f"(prompts {named}): read them before you trust the win rate."
+            )
     if manifest["responses"]["fingerprint"] is None:
         notes.append("no journal of these outputs was found, so nobody can replay them. Name it with --journal.")
     return replace(

@@ -131,7 +131,7 @@ def test_the_selftest_passes_and_counts(tmp_path: Path) -> None:
 def test_the_selftest_fails_when_something_is_wrong(field: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
     good = Trial("t", 10, 10, 0, 0, 0, 10, 0, 0, 1.0)
     monkeypatch.setattr("xl_suite.selftest.client.run_selftest", lambda: [good])
-    options = argparse.Namespace(only="client", minutes=None, seed=0)
+    options = argparse.Namespace(only="client", minutes=None, sweep=False, seed=0)
     passed = verb.run(options)
     assert (passed.status, passed.answer["passed"]) == (0, True)
     bad = replace(good, **{field: value})  # type: ignore[arg-type]
