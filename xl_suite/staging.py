@@ -106,6 +106,26 @@ def _find_entry(name: str) -> str:
     return name
 
 
+def check_writable(out: Path) -> None:
+    """Raises BadInput where nothing can be written in `out`, or where it cannot be made; leaves nothing behind.
+
+    It is for runs that pay first and write later.
+    """
+    place = out.absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    probe = place / name_temporary(Path("probe")).name
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        what = "it" if place == out.absolute() else str(place)
+        raise BadInput(
+            f"{out} cannot be written: {what}: {error.strerror}. Nothing was asked or paid. Name another place with "
+            "--out, or change the rights of this one."
+        ) from error
+
+
 @cache
 def _host() -> str:
     try:  # containers may share the name of their host, and number their processes each for itself

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -200,6 +201,26 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return state, dict(stored) if isinstance(stored, dict) else {}
 
 
+def refuse_code(path: Path) -> None:
+    """Raises BadInput for a checkpoint that names other Python objects than Lightning's own settings.
+
+    unbabel-comet unpickles a checkpoint whole, and what it names is imported and called. Environment variable
+    XL_SUITE_TRUST_CHECKPOINTS=1 lets it.
+    """
+    torch = load_extra("torch", extra="hf")
+    if os.environ.get(TRUST) == "1":
+        return
+    try:
+        named = set(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except Exception as error:  # whatever a broken or hostile pickle makes the reader raise
+        raise BadInput(f"{path}: not a readable PyTorch checkpoint: {error}") from error
+    if foreign := sorted(named - _HARMLESS):
+        raise BadInput(
+            f"{path}: loading it would import and may run {', '.join(foreign[:5])}. Use it as cometkiwi:..., which "
+            f"reads weights only, or set {TRUST}=1 if you trust whoever made the file."
+        )
+
+
 def check_state(state: Mapping[str, Tensor], shape: Shape, path: Path) -> None:
     """Raises BadInput, naming them, where the state dict has other parameters than the network, or other shapes."""
     wanted = shape.parameters()
@@ -259,6 +280,20 @@ def _fetch(repo: str, patterns: list[str]) -> Path:
 
 def _enumerate(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+TRUST = "XL_SUITE_TRUST_CHECKPOINTS"
+# What Lightning keeps beside the weights of a COMET checkpoint; making one of these runs nothing else.
+_HARMLESS = frozenset(
+    {
+        "argparse.Namespace",
+        "lightning_fabric.utilities.data.AttributeDict",
+        "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
+        "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
+        "pytorch_lightning.utilities.data.AttributeDict",
+        "pytorch_lightning.utilities.parsing.AttributeDict",
+    }
+)
 
 
 class _Inert(dict[Any, Any]):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xl_instruct.qe.checkpoint import find_checkpoint, hash_file, hash_values, read_licence
+from xl_instruct.qe.checkpoint import find_checkpoint, hash_file, hash_values, read_licence, refuse_code
 from xl_instruct.qe.cometkiwi import LICENCES, XLMR_LANGUAGES
 from xl_suite.errors import BadInput
 from xl_suite.extras import load as load_extra
@@ -47,13 +47,14 @@ def load(model: str, *, batch_size: int = 16, gpus: int = 0) -> Comet:
 
     model: a Hub ID, or a folder with hparams.yaml and checkpoints/model.ckpt; its encoder's configuration comes
     from the Hub where hparams.yaml names a Hub ID. Raises MissingExtra without unbabel-comet, BadInput for a metric
-    that needs references.
+    that needs references and for a checkpoint that may run code.
     """
     comet = load_extra("comet", extra="comet", why="unbabel-comet brings it.")
     if not model:
         raise BadInput(f"comet needs a model: comet:FOLDER, or one of {', '.join(LICENCES)}.")
     folder = find_checkpoint(model)
     path = folder / "checkpoints" / "model.ckpt"
+    refuse_code(path)
     metric = comet.load_from_checkpoint(str(path))
     if metric.requires_references():
         raise BadInput(f"{model}: this metric compares with references; quality estimation has none.")

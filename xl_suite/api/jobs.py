@@ -128,9 +128,15 @@ def divide_job(
 
 
 def chat_options(out: Place, **chat: Unpack[ChatSettings]) -> ChatOptions:
-    """The options of a run that writes to `out`. Raises BadInput where both a journal and a replay are named."""
-    from xl_suite.chat.settings import Batching, ChatOptions
+    """The options of a run that writes to `out`.
 
+    Raises BadInput where both a journal and a replay are named, and where nothing can be written in `out`: a run pays
+    before it writes.
+    """
+    from xl_suite.chat.settings import Batching, ChatOptions
+    from xl_suite.staging import check_writable
+
+    check_writable(Path(out))
     settings: dict[str, Any] = {key: value for key, value in chat.items() if value is not None}
     for key in ("journal", "replay"):
         if key in settings:

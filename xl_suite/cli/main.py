@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -140,7 +141,7 @@ def _run(args: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        print(show_message(f"xl-suite {args.verb}: {error}"), file=sys.stderr)
+        print(show_message(f"xl-suite {args.verb}: {_explain_system(error)}"), file=sys.stderr)
         return 2
 
 
@@ -170,6 +171,15 @@ def set_up_logging(args: argparse.Namespace) -> None:
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """What Python prints of an error that nothing explains, made visible."""
     print(show_message("".join(format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+def _explain_system(error: OSError) -> str:
+    """What the system said, and what to do about the limits that runs with many calls meet."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{error}. A call in flight needs a file: raise the limit (`ulimit -n 4096`), or lower --slots."
+    if error.errno == errno.ENOSPC:
+        return f"{error}. What was paid for is in the journal: make room, and the same command goes on from there."
+    return str(error)
 
 
 def _explain(verb: str, error: XLSuiteError) -> str:
