@@ -221,14 +221,17 @@ def _judge_once(
     by_id = {row.id: row for row in documents}
     rows = [by_id[pair.id] for pair in pairs if pair.id is not None]
 
-    def judge_side(texts: Sequence[str]) -> list[str]:
-        answers = [FidelityAnswer(text, row.prompt, row.expected) for text, row in zip(texts, rows, strict=True)]
+    def judge_side(texts: Sequence[str], reasons: Sequence[str]) -> list[str]:
+        answers = [
+            FidelityAnswer(text, row.prompt, row.expected, reason)
+            for text, row, reason in zip(texts, rows, reasons, strict=True)
+        ]
         return [verdict.verdict for verdict in judge_answers(answers, language)]
 
     gated = gate_preferences(
         values,
-        judge_side([pair.output_2 for pair in pairs]),
-        judge_side([pair.output_1 for pair in pairs]),
+        judge_side([pair.output_2 for pair in pairs], [pair.finish_reason_2 for pair in pairs]),
+        judge_side([pair.output_1 for pair in pairs], [pair.finish_reason_1 for pair in pairs]),
     )
     raw = summarize_preferences(values)
     return {

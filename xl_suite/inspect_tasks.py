@@ -25,7 +25,7 @@ from xl_suite.chat.reasoning import split_reasoning
 from xl_suite.dataset.folder import read_benchmark
 from xl_suite.errors import BadInput
 from xl_suite.extras import load
-from xl_suite.fidelity import judge_language
+from xl_suite.fidelity import FidelityAnswer, judge_answers
 from xl_suite.judging.annotations import Annotation, scale_preference
 from xl_suite.judging.annotator import Annotator, read_annotator
 from xl_suite.judging.inspect_logs import ROWS
@@ -62,6 +62,8 @@ XL_ALPACAEVAL, M_ALPACAEVAL = "xl-suite/xl-alpacaeval", "xl-suite/m-alpacaeval"
 ATTEMPTS = 3
 BOTH = "both"
 METHOD = Method("parsed")
+# From inspect_ai's stop reasons to finish reasons; others say nothing about the text.
+_FINISH = {"stop": "stop", "max_tokens": "length", "model_length": "length", "content_filter": WITHHELD}
 
 
 @task
@@ -133,8 +135,8 @@ def in_language() -> Scorer:
     """Whether an answer is in the language that its prompt expects; NaN where that cannot be told."""
 
     async def score(state: TaskState, target: Target) -> Score:
-        text, withheld = _read_answer(state)
-        verdict = _name_verdict(text, withheld, state.metadata)
+        text, finish = _read_answer(state)
+        verdict = _name_verdict(text, finish, state.metadata)
         return Score(value={"in_language": _to_share(verdict)}, answer=text, explanation=verdict)
 
     return score
@@ -158,8 +160,8 @@ def pairwise(reference: str, language: str, annotator: str = "xl_local", judge: 
             raise BadInput(f"{reference}: no reference output to prompt {state.metadata['id']} in {language}.")
         if base.instruction != state.metadata["instruction"]:
             raise BadInput(f"{reference}: prompt {base.id} is another one there. Both must answer one benchmark.")
-        text, withheld = _read_answer(state)
-        sides = [withheld, base.finish_reason == WITHHELD]
+        text, finish = _read_answer(state)
+        sides = [reason == WITHHELD for reason in (finish, base.finish_reason)]
         pair = Pair(
             base.id,
             state.metadata["dataset"],
@@ -171,12 +173,14 @@ def pairwise(reference: str, language: str, annotator: str = "xl_local", judge: 
             str(state.model),
             state.metadata["benchmark"],
             "both" if all(sides) else "model" if sides[0] else "reference" if sides[1] else "",
+            base.finish_reason,
+            finish,
         )
         found = await _judge_pair(pair, read, judge)
         preference = _mean_preference(found)
         verdicts = [
-            _name_verdict(pair.output_2, sides[0], state.metadata),
-            _name_verdict(pair.output_1, sides[1], state.metadata),
+            _name_verdict(pair.output_2, finish, state.metadata),
+            _name_verdict(pair.output_1, base.finish_reason, state.metadata),
         ]
         gated = gate_preferences(np.array([preference]), [verdicts[0]], [verdicts[1]]).values[0]
         value = {
@@ -233,16 +237,15 @@ def _make_sample(row: BenchmarkRow, benchmark: str) -> Sample:
     return Sample(input=row.instruction, id=row.id, metadata=about)
 
 
-def _read_answer(state: TaskState) -> tuple[str, bool]:
-    """The answer without its reasoning, and whether it was withheld."""
-    withheld = state.output.stop_reason == "content_filter"
-    return ("" if withheld else split_reasoning(state.output.completion)[0]), withheld
+def _read_answer(state: TaskState) -> tuple[str, str]:
+    """The answer without its reasoning, and its finish reason: `stop`, `length` or `withheld`, or empty."""
+    finish = _FINISH.get(str(state.output.stop_reason), "")
+    return ("" if finish == WITHHELD else split_reasoning(state.output.completion)[0]), finish
 
 
-def _name_verdict(text: str, withheld: bool, about: Any) -> str:
-    if withheld:
-        return WITHHELD
-    return judge_language(text, about["language"], prompt=about["prompt"], expected=about["expected"]).verdict
+def _name_verdict(text: str, finish_reason: str, about: Any) -> str:
+    answer = FidelityAnswer(text, about["prompt"], about["expected"], finish_reason)
+    return judge_answers([answer], about["language"])[0].verdict
 
 
 def _to_share(verdict: str) -> float:

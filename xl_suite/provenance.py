@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 RUN = "run.json"
 # The formats of the files, which begin at 0. 1: withheld answers are rows of outputs; annotations have a status.
-FORMATS = {"outputs": 1, "annotations": 1, "ratings": 1}
+# 2: annotations say why both answers ended, since the gate leaves out the last sentence of one that was cut off.
+FORMATS = {"outputs": 1, "annotations": 2, "ratings": 1}
 # Fields of `asked` that are told in one line.
 _TOLD = ("annotator", "method", "order", "strategy", "reference", "system", "extra")
 

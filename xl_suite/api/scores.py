@@ -35,8 +35,9 @@ def score(
 ) -> Scores:
     """Win rates with intervals, raw, gated and length-controlled; of ratings, means from 1 to 5 per criterion.
 
-    annotations: of one model; several are runs of it. outputs, reference: for the truncation rates. gate: whose
-    answers must be in the language asked for, for the gated rate: `both`, `both-wrong-half`, `model` or `none`.
+    annotations: of one model; several are runs of it. outputs, reference: say which answers were cut off, where the
+    annotations are of another program or an older version. gate: whose answers must be in the language asked for, for
+    the gated rate: `both`, `both-wrong-half`, `model` or `none`.
     annotator: the judge's folder, for its `length_slope.json` (else beside the annotations, or in the annotators that
     ship). assume_length_slope: `MEAN,SE` to take instead, marked as assumed.
     training_seeds: the annotations are of models trained alike from several seeds, scored as one way to train.

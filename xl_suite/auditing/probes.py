@@ -77,7 +77,9 @@ def choose_answers(
     left_out: dict[str, int] = {}
     for language in languages:
         known = knows_language(language)
-        asked = [FidelityAnswer(row.output, row.instruction) for row in outputs[language]]
+        asked = [
+            FidelityAnswer(row.output, row.instruction, finish_reason=row.finish_reason) for row in outputs[language]
+        ]
         verdicts = judge_answers(asked, language) if known else []
         right = [
             row

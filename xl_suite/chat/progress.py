@@ -42,6 +42,11 @@ class Progress:
 
     def show(self) -> None:
         """Brings the bar up to date, or writes a line where it is time for one."""
+        if self._total and self._ledger.done > self._total:
+            # Answers that could not be read were asked for again.
+            self._total = self._ledger.done
+            if self._bar is not None:
+                self._bar.total = self._total
         if self.has_bar:
             self._bar.set_postfix_str(self.describe(), refresh=False)
             self._bar.update(self._ledger.done - self._bar.n)

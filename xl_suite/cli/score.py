@@ -40,8 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ANNOTATIONS",
         help="a file or folder, of `judge` or of `rate`; several are runs of a model",
     )
-    parser.add_argument("--outputs", type=Path, help="the model's outputs, for its truncation rate (one run)")
-    add_reference(parser, "the reference's outputs, for its truncation rate")
+    parser.add_argument(
+        "--outputs",
+        type=Path,
+        help="the model's outputs, which say what was cut off where annotations do not (one run)",
+    )
+    add_reference(parser, "the reference's outputs, likewise")
     add_benchmark(
         parser,
         "it says which prompts expect the target language (default for XL-AlpacaEval and m-AlpacaEval: the packaged "

@@ -40,6 +40,7 @@ class Annotation:
     method: how the verdict was read, `logprobs`, `sampled` or `parsed`. sample: counts a model's several answers.
     status: `judged`; `unread` where the judge gave no verdict; `failed` where it did not answer; `model withheld`,
     `reference withheld` or `both withheld` where a moderation kept an answer back, so that no judge was asked.
+    finish_reason_1, finish_reason_2: why the answers ended, as in `ModelOutput`; empty where it is not known.
     """
 
     instruction: str
@@ -59,6 +60,8 @@ class Annotation:
     method: str = ""
     sample: int = 0
     status: str = ""
+    finish_reason_1: str = ""
+    finish_reason_2: str = ""
 
     @property
     def is_withheld(self) -> bool:

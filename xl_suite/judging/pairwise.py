@@ -48,6 +48,7 @@ class Pair:
     """Two answers to one instruction: the reference's (1) and the model's (2).
 
     withheld: whose answer was kept back by a moderation, `model`, `reference` or `both`; or empty.
+    finish_reason_1, finish_reason_2: why the answers ended, as in `ModelOutput`; empty where it is not known.
     """
 
     id: int | None
@@ -60,6 +61,8 @@ class Pair:
     generator_2: str
     benchmark: str = ""
     withheld: str = ""
+    finish_reason_1: str = ""
+    finish_reason_2: str = ""
 
     @property
     def needs_judge(self) -> bool:
@@ -156,6 +159,8 @@ def join_outputs(
             generator_2=row.generator,
             benchmark=row.benchmark or base[key].benchmark,
             withheld=_name_withheld(row, base[key]),
+            finish_reason_1=base[key].finish_reason,
+            finish_reason_2=row.finish_reason,
         )
         for key, row in ((key, model[key]) for key in shared)
     ]
@@ -274,6 +279,8 @@ def make_annotation(
         order="21" if question.switched else "12",
         method=method,
         status=status or ("unread" if preference is None else "judged"),
+        finish_reason_1=pair.finish_reason_1,
+        finish_reason_2=pair.finish_reason_2,
     )
 
 

@@ -66,7 +66,9 @@ def collect_answers(table: Preferences, language: str, context: Context) -> Answ
                 continue
             cells.append((run, place))
             key = (language, row.prompt)
-            reason, reference_reason = context.reasons.get(key, ""), context.reference_reasons.get(key, "")
+            # The files of outputs say more than annotations that other programs wrote.
+            reason = context.reasons.get(key) or row.finish_reason_2
+            reference_reason = context.reference_reasons.get(key) or row.finish_reason_1
             model.append(ModelOutput(row.instruction, row.output_2, row.generator_2, row.id, finish_reason=reason))
             reference.append(
                 ModelOutput(row.instruction, row.output_1, row.generator_1, row.id, finish_reason=reference_reason)

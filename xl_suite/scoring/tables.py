@@ -113,6 +113,7 @@ def _show_judge(score: Score) -> list[str]:
             lines += ["", *align_columns([head, *(_tell_fidelity(name, side) for name, side in sides)])]
     head = ["length", "model", "reference", "cut off", "reference's"]
     lines += ["", *align_columns([head, *(_tell_lengths(name, one) for name, one in rows)])]
+    lines += _tell_unknown_ends(score)
     lines += [
         f"WARNING {name or 'all'}: {one.constant} outputs repeat one text; a judge that likes it was misled."
         for name, one in score.languages.items()
@@ -126,6 +127,19 @@ def _show_judge(score: Score) -> list[str]:
             told = f"WARNING {name or 'all'}: {len(one.addressed)} outputs address the judge ({'; '.join(kinds)})"
             lines += wrap(f"{told}; read them before you trust the rates. Prompts: {first}{more}.", 80)
     return [*lines, *_tell_variance(score)]
+
+
+def _tell_unknown_ends(score: Score) -> list[str]:
+    """A line where it is not known whether answers were cut off, which the gate's verdicts depend on."""
+    sides = {
+        "answers (--outputs FOLDER tells)": [one.model for one in score.languages.values()],
+        "reference's answers (--reference FOLDER tells)": [one.reference for one in score.languages.values()],
+    }
+    unknown = [name for name, own in sides.items() if any(side.truncation_rate is None for side in own)]
+    if not unknown or all(one.gated.win_rate is None for one in score.languages.values()):
+        return []
+    told = f"Not known: whether the {' and the '.join(unknown)} were cut off. "
+    return wrap(told + "The gate takes the last sentence of each as it takes the others.", 80)
 
 
 def _tell_rates(name: str, one: LanguageScore | OverallScore) -> list[str]:
