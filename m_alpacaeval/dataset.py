@@ -6,16 +6,17 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import xl_suite
+from m_alpacaeval.earlier import EDITED, HUMAN, find_kept, merge_rows
 from m_alpacaeval.guards import REASONS, check_prompts
 from m_alpacaeval.release import Release
-from m_alpacaeval.review import FILE_NAME, Edits, read_edits, write_reviews
+from m_alpacaeval.review import FILE_NAME, Edits, read_edits, read_reviews, write_reviews
 from m_alpacaeval.rows import ENGLISH, NAME, SourcePrompt, Sources, TranslatedRow, make_english, make_row
 from m_alpacaeval.translate import DEFAULT, Settings, Translation, read_prompt, score_translations, translate_prompts
 from xl_suite.chat.ledger import Ledger
@@ -27,16 +28,13 @@ from xl_suite.dataset.folder import write_benchmark
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
 
-EDITED = "edited"
-HUMAN = "human"
-
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
     """m-AlpacaEval in memory: rows by language code, `eng` last.
 
     aside: what no row has, with the reasons. doubted: by language, how many rows the guards speak against that are
-    there all the same, because people or a release made them.
+    there all the same, because people or a release made them. kept: the rows of languages that were there before.
     """
 
     rows: Mapping[str, Sequence[TranslatedRow]]
@@ -48,6 +46,12 @@ class Benchmark:
     doubted: Mapping[str, int] = field(default_factory=dict)
     release: Release | None = None
     ledger: Ledger | None = None
+    kept: Mapping[str, Sequence[TranslatedRow]] = field(default_factory=dict)
+
+    @property
+    def all_rows(self) -> dict[str, Sequence[TranslatedRow]]:
+        """What the folder has in the end, by language."""
+        return merge_rows(self.rows, self.kept)
 
     @property
     def prompts(self) -> list[SourcePrompt]:
@@ -58,7 +62,8 @@ class Benchmark:
         reasons = Counter(reason for one in self.aside for reason in one.reasons)
         return {
             "translator": self.translator,
-            "rows": {code: len(rows) for code, rows in self.rows.items()},
+            "rows": {code: len(rows) for code, rows in self.all_rows.items()},
+            "kept": list(self.kept),
             "edited": len(self.edits.texts),
             "doubted": dict(self.doubted),
             "set_aside": [
@@ -122,15 +127,18 @@ def write_folder(benchmark: Benchmark, out: Path) -> None:
         raise BadInput(
             f"No translation could be used ({_list_reasons(benchmark.aside)}). They are in {out / FILE_NAME}."
         )
-    splits = {find_language(code).split: code for code in benchmark.rows}
-    write_benchmark(out, benchmark.rows, splits, name=NAME, card=partial(_render_card, benchmark))
+    rows = benchmark.all_rows
+    splits = {find_language(code).split: code for code in rows}
+    write_benchmark(out, rows, splits, name=NAME, card=partial(_render_card, benchmark, _list_aside(benchmark, out)))
     write_reviews(out / FILE_NAME, benchmark.prompts, benchmark.edits, benchmark.aside)
 
 
 def describe(benchmark: Benchmark, out: Path) -> str:
     """A few lines for a person."""
-    counts = ", ".join(f"{code} {len(rows)}" for code, rows in benchmark.rows.items())
+    counts = ", ".join(f"{code} {len(rows)}" for code, rows in benchmark.all_rows.items())
     lines = [f"{out}: m-AlpacaEval, translated by {benchmark.translator}. Rows: {counts}."]
+    if benchmark.kept:
+        lines.append(f"Left as they were: {', '.join(benchmark.kept)}.")
     if benchmark.edits.texts:
         lines.append(f"{len(benchmark.edits.texts)} rows are edited translations of {out / FILE_NAME}.")
     if any(benchmark.doubted.values()):
@@ -186,28 +194,43 @@ def _list_reasons(aside: Sequence[Translation]) -> str:
     return ", ".join(f"{count} x {REASONS[reason][0]}" for reason, count in counts.most_common())
 
 
-def _render_card(benchmark: Benchmark, metadata: Mapping[str, Any]) -> str:
+def keep_languages(benchmark: Benchmark, out: Path) -> Benchmark:
+    """The benchmark with the languages that `out` has beside its own. Raises as `find_kept`."""
+    return replace(benchmark, kept=find_kept(out, benchmark.sources, benchmark.translator))
+
+
+def _list_aside(benchmark: Benchmark, out: Path) -> list[str]:
+    """The rows that are set aside, those of the kept languages too."""
+    reviews = read_reviews(out / FILE_NAME) if benchmark.kept else []
+    found = [(row.language, row.id) for row in reviews if row.language in benchmark.kept and not row.edited]
+    found += [(one.prompt.language, one.prompt.id) for one in benchmark.aside]
+    order = {code: place for place, code in enumerate(benchmark.all_rows)}
+    return [f"{code}/{number}" for code, number in sorted(found, key=lambda one: order.get(one[0], len(order)))]
+
+
+def _render_card(benchmark: Benchmark, aside: Sequence[str], metadata: Mapping[str, Any]) -> str:
     template = files("m_alpacaeval").joinpath("card.md").read_text(encoding="utf-8")
-    languages = [find_language(code) for code in benchmark.rows]
-    values = _card_values(benchmark)
+    languages = [find_language(code) for code in benchmark.all_rows]
+    values = _card_values(benchmark, ", ".join(aside))
     return render_card(template, {"language": [name_language(row) for row in languages], **metadata}, values)
 
 
-def _card_values(benchmark: Benchmark) -> dict[str, str]:
+def _card_values(benchmark: Benchmark, aside: str) -> dict[str, str]:
     english = benchmark.rows[ENGLISH]
     sources = "\0".join(f"{row.id}\0{row.source_instruction}" for row in english)
     sums = hashlib.sha256(sources.encode("utf-8", "surrogatepass")).hexdigest()
     prompt = hashlib.sha256((read_prompt("system.txt") + "\0" + read_prompt("user.txt")).encode()).hexdigest()
     estimator = benchmark.settings.estimator
-    aside = ", ".join(one.prompt.row for one in benchmark.aside)
-    rows = [(code, find_language(code), own) for code, own in benchmark.rows.items()]
+    rows = [(code, find_language(code), own) for code, own in benchmark.all_rows.items()]
+    edited = len(benchmark.edits.texts)
+    edited += sum(row.translator.endswith(f", {EDITED}") for own in benchmark.kept.values() for row in own)
     release = benchmark.release
     return {
         "languages": "\n".join(f"| `{code}` | `{row.split}` | {row.name} | {len(own)} |" for code, row, own in rows),
         "prompts": str(len(english)),
         "made": _describe_release(release) if release else _MADE,
         "translator": _inline(benchmark.translator),
-        "edited": str(len(benchmark.edits.texts)),
+        "edited": str(edited),
         "aside": f"Translations that no attempt made sound are left out: {aside}." if aside else "No row is missing.",
         "qe": f"`{_inline(estimator.name)}`" if estimator is not None else "none; the columns are null",
         "origin": f"`{_inline(benchmark.sources.name)}`, SHA-256 of its English prompts `{sums}`",

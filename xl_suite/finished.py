@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xl_suite.chat.calls import Call
+from xl_suite.chat.estimates import find_answers
+from xl_suite.chat.models import Model
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.provenance import read_run
@@ -35,28 +38,27 @@ def check_settings(kind: str, files: Mapping[str, Path], asked: Mapping[str, Map
             )
 
 
-def check_folder(
-    kind: str, files: Mapping[str, Path], asked: Mapping[str, Mapping[str, Any]], options: ChatOptions
-) -> None:
-    """`check_settings`, and BadInput where files are there and the journal that answered them is not; not with
-    options.replace."""
-    if options.replace:
-        return
-    check_settings(kind, files, asked)
-    if options.replay is None and (options.journal is None or not options.journal.exists()):
-        for path in files.values():
-            n_rows = _count_rows(path)
-            if n_rows:
-                raise refuse_unpaid(path, n_rows, n_rows, options.journal)
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a file that is there holds of a run's rows. n_rows: in all.
+
+    calls: one call for each row that this run asks in the same way; all of them must be answered already. changed:
+    the names of rows that are about another text than this run's.
+    """
+
+    n_rows: int
+    calls: Sequence[Call] = ()
+    changed: Sequence[str] = ()
 
 
-def _count_rows(path: Path) -> int:
-    """How many records a file holds; 0 where it is not there or broken, for such a file is made anew."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return 0
-    return len(found) if isinstance(found, list) else 0
+def check_held(path: Path, held: Held, model: Model, options: ChatOptions) -> None:
+    """Raises BadInput where rows of a file are about other texts, or came of answers that no journal has."""
+    if held.changed:
+        raise refuse_changed(path, held.n_rows, held.changed)
+    answered = find_answers(model, held.calls, options) if held.calls else {}
+    n_unpaid = sum(call.row not in answered for call in held.calls)
+    if n_unpaid:
+        raise refuse_unpaid(path, held.n_rows, n_unpaid, options.replay or options.journal)
 
 
 def find_differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -71,6 +73,16 @@ def find_differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: 
         elif _plain(old) != _plain(new):
             found.append(f"{prefix}{name} {_show(old)}, now {_show(new)}")
     return found
+
+
+def refuse_changed(path: Path, n_rows: int, changed: Sequence[str]) -> BadInput:
+    """The error for a file that has rows about other texts than this run's. changed: their names."""
+    first = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
+    return BadInput(
+        f"{path}: {len(changed)} of {n_rows} rows are about other texts than those that are there now ({first}). It "
+        "stays as it is: give this run another --out (or --name, where there is one), or --replace to have it made "
+        "anew."
+    )
 
 
 def refuse_unpaid(path: Path, n_rows: int, n_unpaid: int, journal: Path | None) -> BadInput:

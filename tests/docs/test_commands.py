@@ -237,6 +237,7 @@ PREPARED: dict[str, Callable[[], object]] = {
     "journals.md": prepare_journals,
     "leaderboard.md": prepare_results,
     "people.md": prepare_people,
+    "scaling.md": lambda: shutil.rmtree("outputs/my-model"),
     "judges.md": prepare_annotator,
     "data.md": lambda: shutil.copytree(run_demo(Path("demo-out")).folder / "xl-instruct", "xl-instruct"),
 }

@@ -57,7 +57,9 @@ def test_a_release_in_the_order_of_our_english_rows(
     rows = read_raw(out / "deu" / "test-00000-of-00001.parquet")
     assert {row["id"]: row["instruction"] for row in rows} == dict(zip(PROMPTS, GERMAN, strict=True))
     (out / "review.jsonl").write_text(json.dumps({"language": "deu", "id": 1, "edited": "Wieso?"}) + "\n")
-    assert main([*command, "--translator", "human"]) == 0
+    assert main([*command, "--translator", "human"]) == 2
+    assert "this run's translator is human" in capsys.readouterr().err
+    assert main([*command, "--translator", "human", "--replace"]) == 0
     rows = read_raw(out / "deu" / "test-00000-of-00001.parquet")
     assert (rows[0]["instruction"], {row["translator"] for row in rows}) == ("Wieso?", {"human"})
     assert "`official`" in (out / "README.md").read_text(encoding="utf-8")

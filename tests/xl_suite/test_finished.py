@@ -101,6 +101,65 @@ def test_a_file_whose_journal_is_gone_is_not_paid_for_twice(
         assert server.calls > calls
 
 
+@pytest.mark.parametrize("name", ["respond", "judge", "rate"])
+def test_each_row_must_be_in_the_journal(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of another journal of the same work, which has a part of the answers, only the rest would be paid for again."""
+    with serve_loopback(answer) as server:
+        verb = Verb(name, tmp_path, server)
+        part = str(tmp_path / "part.sqlite")
+        assert verb.run("--limit", "3", "--journal", part) == 0
+        assert verb.run("--replace") == 0
+        whole, calls = verb.path.read_bytes(), server.calls
+        assert verb.run("--journal", part) == 2
+        said = capsys.readouterr().err
+        assert f"which {part} does not have" in said
+        n_rows = len(json.loads(whole))
+        assert f"has {n_rows} rows, and " in said
+        assert (verb.path.read_bytes(), server.calls) == (whole, calls)
+        assert verb.run("--rank", "0/2") == 0, "a rank asks nothing that the journal has"
+        (verb.out / ".journal.sqlite").unlink()
+        assert verb.run("--rank", "0/2") == 2, "nor does it pay for finished rows"
+        assert (verb.path.read_bytes(), server.calls) == (whole, calls)
+
+
+@pytest.mark.parametrize("name", ["judge", "rate"])
+def test_verdicts_on_other_answers_are_not_replaced(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve_loopback(answer) as server:
+        verb = Verb(name, tmp_path, server)
+        assert verb.run() == 0
+        whole, calls = verb.path.read_bytes(), server.calls
+        outputs = tmp_path / "outputs" / "mine" / "deu.json"
+        rows = json.loads(outputs.read_bytes())
+        rows[1]["output"] += " Sie ist nun eine andere."
+        outputs.write_text(json.dumps(rows))
+        assert verb.run() == 2
+        said = capsys.readouterr().err
+        assert "rows are about other texts than those that are there now" in said
+        assert f"deu/{rows[1]['id']}" in said
+        assert (verb.path.read_bytes(), server.calls) == (whole, calls)
+        assert verb.run("--replace") == 0
+        assert "Sie ist nun eine andere." in verb.path.read_text()
+        assert server.calls > calls
+
+
+def test_a_panel_looks_at_all_files_before_the_first_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve_loopback(answer) as server:
+        verb = Verb("judge", tmp_path, server)
+        at = verb.command.index("--model")
+        common = [*verb.command[:at], *verb.command[at + 2 :]]
+        place = common.index("--annotator") + 1
+        one, two = f"xl_local=first@{server.url}", f"xl_local=second@{server.url}"
+        assert main([*common[:place], "xl_local", *common[place + 1 :], "--model", f"second@{server.url}"]) == 0
+        calls = server.calls
+        panel = [*common[:place], f"{one},{two}", *common[place + 1 :]]
+        assert main([*panel, "--order", "random"]) == 2
+        assert "was made with other settings: order both, now random" in capsys.readouterr().err
+        assert server.calls == calls, "the first judge is not asked for what the second one's file refuses"
+        assert main(panel) == 0
+
+
 def test_a_folder_of_an_earlier_version_is_taken_over_where_the_journal_has_its_rows(tmp_path: Path) -> None:
     with serve_loopback(answer) as server:
         verb = Verb("respond", tmp_path, server)

@@ -78,7 +78,7 @@ def respond(
     from xl_suite.chat.calls import Sampling
     from xl_suite.chat.replay import name_model
     from xl_suite.responding.plan import Prompting, plan_responses, take_rows
-    from xl_suite.responding.respond import guess_calls
+    from xl_suite.responding.respond import check_finished, guess_calls
     from xl_suite.responding.respond import respond as ask
     from xl_suite.responding.strategies import find_strategy
     from xl_suite.results import Outputs
@@ -118,7 +118,16 @@ def respond(
 
     label = plan.strategy.name_generator(name or name_model(parsed))
     sizes = Counter(row.language for row in plan.rows)
-    return divide_job(run, estimate, out, label, options, sizes, work)
+    return divide_job(
+        run,
+        estimate,
+        out,
+        label,
+        options,
+        sizes,
+        work,
+        lambda options: check_finished(plan, parsed, Path(out), options, name),
+    )
 
 
 def fidelity(

@@ -139,7 +139,8 @@ def build_m_alpacaeval(
     benchmark: XL-AlpacaEval's folder. qe, least_qe: a quality estimator and the score below which a translation is
     refused. Prompts without a sound translation are in `.aside` and in `out/review.jsonl`.
     """
-    from m_alpacaeval.dataset import build_benchmark, import_benchmark, write_folder
+    from m_alpacaeval.dataset import build_benchmark, import_benchmark, keep_languages, write_folder
+    from m_alpacaeval.earlier import check_folder
     from m_alpacaeval.release import read_release
     from m_alpacaeval.review import FILE_NAME, read_edits
     from m_alpacaeval.rows import NAME
@@ -164,7 +165,10 @@ def build_m_alpacaeval(
         release = read_release(source, sources, translator=translator)
 
         def take() -> MAlpacaEval:
+            if not chat.get("replace"):
+                check_folder(folder, sources, {}, release.translator, paid=None)
             made = import_benchmark(sources, release, out=folder, settings=settings)
+            made = made if chat.get("replace") else keep_languages(made, folder)
             write_folder(made, folder)
             return made
 
@@ -175,8 +179,13 @@ def build_m_alpacaeval(
 
     def run(options: ChatOptions) -> MAlpacaEval:
         made = build_benchmark(sources, parsed, options, out=folder, settings=settings)
+        made = made if options.replace else keep_languages(made, folder)
         write_folder(made, folder)
         return made
+
+    def check(options: ChatOptions) -> None:
+        edited = read_edits(folder / FILE_NAME, prompts).texts
+        check_folder(folder, sources, edited, name_model(parsed), paid=(parsed, options, settings))
 
     def work(unit: Unit, tools: Tools) -> int:
         edited = read_edits(folder / FILE_NAME, prompts).texts
@@ -189,7 +198,7 @@ def build_m_alpacaeval(
         return estimate_calls(parsed, calls, options, "translation", (1, settings.attempts))
 
     sizes = {code: len(own) for code, own in sources.prompts.items()}
-    return divide_job(run, estimate, folder, name_model(parsed), options, sizes, work)
+    return divide_job(run, estimate, folder, name_model(parsed), options, sizes, work, check)
 
 
 def _read_m_sources(benchmark: Path, source: str | None, all_prompts: str | None, codes: list[str] | None) -> Sources:

@@ -37,9 +37,9 @@ class ChatSettings(TypedDict, total=False):
     extra: further fields of every request's body, such as `{"reasoning_effort": "low"}`; they are part of what is
     asked. wait_for_server: seconds that a server may take to load or make room. same_model: takes another server than
     the journal's for the same model. wait: waits for another run that writes to the journal, instead of raising
-    JournalBusy. replace: makes a finished file anew that has other settings, or rows that the journal lacks (of
-    `respond`, `judge`, `rate`). progress: whether a progress bar is shown. batch: asks in half-price batches, which
-    can take a day each. batch_tail: how calls are asked again that a batch left without an answer.
+    JournalBusy. replace: makes a finished file or folder anew that has other settings, or rows that the journal
+    lacks. progress: whether a progress bar is shown. batch: asks in half-price batches, which can take a day each.
+    batch_tail: how calls are asked again that a batch left without an answer.
     """
 
     journal: Place | None
@@ -64,7 +64,7 @@ class Job(Generic[Value]):
     """Work that calls models, checked and planned but not begun. options: how they are called; None calls none.
 
     run_rank: does one rank's share of it, `R/N`. finish: puts together what ranks did, and asks nothing. Both are
-    None for work that cannot be divided.
+    None for work that cannot be divided. check: raises what is wrong with files that are there, before any call.
     """
 
     work: Callable[[], Value]
@@ -72,6 +72,7 @@ class Job(Generic[Value]):
     options: ChatOptions | None = None
     run_rank: Callable[[str], RankReport] | None = None
     finish: Callable[[], Value] | None = None
+    check: Callable[[], None] = lambda: None
 
     def run(self) -> Value:
         """Does the work; no other run writes to its journal meanwhile."""
@@ -106,24 +107,36 @@ def divide_job(
     options: ChatOptions,
     sizes: Mapping[str, int],
     work: Work,
+    check: Callable[[ChatOptions], None],
 ) -> Job[Value]:
     """A job that can be done as a whole or by ranks. label: tells jobs in `out` apart. sizes: rows per language.
 
-    work: does one unit of rows.
+    work: does one unit of rows. check: raises BadInput where the run would replace a finished file by something else.
     """
     from xl_suite.executors.parts import gather_parts, run_rank
     from xl_suite.executors.units import list_units, parse_rank
 
     def run_whole(*, finish: bool = False) -> Value:
         with gather_parts(Path(out), label, options, finish=finish) as gathered:
+            check_first(gathered)
             return run(gathered)
+
+    def run_one(rank: str) -> RankReport:
+        parsed = parse_rank(rank)
+        check_first(options)
+        return run_rank(parsed, list_units(sizes), Path(out), label, options, work)
+
+    def check_first(options: ChatOptions) -> None:
+        if not options.replace:
+            check(options)
 
     return Job(
         run_whole,
         estimate,
         options,
-        lambda rank: run_rank(parse_rank(rank), list_units(sizes), Path(out), label, options, work),
+        run_one,
         lambda: run_whole(finish=True),
+        lambda: check_first(options),
     )
 
 

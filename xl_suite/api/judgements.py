@@ -134,6 +134,8 @@ def judge_panel(
     jobs = [_plan_judging(pairs, one, out, asking, chat, budget) for one in members]
 
     def run() -> PanelAnnotations:
+        for job in jobs:
+            job.check()
         judged = dict(zip(models, [job.work() for job in jobs], strict=True))
         rows = {name: [row for row in one.rows if row.language in pairs] for name, one in judged.items()}
         folder, panel = write_panel(next(iter(judged.values())).path.parent, rows, models)
@@ -178,9 +180,10 @@ def _plan_judging(
 ) -> Job[Annotations]:
     """The job of one judge. budget: of several judges in turn."""
     from xl_suite.auditing.card import BESIDE, find_card, list_warnings, read_marked
-    from xl_suite.finished import check_folder
+    from xl_suite.finished import check_held, check_settings
     from xl_suite.judging.annotator import find_folder, read_annotator
     from xl_suite.judging.asking import count_waves
+    from xl_suite.judging.earlier import find_held
     from xl_suite.judging.judge import choose_method, describe_settings, judge_pairs, name_annotator, plan_calls
     from xl_suite.judging.judgement import NAMELESS, list_files, write_judgement
     from xl_suite.judging.lifetime import find_announced_end
@@ -240,14 +243,19 @@ def _plan_judging(
         judgement = judge_rows(rows, tools.options, servers=tools.servers, budget=tools.budget)
         return len(judgement.failures[unit.language])
 
+    def check(options: ChatOptions) -> None:
+        files = list_files(Path(out), pairs, name)
+        check_settings("annotations", files, {code or NAMELESS: one for code, one in settings.items()})
+        for code, rows in pairs.items():
+            if path := files.get(code or NAMELESS):
+                check_held(path, find_held(path, rows, read, asking.max_tokens), parsed, options)
+
     def run(options: ChatOptions) -> Annotations:
         if options.replay is None and (end := find_announced_end(parsed)):
             logger.warning("the judge %s will end (%s). Keep the journal.", parsed.name, end)
         if card is not None:
             for warning in list_warnings(card, name, list(pairs)):
                 logger.warning("%s", warning)
-        files = list_files(Path(out), pairs, name_annotator(read, parsed))
-        check_folder("annotations", files, {code or NAMELESS: one for code, one in settings.items()}, options)
         judgement = judge_rows(pairs, options, budget=budget)
         folder = write_judgement(Path(out), judgement, earlier)
         if slope := find_slope([find_folder(annotator)], name_annotator(read, parsed)):
@@ -261,9 +269,9 @@ def _plan_judging(
         return Annotations(folder, judgement)
 
     generators = {row.generator_2 for rows in pairs.values() for row in rows}
-    label = "-".join([*sorted(generators), name_annotator(read, parsed)])
+    label = "-".join([*sorted(generators), name])
     sizes = {code: len(rows) for code, rows in pairs.items()}
-    return divide_job(run, estimate, out, label, options, sizes, work)
+    return divide_job(run, estimate, out, label, options, sizes, work, check)
 
 
 @Paid
@@ -288,8 +296,9 @@ def rate(
     retry_unread: ask on where a score is unread after three samples.
     """
     from xl_suite.chat.replay import name_model
-    from xl_suite.finished import check_folder
+    from xl_suite.finished import check_held, check_settings
     from xl_suite.judging.asking import count_waves
+    from xl_suite.rating.earlier import find_held
     from xl_suite.rating.rate import (
         choose_method,
         describe_settings,
@@ -326,10 +335,13 @@ def rate(
         ratings = rate_rows(rows, tools.options, servers=tools.servers, budget=tools.budget)
         return len(ratings.failures[unit.language])
 
-    def run(options: ChatOptions) -> Rated:
-        settings = describe_settings(read, parsed, options, fixed)
+    def check(options: ChatOptions) -> None:
         files = list_files(Path(out), chosen, name_model(parsed))
-        check_folder("ratings", files, dict.fromkeys(files, settings), options)
+        check_settings("ratings", files, dict.fromkeys(files, describe_settings(read, parsed, options, fixed)))
+        for code, path in files.items():
+            check_held(path, find_held(path, code, chosen[code], read, max_tokens), parsed, options)
+
+    def run(options: ChatOptions) -> Rated:
         ratings = rate_rows(chosen, options)
         beyond = {} if limit is None else {code: opened[code][limit:] for code in chosen}
         folder = write_ratings(Path(out), ratings, beyond)
@@ -345,7 +357,7 @@ def rate(
     generators = {row.generator for rows in chosen.values() for row in rows}
     label = "-".join([*sorted(generators), "rated", name_model(parsed)])
     sizes = {code: len(rows) for code, rows in chosen.items()}
-    return divide_job(run, estimate, out, label, options, sizes, work)
+    return divide_job(run, estimate, out, label, options, sizes, work, check)
 
 
 @Paid

@@ -15,6 +15,7 @@ from xl_suite.cli.options import (
     add_model,
     add_out,
     add_rank_options,
+    add_replace,
     positive_int,
     read_chat_settings,
     run_job,
@@ -32,7 +33,8 @@ examples:
   xl-suite build m-alpacaeval --benchmark xl-alpacaeval --source viyer98/m-AlpacaEval --out official
 
 Translations that no attempt made sound are listed in OUT/review.jsonl with the reason (status 1). Write a better one
-into `edited` there, for any row, and run the same command: edits are put in without a call."""
+into `edited` there, for any row, and run the same command: edits are put in without a call. Languages that OUT has
+beside those of --languages stay as they are."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_chat_options(parser)
     add_batch_options(parser)
     add_rank_options(parser)
+    add_replace(parser)
     add_json(parser)
     parser.set_defaults(build=run)
 

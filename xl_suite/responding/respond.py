@@ -48,8 +48,6 @@ def respond(
     folders = [check_outputs(locate_sample(out, sample), generator, plan.benchmark) for sample in range(plan.samples)]
     asked = _describe_asked(plan, model, options)
     earlier = find_earlier(plan, folders, model, options)
-    if not options.replace:
-        check_files(plan, folders, asked, earlier, model, options)
     kept = tuple(zip(*earlier.kept, strict=True)) or ((), ())
     plan = replace(plan, rows=plan.rows + kept[0], calls=plan.calls + kept[1], later=())
     collector = Collector(plan, folders, generator, asked)
@@ -75,6 +73,14 @@ def respond(
     answered = sum_answered(collector.describe_answered())
     notes = tuple(note_answered(name_model(model), answered))
     return Report(generator, plan.benchmark, folders[0], counts, tuple(failed), ledger, len(folders), answered, notes)
+
+
+def check_finished(plan: Plan, model: Model, out: Path, options: ChatOptions, name: str = "") -> None:
+    """Raises BadInput where a run would replace a file in `out` that was asked for otherwise, or pay for it twice."""
+    generator = plan.strategy.name_generator(name or name_model(model))
+    folders = [check_outputs(locate_sample(out, sample), generator, plan.benchmark) for sample in range(plan.samples)]
+    earlier = find_earlier(plan, folders, model, options)
+    check_files(plan, folders, _describe_asked(plan, model, options), earlier, model, options)
 
 
 def _describe_asked(plan: Plan, model: Model, options: ChatOptions) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from xl_suite.records import BenchmarkRow, ModelOutput, read_records, write_parq
 from xl_suite.responding.outputs import name_folder, read_outputs
 from xl_suite.responding.plan import Plan, Prompting, derive_seed, name_benchmark, plan_responses
 from xl_suite.responding.report import Report
-from xl_suite.responding.respond import respond
+from xl_suite.responding.respond import check_finished, respond
 from xl_suite.responding.strategies import find_strategy
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,9 +73,10 @@ def run(benchmark: Path, out: Path, server: Loopback, **options: Any) -> Report:
     chat = {"slots": 4, "attempts": 1, "progress": False, **options.pop("chat", {})}
     plan = plan_responses(benchmark, **options)
     model = parse_model(f"tiny@{server.url}")
-    return respond(
-        plan, model, out, options=ChatOptions(journal=out / ".journal.sqlite", same_model=True, **chat), name=name
-    )
+    settings = ChatOptions(journal=out / ".journal.sqlite", same_model=True, **chat)
+    if not settings.replace:
+        check_finished(plan, model, out, settings, name)
+    return respond(plan, model, out, options=settings, name=name)
 
 
 def test_outputs_are_what_alpaca_eval_reads(benchmark: Path, tmp_path: Path) -> None:

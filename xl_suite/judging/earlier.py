@@ -1,0 +1,44 @@
+"""What files of annotations hold of the pairs that a run is to judge, for the check that nothing is paid twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xl_suite.errors import BadInput
+from xl_suite.finished import Held
+from xl_suite.judging.annotations import Annotation, read_file
+from xl_suite.judging.annotator import Annotator
+from xl_suite.judging.pairwise import Method, Pair, Question, make_calls
+
+# Empty in files of older versions.
+_JUDGED = ("judged", "unread", "")
+
+
+def find_held(path: Path, pairs: Sequence[Pair], annotator: Annotator, max_tokens: int | None) -> Held:
+    """The file's judgements of `pairs`, with the first call of each; nothing where it is not there or broken.
+
+    max_tokens: of verdicts in text; None for the usual.
+    """
+    try:
+        rows = read_file(path) if path.exists() else []
+    except BadInput:  # a broken file is made anew
+        rows = []
+    by_prompt = {pair.prompt: pair for pair in pairs}
+    known = [(row, by_prompt[row.prompt]) for row in rows if row.prompt in by_prompt]
+    changed = [pair.row for row, pair in known if _texts(row) != _texts(pair)]
+    calls = [
+        make_calls(Question(pair, row.order == "21"), annotator, _method(row, max_tokens))[0]
+        for row, pair in known
+        if row.status in _JUDGED and row.raw_completion and row.order in ("12", "21")
+    ]
+    return Held(len(rows), calls, list(dict.fromkeys(changed)))
+
+
+def _texts(row: Annotation | Pair) -> tuple[str, str, str]:
+    return row.instruction, row.output_1, row.output_2
+
+
+def _method(row: Annotation, max_tokens: int | None) -> Method:
+    samples = len(row.raw_completion) if isinstance(row.raw_completion, list) else 1
+    return Method(row.method, samples, **({} if max_tokens is None else {"max_tokens": max_tokens}))
