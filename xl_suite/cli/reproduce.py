@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget", type=non_negative, metavar="USD", help="for all paid commands of this run together"
     )
     parser.add_argument(
+        "--wait", action="store_true", help="wait for other runs that write to the same journals, instead of failing"
+    )
+    parser.add_argument(
         "--smoke", action="store_true", help="run it in small, on tiny random models (tables 1, 6, 10)"
     )
     parser.add_argument("--claims", action="store_true", help="could the paper's differences be told from chance?")
@@ -81,7 +84,9 @@ def run(args: argparse.Namespace) -> Outcome:
     else:
         plan = plan_tables(tables, _setting(args))
         if args.start:
-            results = run_cells(plan, args.out, _execute, only=args.only, budget=args.budget, progress=progress)
+            results = run_cells(
+                plan, args.out, _execute, only=args.only, budget=args.budget, wait=args.wait, progress=progress
+            )
     done = list_done(plan, args.out)
     beside = compare_with_paper(plan, args.out)
     answer: dict[str, Any] = {**plan.to_dict(), "done": dict(done), "results": [asdict(one) for one in results]}

@@ -48,13 +48,14 @@ def run_cells(
     *,
     only: Sequence[str] = (),
     budget: float | None = None,
+    wait: bool = False,
     progress: Callable[[str], None] = lambda line: None,
 ) -> list[Result]:
     """Runs the cells that are not done, in order; one that needs a failed one waits.
 
-    budget: dollars for all of them together; each paid command
-    is given what is left, so that it is never passed. Raises BadInput where a cell could cost money and there is no
-    budget.
+    budget: dollars for all of them together; each paid command is given what is left, so that it is never passed.
+    wait: commands wait for another run that writes to their journal. Raises BadInput where a cell could cost money and
+    there is no budget.
     """
     cells = choose_cells(plan, only)
     costly = [cell.id for cell in cells if cell.cost.dollars != 0 and not is_done(cell, out)]
@@ -81,6 +82,8 @@ def run_cells(
         command = list(cell.command)
         if left is not None and cell.cost.dollars != 0 and cell.step in PAID:
             command += ["--budget", f"{left:g}"]
+        if wait and cell.cost.calls and cell.step in PAID:
+            command += ["--wait"]
         status, answer, spent = execute(command, dict(cell.environment))
         if cell.stdout and status == 0:
             write_text(Path(cell.stdout), dump_json(answer))

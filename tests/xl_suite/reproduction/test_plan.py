@@ -131,6 +131,7 @@ def write_result(plan: TablePlan, out: Path, failing: str = "") -> Any:
 
     def execute(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, Any, float]:
         asked.append(command)
+        command = [word for word in command if word != "--wait"]
         cell = cells[tuple(command[: command.index("--budget")] if "--budget" in command else command)]
         assert environment == dict(cell.environment)
         if cell.id == failing:
@@ -159,6 +160,17 @@ def test_a_run_skips_what_exists_and_waits_for_what_failed(tmp_path: Path) -> No
     assert [command[0] for command in asked] == ["judge", "score"]
     assert set(results.values()) == {"done", "skipped"}
     assert all(list_done(plan, tmp_path).values())
+
+
+def test_commands_wait_where_the_run_does(tmp_path: Path) -> None:
+    """Those that ask models, local ones too; every verb takes what it is given."""
+    plan = plan_tables([1], Setting(tmp_path, languages=("deu",)))
+    execute, asked = write_result(plan, tmp_path)
+    run_cells(plan, tmp_path, execute, budget=100, wait=True)
+    told = {(command[0], "--wait" in command) for command in asked}
+    assert told == {("build", False), ("respond", True), ("judge", True), ("score", False)}
+    for command in asked:
+        build_parser().parse_args(command)
 
 
 def test_rows_that_failed_are_not_done(tmp_path: Path) -> None:
