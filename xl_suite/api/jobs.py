@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xl_suite.chat.models import Model
     from xl_suite.chat.settings import ChatOptions
     from xl_suite.executors.parts import RankReport, Work
+    from xl_suite.executors.units import Unit
 
 Value = TypeVar("Value", covariant=True)
 P = ParamSpec("P")
@@ -60,19 +61,35 @@ class ChatSettings(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
+class Division(Generic[Value]):
+    """How work is divided among ranks. units: of it; folder: where ranks keep what they do.
+
+    check: raises BadInput for what no rank can do. run_rank: does one rank's share of it, `R/N`. finish: puts
+    together what ranks did, and asks nothing. complete: the same, but asks for what is missing, within so many
+    dollars.
+    """
+
+    units: Sequence[Unit]
+    folder: Path
+    check: Callable[[], None]
+    run_rank: Callable[[str], RankReport]
+    finish: Callable[[], Value]
+    complete: Callable[[float | None], Value]
+
+
+@dataclass(frozen=True)
 class Job(Generic[Value]):
     """Work that calls models, checked and planned but not begun. options: how they are called; None calls none.
 
-    run_rank: does one rank's share of it, `R/N`. finish: puts together what ranks did, and asks nothing. Both are
-    None for work that cannot be divided. check: raises what is wrong with files that are there, before any call.
+    check: raises what is wrong with files that are there, before any call. division: None for work that cannot be
+    divided among ranks.
     """
 
     work: Callable[[], Value]
     estimate: Callable[[], list[Estimate]]
     options: ChatOptions | None = None
-    run_rank: Callable[[str], RankReport] | None = None
-    finish: Callable[[], Value] | None = None
     check: Callable[[], None] = lambda: None
+    division: Division[Value] | None = None
 
     def run(self) -> Value:
         """Does the work; no other run writes to its journal meanwhile."""
@@ -113,30 +130,45 @@ def divide_job(
 
     work: does one unit of rows. check: raises BadInput where the run would replace a finished file by something else.
     """
-    from xl_suite.executors.parts import gather_parts, run_rank
+    from xl_suite.executors.parts import check_divisible, gather_parts, name_parts, run_rank
     from xl_suite.executors.units import list_units, parse_rank
 
-    def run_whole(*, finish: bool = False) -> Value:
-        with gather_parts(Path(out), label, options, finish=finish) as gathered:
+    units = list_units(sizes)
+
+    def run_whole(own: ChatOptions, *, finish: bool = False) -> Value:
+        with gather_parts(Path(out), label, own, finish=finish) as gathered:
             check_first(gathered)
             return run(gathered)
 
     def run_one(rank: str) -> RankReport:
         parsed = parse_rank(rank)
         check_first(options)
-        return run_rank(parsed, list_units(sizes), Path(out), label, options, work)
+        return run_rank(parsed, units, Path(out), label, options, work)
+
+    def complete(budget: float | None) -> Value:
+        return run_whole(replace(options, budget=budget))
 
     def check_first(options: ChatOptions) -> None:
         if not options.replace:
             check(options)
 
+    def check_division() -> None:
+        check_divisible(Path(out), options)
+        check_first(options)
+
     return Job(
-        run_whole,
+        lambda: run_whole(options),
         estimate,
         options,
-        run_one,
-        lambda: run_whole(finish=True),
         lambda: check_first(options),
+        Division(
+            units,
+            name_parts(Path(out), label),
+            check_division,
+            run_one,
+            lambda: run_whole(options, finish=True),
+            complete,
+        ),
     )
 
 

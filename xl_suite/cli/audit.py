@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xl_suite.cli.jobs import run_job
 from xl_suite.cli.options import (
     Outcome,
     add_chat_options,
@@ -18,7 +19,6 @@ from xl_suite.cli.options import (
     add_seed,
     positive_int,
     read_chat_settings,
-    run_job,
 )
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from xl_suite.cli.jobs import run_job
 from xl_suite.cli.options import (
     Outcome,
     add_annotator,
@@ -21,7 +22,6 @@ from xl_suite.cli.options import (
     non_negative,
     positive,
     read_chat_settings,
-    run_job,
 )
 
 SUMMARY = "Replace a judge: plan and collect its last verdicts, archive them, map old win rates to a new judge's."

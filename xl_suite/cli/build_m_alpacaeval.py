@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from xl_suite.cli.jobs import run_job
 from xl_suite.cli.options import (
     Outcome,
     add_batch_options,
@@ -16,9 +17,9 @@ from xl_suite.cli.options import (
     add_out,
     add_rank_options,
     add_replace,
+    asks_for_ranks,
     positive_int,
     read_chat_settings,
-    run_job,
 )
 from xl_suite.errors import BadInput
 
@@ -75,8 +76,8 @@ def run(args: argparse.Namespace) -> Outcome:
     from m_alpacaeval.review import FILE_NAME
     from xl_suite.api import build_m_alpacaeval
 
-    if args.source is not None and (args.rank or args.finish):
-        raise BadInput("--source takes translations that exist, without calls: leave --rank and --finish out.")
+    if args.source is not None and asks_for_ranks(args):
+        raise BadInput("--source takes translations that exist, without calls: leave the options of ranks out.")
     job = build_m_alpacaeval.plan(
         args.benchmark,
         out=args.out,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from xl_suite.cli.jobs import run_job
 from xl_suite.cli.options import (
     Outcome,
     add_batch_options,
@@ -12,7 +13,6 @@ from xl_suite.cli.options import (
     add_limit,
     add_out,
     read_chat_settings,
-    run_job,
 )
 from xl_suite.errors import BadInput
 

@@ -6,14 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xl_suite.cli.jobs import run_job
 from xl_suite.cli.options import (
     Outcome,
     add_annotator,
     add_judging_options,
     add_model,
     add_reference,
+    asks_for_ranks,
     read_chat_settings,
-    run_job,
 )
 from xl_suite.errors import BadInput
 
@@ -91,7 +92,7 @@ def _judge_with_panel(args: argparse.Namespace) -> Outcome:
 
     if args.model:
         raise BadInput("--model names one judge and --annotator several: write --annotator NAME=MODEL,NAME=MODEL.")
-    if args.rank or args.finish:
+    if asks_for_ranks(args):
         raise BadInput(
             "--rank: name one annotator at a time; the same command with all of them then makes the panel."
         )

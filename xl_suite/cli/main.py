@@ -83,12 +83,19 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments of a verb, and what was given as `given`, from which the commands of ranks are made."""
+    args = build_parser().parse_args(arguments)
+    args.given = tuple(sys.argv[1:] if arguments is None else arguments)
+    return args
+
+
 def run_verb(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Outcome:
     """Runs a verb in this process and returns what it did; an explained error becomes a note and a status.
 
     environment: variables that hold while it runs. Prints nothing.
     """
-    args = build_parser().parse_args(arguments)
+    args = parse(arguments)
     before = dict(os.environ)
     os.environ.update(environment or {})
     try:
@@ -113,7 +120,7 @@ def _run_explained(args: argparse.Namespace) -> Outcome:
 def main(arguments: Sequence[str] | None = None) -> int:
     count_replaced = prepare_terminal()
     sys.excepthook = _show_traceback
-    args = build_parser().parse_args(arguments)
+    args = parse(arguments)
     set_up_logging(args)
     status = _run(args)
     if replaced := count_replaced():

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from xl_suite.display import FORMATS, Shown, format_rows
-from xl_suite.errors import BadInput
 
 if TYPE_CHECKING:
-    from xl_suite.api import ChatSettings, Job
+    from xl_suite.api import ChatSettings
     from xl_suite.chat.estimates import Estimate
     from xl_suite.chat.ledger import Ledger
 
-Value = TypeVar("Value")
 Parser = argparse._ActionsContainer  # a parser or a group of its options
 
 
@@ -229,9 +227,15 @@ def add_replace(parser: argparse.ArgumentParser) -> None:
 
 
 def add_rank_options(parser: argparse.ArgumentParser) -> None:
-    """The options of verbs that can be divided among processes or machines; `run_job` obeys them."""
+    """The options of verbs that can be divided among processes or machines; `jobs.run_job` obeys them."""
     group = parser.add_argument_group("many processes or machines")
     doing = group.add_mutually_exclusive_group()
+    doing.add_argument(
+        "--ranks",
+        type=positive_int,
+        metavar="N",
+        help="do the work as N ranks, then write the results (default: one process)",
+    )
     doing.add_argument(
         "--rank",
         metavar="R/N",
@@ -240,6 +244,18 @@ def add_rank_options(parser: argparse.ArgumentParser) -> None:
     doing.add_argument(
         "--finish", action="store_true", help="write the results of what the ranks did, and ask nothing more"
     )
+    doing.add_argument("--status", action="store_true", help="tell how far the ranks are, and do nothing")
+    group.add_argument(
+        "--executor",
+        choices=("local",),
+        help="what runs the ranks: processes of this machine (local, the default)",
+    )
+    group.add_argument("--print-only", action="store_true", help="print the commands of the ranks, and run none")
+
+
+def asks_for_ranks(args: argparse.Namespace) -> bool:
+    """Whether any option of `add_rank_options` is given."""
+    return bool(args.rank or args.finish or args.ranks or args.executor or args.status or args.print_only)
 
 
 def add_price(parser: Parser) -> None:
@@ -302,25 +318,6 @@ def read_chat_settings(args: argparse.Namespace) -> ChatSettings:
         "wait": args.wait,
         "replace": getattr(args, "replace", False),
     }
-
-
-def run_job(args: argparse.Namespace, job: Job[Value], finish: Callable[[Value], Outcome]) -> Outcome:
-    """Runs a job and tells its result with `finish`; only a rank's share, or only the end, where that is asked for.
-    --estimate only estimates it.
-    """
-    rank, only_finish = getattr(args, "rank", None), getattr(args, "finish", False)
-    if args.estimate:
-        if rank or only_finish:
-            raise BadInput("--estimate is for the whole run: leave --rank and --finish out.")
-        return describe_estimates(job.estimate())
-    if rank:
-        assert job.run_rank is not None
-        report = job.run_rank(rank)
-        return Outcome(report.to_dict(), notes=(report.describe(),), status=1 if report.failed else 0)
-    if only_finish:
-        assert job.finish is not None
-        return finish(job.finish())
-    return finish(job.run())
 
 
 def positive(text: str) -> float:

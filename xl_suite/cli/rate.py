@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xl_suite.cli.options import Outcome, add_judging_options, add_model, read_chat_settings, run_job
+from xl_suite.cli.jobs import run_job
+from xl_suite.cli.options import Outcome, add_judging_options, add_model, read_chat_settings
 
 SUMMARY = "Have a judge rate outputs from 1 to 5 on precision, informativeness, naturalness and objectivity."
 EXAMPLES = """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from xl_suite.cli.jobs import run_job
 from xl_suite.cli.options import (
     Outcome,
     add_batch_options,
@@ -21,7 +22,6 @@ from xl_suite.cli.options import (
     add_seed,
     positive_int,
     read_chat_settings,
-    run_job,
 )
 
 SUMMARY = "Have a model answer a benchmark, one file per language."

@@ -20,7 +20,8 @@ from xl_suite.chat.locking import hold
 from xl_suite.chat.replay import GROUP
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
-from xl_suite.errors import BadInput, Incomplete, ReplayMiss
+from xl_suite.errors import BadInput, BudgetReached, Incomplete, ReplayMiss
+from xl_suite.executors.status import note_done
 from xl_suite.executors.units import Rank, Unit
 from xl_suite.judging.asking import FROM_TEXT
 from xl_suite.responding.outputs import name_folder
@@ -46,19 +47,37 @@ Work = Callable[[Unit, Tools], int]
 
 @dataclass(frozen=True, slots=True)
 class RankReport:
-    """What a rank did. units: that it took, of so many in all. failed: rows without an answer or score."""
+    """What a rank did. units: that it has been through, of so many in all. failed: rows without an answer or score.
+
+    dollars: spent of its budget, None without one. stopped: why the budget stopped it.
+    """
 
     rank: Rank
     units: tuple[str, ...]
     total: int
     failed: int
-    dollars: float
+    dollars: float | None
+    stopped: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left for the same command."""
+        return not self.failed and not self.stopped
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of `--json`."""
-        return {"rank": str(self.rank), "units": list(self.units), "n_units": self.total, "n_failed": self.failed}
+        return {
+            "rank": str(self.rank),
+            "units": list(self.units),
+            "n_units": self.total,
+            "n_failed": self.failed,
+            **({} if self.dollars is None else {"dollars": self.dollars}),
+            **({"stopped": self.stopped} if self.stopped else {}),
+        }
 
     def describe(self) -> str:
+        if self.stopped:
+            return f"rank {self.rank}: {self.stopped}"
         failed = f"; {self.failed} rows failed, and the same command tries them again" if self.failed else ""
         return (
             f"rank {self.rank}: {len(self.units)} of {self.total} units done{failed}. When all ranks are done, "
@@ -73,17 +92,30 @@ def run_rank(
 
     What the whole run's journal answers is not asked again. Raises BadInput, and what ends a run.
     """
-    _check(out, options)
+    check_divisible(out, options)
     chosen = rank.choose(units)
     budget = Budget(options.budget)
-    failed = 0
+    failed, done, stopped = 0, [], ""
     with StartedServers(options) as servers:
         for number, unit in enumerate(chosen, start=1):
-            folder = out / PARTS / name_folder(label) / unit.name
+            folder = name_parts(out, label) / unit.name
             logger.info("rank %s: unit %s, %s of %s", rank, unit.name, number, len(chosen))
             own = replace(options, journal=folder / JOURNAL, further=options.journal)
-            failed += work(unit, Tools(folder, own, servers, budget))
-    return RankReport(rank, tuple(unit.name for unit in chosen), len(units), failed, budget.spent)
+            try:
+                missing = work(unit, Tools(folder, own, servers, budget))
+            except BudgetReached as error:
+                stopped = str(error)
+                break
+            note_done(folder, unit, missing)
+            failed += missing
+            done.append(unit.name)
+    spent = None if options.budget is None else budget.spent
+    return RankReport(rank, tuple(done), len(units), failed, spent, stopped)
+
+
+def name_parts(out: Path, label: str) -> Path:
+    """The folder of a run's units. label: tells runs in `out` apart."""
+    return out / PARTS / name_folder(label)
 
 
 @contextmanager
@@ -92,7 +124,7 @@ def gather_parts(out: Path, label: str, options: ChatOptions, *, finish: bool = 
 
     finish: the run asks nothing. Raises Incomplete where it would have to.
     """
-    folder = out / PARTS / name_folder(label)
+    folder = name_parts(out, label)
     parts = sorted(folder.glob(f"*/{JOURNAL}")) if options.replay is None and options.journal is not None else []
     if finish and not parts:
         raise Incomplete(f"--finish: {folder} holds nothing that ranks did. Run the ranks first, with --rank R/N.")
@@ -111,7 +143,8 @@ def gather_parts(out: Path, label: str, options: ChatOptions, *, finish: bool = 
         ) from error
 
 
-def _check(out: Path, options: ChatOptions) -> None:
+def check_divisible(out: Path, options: ChatOptions) -> None:
+    """Raises BadInput for options that ranks cannot have."""
     if options.replay is not None or options.journal != out / JOURNAL:
         raise BadInput(
             f"--rank: ranks have a journal for each unit, in {out / PARTS}. Leave --journal and --replay out."

@@ -1,0 +1,78 @@
+"""A verb's work: all of it, its estimate, or by ranks."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from xl_suite.cli.options import Outcome, asks_for_ranks, describe_estimates
+from xl_suite.errors import BadInput, Incomplete
+
+if TYPE_CHECKING:
+    from xl_suite.api.jobs import Division, Job
+    from xl_suite.executors.coordinator import Plan
+
+Value = TypeVar("Value")
+
+
+def run_job(args: argparse.Namespace, job: Job[Value], finish: Callable[[Value], Outcome]) -> Outcome:
+    """Runs a job and tells its result with `finish`; by ranks, only a rank's share, or only the end, where that is
+    asked for. --estimate only estimates it.
+    """
+    divided = hasattr(args, "ranks") and asks_for_ranks(args)
+    if args.estimate:
+        if divided:
+            raise BadInput("--estimate is for the whole run: leave the options of ranks out.")
+        return describe_estimates(job.estimate())
+    return _run_divided(args, job, finish) if divided else finish(job.run())
+
+
+def _run_divided(args: argparse.Namespace, job: Job[Value], finish: Callable[[Value], Outcome]) -> Outcome:
+    """What the options of `add_rank_options` ask for."""
+    from xl_suite.chat.locking import hold_for
+    from xl_suite.executors.coordinator import Plan, run_ranks
+    from xl_suite.executors.running import end_with_starter
+    from xl_suite.executors.status import read_status
+
+    division = job.division
+    assert division is not None
+    engine = args.executor or "local"
+    alone = args.rank or args.finish or args.status
+    if alone and (args.executor or args.print_only):
+        raise BadInput("--executor and --print-only are for all ranks: leave --rank, --finish and --status out.")
+    if args.rank:
+        end_with_starter()
+        report = division.run_rank(args.rank)
+        return Outcome(report.to_dict(), notes=(report.describe(),), status=0 if report.is_done else 1)
+    if args.finish:
+        return finish(division.finish())
+    if args.status:
+        status = read_status(division.units, division.folder)
+        return Outcome(status.to_dict(), status.describe())
+    if args.ranks is None:
+        if engine == "local" and not args.print_only:
+            return finish(job.run())
+        raise BadInput("How many ranks? --ranks N says it, such as --ranks 8.")
+    division.check()
+    plan = Plan(args.given, division.units, division.folder, args.budget)
+    if args.print_only:
+        return _print_commands(plan, args.ranks)
+    assert job.options is not None
+    with hold_for(job.options):  # no other run on the same folder meanwhile
+        left = run_ranks(plan, args.ranks, engine)
+        return finish(_end(division, left))
+
+
+def _print_commands(plan: Plan, count: int) -> Outcome:
+    commands = [one.describe() for one in plan.write_commands(plan.list_ranks(count), plan.budget)]
+    end = plan.write_finish()
+    return Outcome({"ranks": commands, "finish": end}, "\n".join([*commands, end]))
+
+
+def _end(division: Division[Value], left: float | None) -> Value:
+    """The files. Where they need answers that no rank has, such as those of rows that failed, it asks for them."""
+    try:
+        return division.finish()
+    except Incomplete:
+        return division.complete(left)

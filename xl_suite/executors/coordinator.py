@@ -1,0 +1,160 @@
+"""A whole run as ranks: starts them by an engine, deals the budget out, and tells of those that failed."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xl_suite.errors import BadInput, BudgetReached, Incomplete
+from xl_suite.executors.commands import Command, add_options, drop_own, share_budget
+from xl_suite.executors.running import Ended, Run, read_last_line
+from xl_suite.executors.units import Rank, Unit
+
+logger = logging.getLogger("xl_suite.executors")
+# Beside the units' folders: what ranks told.
+LOGS = ".ranks"
+# Ranks that are named, where many failed.
+MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the ranks of a run are made of. arguments: of the whole command. folder: of its units. budget: dollars."""
+
+    arguments: tuple[str, ...]
+    units: Sequence[Unit]
+    folder: Path
+    budget: float | None = None
+
+    def list_ranks(self, count: int) -> list[Rank]:
+        """The ranks of so many that have something to do."""
+        return [Rank(number, count) for number in range(min(count, len(self.units)))]
+
+    def weigh(self, rank: Rank) -> int:
+        """Rows of a rank."""
+        return sum(unit.end - unit.start for unit in rank.choose(self.units))
+
+    def write_commands(self, ranks: Sequence[Rank], budget: float | None, *extra: str) -> list[Command]:
+        """The commands of ranks. budget: dollars that all of them together may cost. extra: further options."""
+        own = drop_own(self.arguments)
+        shares = [] if budget is None else share_budget(budget, [self.weigh(rank) for rank in ranks])
+        return [
+            Command(
+                rank,
+                add_options(own, "--rank", str(rank), *(["--budget", f"{shares[at]:.9f}"] if shares else []), *extra),
+                Path.cwd(),
+                self.folder.absolute() / LOGS / f"{rank.number}-of-{rank.count}.log",
+            )
+            for at, rank in enumerate(ranks)
+        ]
+
+    def write_finish(self) -> str:
+        return Command(Rank(0, 1), add_options(drop_own(self.arguments), "--finish"), Path(), Path()).describe()
+
+
+def run_ranks(plan: Plan, count: int, engine: str, config: Path | None = None) -> float | None:
+    """Runs all ranks to their ends. Returns what is left of the budget, None without one.
+
+    Rows that failed end no rank: whoever puts the files together tells of them. Raises Incomplete, which names ranks
+    that failed otherwise, BudgetReached, and MissingExtra and BadInput where the engine cannot be opened.
+    """
+    settings = _read_config(config)
+    shutil.rmtree(plan.folder / LOGS, ignore_errors=True)
+    opened = import_module(f"xl_suite.executors.{engine}").open_engine(settings, plan.budget is None)
+    with opened as run:
+        return _run_rounds(plan, count, run, () if engine == "local" else ("--wait",))
+
+
+def _run_rounds(plan: Plan, count: int, run: Run, extra: Sequence[str]) -> float | None:
+    """Runs ranks, and with a budget those again that it stopped, as long as there is something left to deal out."""
+    ranks, left = plan.list_ranks(count), plan.budget
+    width = len(ranks)
+    logger.info("ranks: %s, for units: %s; what they tell is in %s", width, len(plan.units), plan.folder / LOGS)
+    while True:
+        commands = plan.write_commands(ranks[:width], left, *extra, "--json")
+        ended = _run_once(commands, run)
+        failed = [one for one in ended if _has_failed(one)]
+        if failed:
+            raise Incomplete(_describe_failed(failed, {command.rank: command for command in commands}))
+        stopped = [one.rank for one in ended if one.answer.get("stopped")]
+        spent = sum(float(one.answer.get("dollars") or 0.0) for one in ended)
+        if left is not None:
+            left = max(0.0, left - spent)
+        done = {one.rank for one in ended} - set(stopped)
+        ranks = [rank for rank in ranks if rank not in done]
+        if not ranks:
+            return left
+        # Shares too small for a call are dealt out to fewer ranks.
+        width = len(ranks) if spent > 0 or done else width // 2
+        if not width or not left:
+            limit = plan.budget or 0.0
+            raise BudgetReached(
+                f"The budget of ${limit:g} is reached: ${limit - (left or 0.0):.4f} is spent, and ranks that are not "
+                f"done: {len(ranks)}. What was answered is kept; the same command with a budget for the rest goes on "
+                "from here (a budget counts one run)."
+            )
+
+
+def _run_once(commands: Sequence[Command], run: Run) -> list[Ended]:
+    ended = []
+    for one in run(commands):
+        ended.append(one)
+        how = "failed" if _has_failed(one) else "stopped by its budget" if one.answer.get("stopped") else "done"
+        logger.info("rank %s on %s: %s (%s of %s ended)", one.rank, one.host, how, len(ended), len(commands))
+    return sorted(ended, key=lambda one: one.rank.number)
+
+
+def _has_failed(one: Ended) -> bool:
+    """Whether a rank has ended without its report, which tells of rows that failed and of a budget's end."""
+    return one.status not in (0, 1) or "rank" not in one.answer
+
+
+def _describe_failed(failed: Sequence[Ended], commands: dict[Rank, Command]) -> str:
+    lines: list[str] = []
+    told: Counter[str] = Counter()
+    for one in failed:
+        log = commands[one.rank].log
+        said = one.problem or read_last_line(log) or "it told nothing"
+        told[said] += 1
+        if len(lines) < MOST_NAMED and told[said] <= 2:
+            where = f" on {one.host}" if one.host else ""
+            lines.append(f"  rank {one.rank}{where}, {_describe_status(one.status)}: {said}\n    log: {log}")
+    if more := len(failed) - len(lines):
+        lines.append(f"  and {more} more")
+    listed = "\n".join(lines)
+    return (
+        f"ranks failed: {len(failed)} of {len(commands)}. No file was written. What was answered is kept: the same "
+        f"command runs only what is missing.\n{listed}"
+    )
+
+
+def _describe_status(status: int | None) -> str:
+    if status is None:
+        return "lost"
+    if status >= 0:
+        return f"status {status}"
+    with suppress(ValueError):
+        return f"ended by {signal.Signals(-status).name}"
+    return f"ended by signal {-status}"
+
+
+def _read_config(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInput(f"--executor-config {path}: it cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise BadInput(f"--executor-config {path}: settings are needed, such as `options: {{num_gpus: 1}}`.")
+    return found

@@ -1,0 +1,40 @@
+"""Ranks as processes of this machine, all at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from xl_suite.errors import BadInput
+from xl_suite.executors.commands import Command
+from xl_suite.executors.running import Ended, Run, Started, start
+
+POLL_SECONDS = 0.05
+
+
+@contextmanager
+def open_engine(config: dict[str, Any], retries: bool) -> Iterator[Run]:
+    """Runs each rank once. Raises BadInput for settings, of which there are none."""
+    if config:
+        raise BadInput("--executor-config: --executor local takes none. Leave it out, or name ray or parsl.")
+    yield _run
+
+
+def _run(commands: Sequence[Command]) -> Iterator[Ended]:
+    running: list[Started] = []
+    try:
+        for command in commands:
+            running.append(start(command))
+        while running:
+            for one in [one for one in running if one.process.poll() is not None]:
+                running.remove(one)
+                yield one.end()
+            time.sleep(POLL_SECONDS)
+    finally:
+        for one in running:  # all at once, then waits for each
+            assert one.process.stdin is not None
+            one.process.stdin.close()
+        for one in running:
+            one.stop()

@@ -1,0 +1,135 @@
+"""How the command of a rank is run, wherever an engine has put it: it ends with the process that started it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xl_suite.executors.commands import Command
+from xl_suite.executors.units import Rank
+
+# Set for a rank whose stdin is a pipe that its starter holds.
+TIED = "XL_SUITE_RANK_TIED"
+GRACE_SECONDS = 10.0
+# How much of the end of a log is read for its last line.
+TAIL_BYTES = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a rank ended. status: of its command, the signal below 0, None where the engine lost it. answer: its JSON.
+
+    problem: what the engine says of a rank that it lost.
+    """
+
+    rank: Rank
+    status: int | None
+    answer: dict[str, Any]
+    host: str = ""
+    problem: str = ""
+
+
+# Runs commands, and gives each one's end as it comes.
+Run = Callable[[Sequence[Command]], Iterator[Ended]]
+# Opens an engine with the settings of --executor-config. retries: whether it may start a lost rank again.
+Engine = Callable[[dict[str, Any], bool], AbstractContextManager[Run]]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A rank that runs in a process of this machine."""
+
+    command: Command
+    process: subprocess.Popen[bytes]
+
+    def end(self) -> Ended:
+        """How it ended, once its process has."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return Ended(
+            self.command.rank, self.process.wait(), read_answer(_place_answer(self.command)), socket.gethostname()
+        )
+
+    def stop(self) -> None:
+        """Ends the rank, as the end of this process would."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(GRACE_SECONDS)
+        self.process.kill()
+        self.process.wait()
+
+
+def start(command: Command) -> Started:
+    """Starts the command of a rank with this interpreter's xl-suite; the JSON that it prints goes beside its log."""
+    command.log.parent.mkdir(parents=True, exist_ok=True)
+    # -P: what lies in the folder where the command runs is never imported.
+    program = [sys.executable, "-P", "-m", "xl_suite.cli.main", *command.arguments]
+    with command.log.open("wb") as log, _place_answer(command).open("wb") as answer:
+        process = subprocess.Popen(
+            program,
+            cwd=command.folder,
+            env={**os.environ, TIED: "1"},
+            stdin=subprocess.PIPE,
+            stdout=answer,
+            stderr=log,
+            process_group=0,  # Ctrl-C reaches only the process that started it
+        )
+    return Started(command, process)
+
+
+def run_command(command: Command) -> Ended:
+    """Runs the command of a rank to its end, in a process that ends with this one."""
+    started = start(command)
+    try:
+        started.process.wait()
+        return started.end()
+    finally:
+        started.stop()
+
+
+def end_with_starter() -> None:
+    """In a rank that `start` began: ends this process when its starter has ended in any way, kill -9 included."""
+    if os.environ.pop(TIED, None) is None:
+        return
+
+    def watch() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def read_answer(path: Path) -> dict[str, Any]:
+    """The JSON that a rank printed; empty where it was ended before."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def read_last_line(log: Path) -> str:
+    """The last line that a rank told; empty where it told nothing."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _place_answer(command: Command) -> Path:
+    return command.log.with_suffix(".json")
