@@ -7,14 +7,16 @@ without a `run.json` is of format 0.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from xl_suite import __version__
 from xl_suite.errors import BadInput, BadRecord
-from xl_suite.records import dump_json, read_object, write_text
+from xl_suite.records import dump_json, parse_record, read_object, write_text
 
 if TYPE_CHECKING:
     from xl_suite.chat.calls import Sampling
@@ -25,6 +27,21 @@ RUN = "run.json"
 FORMATS = {"outputs": 1, "annotations": 2, "ratings": 1}
 # Fields of `asked` that are told in one line.
 _TOLD = ("annotator", "method", "order", "strategy", "reference", "system", "extra")
+
+
+class _Server(TypedDict):
+    urls: NotRequired[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What is read of `answered`."""
+
+    model: str = ""
+    answered_as: Mapping[str, int] = field(default_factory=dict)
+    servers: Sequence[_Server] = ()
+    n_calls: int = 0
+    journal_fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +118,7 @@ def read_run(folder: Path, kind: str) -> dict[str, Entry]:
     value = read_object(path)
     if value.get("kind") != kind or not isinstance(value.get("languages"), dict):
         raise BadRecord(path, f"it does not say what was run for {kind}. Remove it, and run the same command again.")
-    entries = {}
+    entries: dict[str, Entry] = {}
     for language, one in value["languages"].items():
         parts = [one.get(name) for name in ("asked", "answered", "versions")] if isinstance(one, dict) else []
         number = one.get("format") if isinstance(one, dict) else None
@@ -112,6 +129,7 @@ def read_run(folder: Path, kind: str) -> dict[str, Entry]:
                 f"{path}: {language} is of format {number} of {kind}; this xl-suite reads up to {FORMATS[kind]}. "
                 "Use the version that wrote it, or a newer one."
             )
+        parse_record(one["answered"], _Answered, path, len(entries) + 1)
         entries[str(language)] = Entry(number, one["asked"], one["answered"], one["versions"])
     return entries
 

@@ -15,7 +15,7 @@ from xl_suite.auditing.swap import ASSUMED, Swap
 from xl_suite.display import Shown
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
-from xl_suite.records import write_text
+from xl_suite.records import read_object, write_text
 from xl_suite.scoring.judges import NOT_IDENTIFIED, SelfPreference
 from xl_suite.scoring.length_slope import SLOPE_FILE, LengthSlope, write_slope
 
@@ -190,7 +190,9 @@ def read_marked(path: Path, annotator: str) -> dict[str, list[str]]:
 
 def is_card(value: Any) -> bool:
     """Whether JSON is what `write_card` writes."""
-    return isinstance(value, dict) and isinstance(value.get("marked"), dict) and "annotator" in value
+    marked = value.get("marked") if isinstance(value, dict) else None
+    lists = isinstance(marked, dict) and all(isinstance(names, list) for names in marked.values())
+    return lists and "annotator" in value
 
 
 def read_audited(path: Path) -> tuple[str, dict[str, list[str]]]:
@@ -235,14 +237,10 @@ def list_warnings(card: Path, annotator: str, languages: Sequence[str]) -> list[
 
 def _read(path: Path) -> dict[str, Any]:
     """A card's file. Raises BadInput for another one."""
-    try:
-        one = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: the card cannot be read: {error}.") from error
+    one = read_object(path)
     if not is_card(one):
         raise BadInput(f"{path} is not a judge's card. `xl-suite audit` writes {CARD}.")
-    found: dict[str, Any] = one
-    return found
+    return one
 
 
 def _show_mark(mark: Mark) -> str:

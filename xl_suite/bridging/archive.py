@@ -37,7 +37,7 @@ from xl_suite.dataset.folder import write_dataset_folder
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
 from xl_suite.languages import find_language
-from xl_suite.records import atomic_folder, dump_json, write_text
+from xl_suite.records import atomic_folder, dump_json, read_object, write_text
 from xl_suite.staging import list_entries
 from xl_suite.submission.evidence import fingerprint, read_journals
 
@@ -255,8 +255,9 @@ def list_times(journals: Sequence[Path]) -> list[str]:
     for path in journals:
         if path.name == TEXT_JOURNAL:
             told = path.with_name(RUN)
-            earlier = json.loads(told.read_text(encoding="utf-8"))["journal"] if told.is_file() else {}
-            times += [earlier[name] for name in ("first_call", "last_call") if earlier.get(name)]
+            earlier = read_object(told).get("journal") if told.is_file() else None
+            found = earlier if isinstance(earlier, dict) else {}
+            times += [str(found[name]) for name in ("first_call", "last_call") if found.get(name)]
         else:
             with Journal(path, read_only=True) as journal:
                 stamps = [stored.time for stored in journal.answers()]

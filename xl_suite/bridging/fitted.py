@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from xl_suite.dataset.card import name_language, render_card
 from xl_suite.dataset.folder import write_dataset_folder
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
-from xl_suite.records import atomic_folder, dump_json, parse_record, write_text
+from xl_suite.records import atomic_folder, dump_json, parse_record, read_object, write_text
 from xl_suite.staging import list_entries
 from xl_suite.submission.evidence import fingerprint, read_journals
 
@@ -111,8 +111,10 @@ def read_fitted(folder: Path) -> Fitted:
     if not path.is_file():
         raise BadInput(f"{folder} is not a fitted bridge: it has no {BRIDGE}. `xl-suite bridge fit --out` makes one.")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_object(path)
         require_format(path, raw["format"], FORMAT)
+        if not math.isfinite(raw["margin"]) or raw["margin"] <= 0:
+            raise ValueError(f"the margin is {raw['margin']}")
         rates = [parse_record(one, Rate, path, place) for place, one in enumerate(raw["rates"], 1)]
         bridge = fit_bridge(
             rates,
@@ -122,19 +124,19 @@ def read_fitted(folder: Path) -> Fitted:
         )
         identity = {name: raw[name] for name in ("old", "new", "reference", "date", "license", "seed", "versions")}
         identity |= {name: raw[name] for name in ("design_sha256", "journal_fingerprint")}
-    except (ValueError, KeyError, TypeError) as error:
+        judges = {str(code): dict(told) for code, told in raw["judges"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path}: not a fitted bridge ({type(error).__name__}: {error}).") from error
-    return Fitted(bridge, identity, raw["judges"])
+    return Fitted(bridge, identity, judges)
 
 
 def read_score(path: Path) -> dict[str, Any]:
     """What `xl-suite score --json` printed. Raises BadInput for a file of another form."""
-    try:
-        score = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise BadInput(f"{path}: not what `xl-suite score --json` prints: {error}") from error
-    if not isinstance(score, dict) or "model" not in score:
-        raise BadInput(f"{path}: not what `xl-suite score --json` prints: no object with a model.")
+    score = read_object(path)
+    languages = score.get("languages")
+    rates = list(languages.values()) if isinstance(languages, dict) else [score if languages is None else None]
+    if not isinstance(score.get("model"), str) or not all(isinstance(one, dict) for one in rates):
+        raise BadInput(f"{path}: not what `xl-suite score --json` prints: no model with its languages.")
     return score
 
 
@@ -154,8 +156,10 @@ def apply_fitted(fitted: Fitted, score: Mapping[str, Any]) -> dict[str, Any]:
     for language, one in by_language.items():
         values = (one.get("win_rate"), one.get("standard_error"))
         if language != "eng" or len(by_language) == 1:  # as everywhere, English is not part of the average
-            if not all(isinstance(value, int | float) for value in values):
-                raise BadInput(f"{score.get('model')}, {language}: no win_rate with a standard_error.")
+            if not all(isinstance(value, int | float) and 0 <= value <= 100 for value in values):
+                raise BadInput(
+                    f"{score.get('model')}, {language}: no win_rate with a standard_error, both from 0 to 100."
+                )
             rates[str(language)] = float(values[0]), float(values[1])
     mapped = fitted.bridge.apply(str(score.get("model")), rates)
     through = {name: fitted.identity[name] for name in ("old", "new", "date", "design_sha256", "journal_fingerprint")}

@@ -25,7 +25,7 @@ from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation, read_annotations
 from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.pairwise import Pair, pair_outputs
-from xl_suite.records import ModelOutput, atomic_folder, dump_json, parse_record, write_json, write_text
+from xl_suite.records import ModelOutput, atomic_folder, dump_json, parse_record, read_object, write_json, write_text
 from xl_suite.responding.outputs import name_folder, read_outputs
 
 FORMAT = 1
@@ -101,7 +101,7 @@ def read_design(folder: Path) -> BridgeDesign:
             f"{folder} is not a bridge: it has no {DESIGN}. `xl-suite bridge plan --out {folder}` makes one."
         )
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_object(path)
         require_format(path, raw["format"], FORMAT)
         models = [parse_record(one, PlannedModel, path, place) for place, one in enumerate(raw["models"], 1)]
         rows = [parse_record(one, DrawnRow, path, place) for place, one in enumerate(raw["rows"], 1)]
@@ -115,8 +115,11 @@ def read_design(folder: Path) -> BridgeDesign:
             raw["checksums"],
             raw.get("told", {}),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path}: not a bridge's design ({type(error).__name__}: {error}).") from error
+    unknown = {row.model for row in design.rows} - {one.model for one in design.models}
+    if unknown:
+        raise BadInput(f"{path}: rows of models that it does not list: {', '.join(sorted(unknown))}.")
     for name, checksum in design.checksums.items():
         file = folder / name
         if not file.resolve().is_relative_to(folder.resolve()) or not file.is_file() or hash_file(file) != checksum:
@@ -199,7 +202,7 @@ def write_judge_settings(folder: Path, name: str, annotator: Annotator, model: M
 def read_judge_settings(folder: Path, name: str) -> dict[str, Any]:
     """What judges/<annotator>.json says; nothing where the annotator has not judged."""
     path = folder / JUDGES / f"{name_folder(name)}.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    return read_object(path) if path.is_file() else {}
 
 
 def hash_file(path: Path) -> str:

@@ -173,7 +173,7 @@ class Sender:
             ledger.retries += 1
             last = host
             # How long to wait for a server that cannot be reached is the pool's to say.
-            wait = choose_wait(1 if result.kind is Kind.UNREACHABLE else failures, result)
+            wait = pool.bound_wait(choose_wait(1 if result.kind is Kind.UNREACHABLE else failures, result), result)
             self._show_wait(host, result, wait)
             await asyncio.sleep(wait)
 

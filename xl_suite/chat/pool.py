@@ -179,7 +179,8 @@ class Pool:
         # waits are enough.
         host.failures += fault.tokens is None
         if host.failures >= FAILURES_TO_OPEN and (not host.tripped or now >= host.opens_at):
-            self._trip(host, now, fault.retry_after)
+            asked = fault.retry_after
+            self._trip(host, now, None if asked is None else self.bound_wait(asked, fault))
         self.check_alive()
 
     def _note_waiting(self, now: float, fault: Fault) -> None:
@@ -204,6 +205,16 @@ class Pool:
             count = self._refused + self._withheld
             kind = ModelLost if withheld else ModelUnavailable
             raise kind(tell("ended_refused", url=self._urls(), model=self._model, count=count, said=reason))
+
+    def bound_wait(self, wait: float, fault: Fault) -> float:
+        """The wait that a server asks for, as far as `wait_for_server` goes; then it is asked once more.
+
+        A rate limit is waited for as it says; one that is hours away has ended the run.
+        """
+        if fault.kind is Kind.THROTTLED:
+            return wait
+        left = self._wait_for_server - self.waited(time.monotonic())
+        return min(wait, max(left, 0.0) + FIRST_PAUSE)
 
     def waited(self, now: float) -> float:
         """Seconds since the server first asked to wait, without an answer since."""

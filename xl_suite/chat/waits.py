@@ -10,6 +10,8 @@ from email.utils import parsedate_to_datetime
 
 # A server that asks for more seconds than this is not waited for: its quota is used up.
 MOST_WAIT = 3600.0
+# Longer waits mean no more than this one, and a calendar has no date for some of them.
+_YEAR = 366 * 86400.0
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DELAY = re.compile(rb'"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"')
@@ -18,7 +20,12 @@ _RESET = re.compile(rb'"X-RateLimit-Reset"\s*:\s*"?(\d{10,13})', re.IGNORECASE)
 
 
 def find_wait(headers: Mapping[str, str], data: bytes, words: str) -> float | None:
-    """Seconds to wait, 0 or more, from the first place that says it; None where none does."""
+    """Seconds to wait, from 0 to a year, from the first place that says it; None where none does."""
+    wait = _find_wait(headers, data, words)
+    return None if wait is None else min(wait, _YEAR)
+
+
+def _find_wait(headers: Mapping[str, str], data: bytes, words: str) -> float | None:
     milliseconds = headers.get("retry-after-ms", "")
     if re.fullmatch(r"\d+(\.\d+)?", milliseconds):
         return float(milliseconds) / 1000

@@ -111,7 +111,7 @@ def derive_id(value: str) -> int:
 
     It does not depend on the order of the records or on which others there are, and JSON keeps it exactly.
     """
-    return int.from_bytes(hashlib.sha256(value.encode("utf-8")).digest()[:6])
+    return int.from_bytes(hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()[:6])
 
 
 def read_rules(path: Path) -> list[ExpectedRule]:

@@ -113,6 +113,8 @@ def _read_arena_hard(folder: Path, language: str, baseline: str) -> Iterator[Ann
     instructions = _read_arena_questions(folder / "question.jsonl")
     for file in sorted((folder / "model_judgment").rglob("*.jsonl")):
         for number, row in enumerate(read_raw(file), start=1):
+            if not isinstance(row, dict):
+                raise BadRecord(file, "expected an object.", row=number)
             key = str(row.get("uid") or row.get("question_id") or "")
             model, games = str(row.get("model") or ""), row.get("games")
             if key not in answers.get(model, {}) or key not in answers[baseline]:
@@ -120,7 +122,7 @@ def _read_arena_hard(folder: Path, language: str, baseline: str) -> Iterator[Ann
             if not isinstance(games, list) or len(games) != 2:
                 raise BadRecord(file, "two games are needed, one in each order.", row=number, field="games")
             for place, game in enumerate(games):
-                share = _ARENA_HARD.get((game or {}).get("score") or "")
+                share = _ARENA_HARD.get(str(game.get("score"))) if isinstance(game, dict) else None
                 if share is not None and place == 0:
                     share = 1 - share
                 yield Annotation(
@@ -143,6 +145,8 @@ def _read_arena_answers(folder: Path) -> dict[str, dict[str, str]]:
     answers: dict[str, dict[str, str]] = {}
     for file in sorted(folder.glob("*.jsonl")):
         for number, row in enumerate(read_raw(file), start=1):
+            if not isinstance(row, dict):
+                raise BadRecord(file, "expected an object.", row=number)
             text = _find_answer(row)
             key, model = row.get("uid") or row.get("question_id"), row.get("model") or row.get("model_id")
             if text is None or not key or not model:
@@ -164,10 +168,14 @@ def _find_answer(row: Any) -> str | None:
 def _read_arena_questions(file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
-    return {
-        str(row.get("uid") or row.get("question_id")): str(row.get("prompt") or row["turns"][0]["content"])
-        for row in read_raw(file)
-    }
+    questions = {}
+    for number, row in enumerate(read_raw(file), start=1):
+        try:
+            text = row.get("prompt") or row["turns"][0]["content"]
+            questions[str(row.get("uid") or row.get("question_id"))] = str(text)
+        except (AttributeError, KeyError, IndexError, TypeError) as error:
+            raise BadRecord(file, "a row needs a uid or question_id, and a prompt or turns.", row=number) from error
+    return questions
 
 
 def _read_csv(file: Path) -> list[dict[str, str]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.auditing.defects import CONSTANT
-from xl_suite.errors import BadInput
+from xl_suite.errors import BadInput, BadRecord
 from xl_suite.judging.pairwise import Pair
 from xl_suite.records import parse_record, read_object, write_text
 
@@ -149,13 +149,19 @@ def write_key(path: Path, sheet: Sheet) -> None:
 def read_key(path: Path) -> Sheet:
     """The sheet of a key's file. Raises BadInput and BadRecord for what is not one."""
     value = read_object(path)
-    if value.get("format") != FORMAT or not isinstance(value.get("rows"), list):
+    rows, cells, seed = value.get("rows"), value.get("cells", []), value.get("seed", 0)
+    if value.get("format") != FORMAT or not isinstance(rows, list) or not isinstance(cells, list):
         raise BadInput(
             f"{path}: not the key of a page (format {FORMAT}). `xl-suite annotate` writes it beside the page."
         )
-    items = [parse_record(raw, Item, path, number) for number, raw in enumerate(value["rows"], start=1)]
-    cells = [parse_record(raw, Cell, path, number) for number, raw in enumerate(value.get("cells", []), start=1)]
-    return Sheet(str(value.get("page", "")), int(value.get("seed", 0)), tuple(items), tuple(cells))
+    if not isinstance(seed, int):
+        raise BadRecord(path, f"the seed is {seed!r}, and not a whole number.")
+    return Sheet(
+        str(value.get("page", "")),
+        seed,
+        tuple(parse_record(raw, Item, path, number) for number, raw in enumerate(rows, start=1)),
+        tuple(parse_record(raw, Cell, path, number) for number, raw in enumerate(cells, start=1)),
+    )
 
 
 def list_tasks(sheet: Sheet) -> list[dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.display import align_columns
-from xl_suite.errors import BadInput
 from xl_suite.paper.published import AVERAGE, find_scores
+from xl_suite.records import read_object
 from xl_suite.reproduction.costs import PROMPTS
 from xl_suite.reproduction.plan import Line, TablePlan
 
@@ -135,13 +134,7 @@ def _agree(value: float, low: float | None, high: float | None, paper: float, me
 def _read(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path} is not a score (what `xl-suite score --json` prints): {error}") from error
-    if not isinstance(value, dict):
-        raise BadInput(f"{path} is not a score (what `xl-suite score --json` prints).")
-    return value
+    return read_object(path)
 
 
 def show_compared(rows: Sequence[ComparedNumber]) -> str:

@@ -54,8 +54,8 @@ def run_cells(
     """Runs the cells that are not done, in order; one that needs a failed one waits.
 
     budget: dollars for all of them together; each paid command is given what is left, so that it is never passed.
-    wait: commands wait for another run that writes to their journal. Raises BadInput where a cell could cost money and
-    there is no budget.
+    wait: commands wait for another run that writes to their journal.
+    Raises BadInput where a cell could cost money and there is no budget.
     """
     cells = choose_cells(plan, only)
     costly = [cell.id for cell in cells if cell.cost.dollars != 0 and not is_done(cell, out)]

@@ -7,7 +7,6 @@ Two layouts are read. The one of `respond` and `judge`, `outputs/<generator>/<la
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import ANNOTATIONS
 from xl_suite.listing import Kind, list_folder, list_folders
+from xl_suite.records import read_object
 from xl_suite.responding.outputs import OUTPUTS, name_folder
 
 TOLD = ("metrics.json", "fidelity.json", "manifest.json")
@@ -78,13 +78,7 @@ def list_files(folder: Path, kind: Kind) -> dict[str, Path]:
 
 def read_told(path: Path) -> dict[str, Any]:
     """The JSON object in a file beside the results. Raises BadInput where it holds anything else."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: cannot be read as JSON ({error}).") from error
-    if not isinstance(value, dict):
-        raise BadInput(f"{path}: expected a JSON object, found {type(value).__name__}.")
-    return value
+    return read_object(path)
 
 
 def _is_single(outputs: Path) -> bool:
