@@ -1,4 +1,4 @@
-"""Hooks of mkdocs: the page of the command line, made from the parsers of the verbs, and formulas as MathML.
+"""Hooks of mkdocs: pages of the command line and of servers, made from parsers and tables, and formulas as MathML.
 
 Browsers show MathML themselves, so that the pages need no script for formulas and no network.
 """
@@ -15,6 +15,8 @@ from typing import Any
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 
+from xl_suite.chat.lines import tell
+from xl_suite.chat.loopback.likeness import list_servers, read_server
 from xl_suite.cli.main import build_parser
 
 COLUMNS = "100"
@@ -25,8 +27,9 @@ FORMULA = re.compile(
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Adds `reference/cli.md` to the pages."""
+    """Adds `reference/cli.md` and `reference/servers.md` to the pages."""
     files.append(File.generated(config, "reference/cli.md", content=render_reference()))
+    files.append(File.generated(config, "reference/servers.md", content=render_servers()))
     return files
 
 
@@ -64,3 +67,60 @@ def list_verbs(parser: argparse.ArgumentParser, prefix: str) -> Iterator[tuple[s
             for name, verb in action.choices.items():
                 yield f"{prefix}{name}", verb
                 yield from list_verbs(verb, f"{prefix}{name} ")
+
+
+# Rows of `tests/xl_suite/chat/test_likeness_verbs.py`, which runs each verb with each server.
+VERBS = ("respond", "judge", "rate", "build m-alpacaeval", "generate", "lm_eval with a judge")
+OUTCOMES = {
+    "answered": "an answer",
+    "withheld": "a row without text, counted apart",
+    "retried": "asked again",
+    "failed": "the row fails; the next run tries it again",
+    "ended": "the run ends",
+    "adapted": "asked in another way, which the journal keeps",
+}
+
+
+def render_servers() -> str:
+    """The page that says, for each kind of server, what a user gets."""
+    lines = [_SERVERS.strip(), "", f"| server | {' | '.join(VERBS)} |", f"| --- |{' --- |' * len(VERBS)}"]
+    tables = [read_server(name) for name in list_servers()]
+    tables.sort(key=lambda table: (table["family"], table["title"]))
+    lines += [f"| {table['title']} |{' ok |' * len(VERBS)}" for table in tables]
+    for table in tables:
+        lines += [
+            "",
+            f"## {table['title']}",
+            "",
+            "| what it does | HTTP | what you get | the line |",
+            "| --- | --- | --- | --- |",
+        ]
+        for fact in [*table["refusals"].values(), *table["waits"].values()]:
+            told = tell(fact["line"]) if fact.get("line") else ""
+            what = fact.get("when") or fact.get("note") or "asks to wait"
+            lines.append(f"| {_cell(what)} | {fact['status']} | {OUTCOMES[fact['outcome']]} | {_cell(told)} |")
+        ends = [f"`{_cell(name)}` {OUTCOMES[fact['outcome']]}" for name, fact in table["finish_reasons"].items()]
+        lines += ["", f"Finish reasons: {'; '.join(ends)}." if ends else "No finish reasons are documented."]
+        lines += ["", f"Sources: {', '.join(_cite(one) for one in table['sources'].values())}."]
+    return "\n".join(lines)
+
+
+def _cite(source: dict[str, Any]) -> str:
+    return f"[{_cell(source['title'])}]({source['url']}) ({source.get('date') or source.get('read')})"
+
+
+def _cell(text: str) -> str:
+    return html.escape(" ".join(str(text).split()), quote=False).replace("|", "\\|")
+
+
+_SERVERS = """
+# Servers
+
+How real servers behave, by their documentation and issues, and what xl-suite makes of it. The tables are made from
+`xl_suite/chat/loopback/servers/*.yaml`, and `python -m xl_suite.chat.loopback --like vllm` plays the server of a
+table. Names in braces are filled in.
+
+Each verb with a server that answers as it usually does (`tests/xl_suite/chat/test_likeness_verbs.py`) is in the first
+table. What servers refuse is below. It is the same for all verbs, since they call models through one client
+(`tests/xl_suite/chat/test_outcomes.py`).
+"""
