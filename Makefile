@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 # What the test suite runs for real; comet has an environment of its own (test-comet), vllm too.
 TEST_EXTRAS := hf,alpaca-eval,lm-eval,inspect,train,sat,docs,test,dev
 
-.PHONY: demo test fuzz soak test-comet test-browser test-gpu real real-slice real-bridge real-audit lint docs format clean
+.PHONY: demo test fuzz soak test-comet test-browser test-gpu test-scale real real-slice real-bridge real-audit lint docs format clean
 
 demo: $(VENV)/.base
 	$(BIN)/xl-suite demo --out demo-out
@@ -29,6 +29,10 @@ soak: $(VENV)/.full
 # unbabel-comet needs older packages than everything else, so it gets an environment of its own (.venv-comet).
 test-comet:
 	sh scripts/test_comet.sh
+
+# Ranks on Ray (two nodes on loopback addresses) and by parsl, with kills: an environment of its own (.venv-scale).
+test-scale:
+	sh scripts/test_scale.sh
 
 # Needs a Chromium at /usr/bin/chromium or in $$CHROMIUM; it fails without one, since a skipped browser test shows nothing.
 # Where npm is, axe-core looks at every page too.
@@ -92,4 +96,4 @@ docs: $(VENV)/.full
 	@echo "open build/site/index.html"
 
 clean:
-	rm -rf $(VENV) .venv-comet demo-out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-comet .venv-scale demo-out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

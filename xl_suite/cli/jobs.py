@@ -41,6 +41,8 @@ def _run_divided(args: argparse.Namespace, job: Job[Value], finish: Callable[[Va
     alone = args.rank or args.finish or args.status
     if alone and (args.executor or args.print_only):
         raise BadInput("--executor and --print-only are for all ranks: leave --rank, --finish and --status out.")
+    if args.executor_config and engine == "local":
+        raise BadInput("--executor-config: --executor local takes none. Leave it out, or name ray or parsl.")
     if args.rank:
         end_with_starter()
         report = division.run_rank(args.rank)
@@ -60,7 +62,7 @@ def _run_divided(args: argparse.Namespace, job: Job[Value], finish: Callable[[Va
         return _print_commands(plan, args.ranks)
     assert job.options is not None
     with hold_for(job.options):  # no other run on the same folder meanwhile
-        left = run_ranks(plan, args.ranks, engine)
+        left = run_ranks(plan, args.ranks, engine, args.executor_config)
         return finish(_end(division, left))
 
 

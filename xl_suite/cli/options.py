@@ -247,9 +247,11 @@ def add_rank_options(parser: argparse.ArgumentParser) -> None:
     doing.add_argument("--status", action="store_true", help="tell how far the ranks are, and do nothing")
     group.add_argument(
         "--executor",
-        choices=("local",),
-        help="what runs the ranks: processes of this machine (local, the default)",
+        choices=("local", "ray", "parsl"),
+        help="what runs the ranks: processes of this machine (local, the default), tasks of a Ray cluster, or a "
+        "scheduler such as Slurm by parsl",
     )
+    group.add_argument("--executor-config", type=Path, metavar="FILE", help="YAML for ray or parsl; see the docs")
     group.add_argument("--print-only", action="store_true", help="print the commands of the ranks, and run none")
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-import signal
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +15,7 @@ import yaml
 
 from xl_suite.errors import BadInput, BudgetReached, Incomplete
 from xl_suite.executors.commands import Command, add_options, drop_own, share_budget
-from xl_suite.executors.running import Ended, Run, read_last_line
+from xl_suite.executors.running import Ended, Run, Setting, describe_status, read_last_line
 from xl_suite.executors.units import Rank, Unit
 
 logger = logging.getLogger("xl_suite.executors")
@@ -68,10 +66,9 @@ def run_ranks(plan: Plan, count: int, engine: str, config: Path | None = None) -
     Rows that failed end no rank: whoever puts the files together tells of them. Raises Incomplete, which names ranks
     that failed otherwise, BudgetReached, and MissingExtra and BadInput where the engine cannot be opened.
     """
-    settings = _read_config(config)
-    shutil.rmtree(plan.folder / LOGS, ignore_errors=True)
-    opened = import_module(f"xl_suite.executors.{engine}").open_engine(settings, plan.budget is None)
-    with opened as run:
+    setting = Setting(_read_config(config), plan.folder.absolute() / LOGS, plan.budget is None)
+    shutil.rmtree(setting.folder, ignore_errors=True)
+    with import_module(f"xl_suite.executors.{engine}").open_engine(setting) as run:
         return _run_rounds(plan, count, run, () if engine == "local" else ("--wait",))
 
 
@@ -128,7 +125,7 @@ def _describe_failed(failed: Sequence[Ended], commands: dict[Rank, Command]) -> 
         told[said] += 1
         if len(lines) < MOST_NAMED and told[said] <= 2:
             where = f" on {one.host}" if one.host else ""
-            lines.append(f"  rank {one.rank}{where}, {_describe_status(one.status)}: {said}\n    log: {log}")
+            lines.append(f"  rank {one.rank}{where}, {describe_status(one.status)}: {said}\n    log: {log}")
     if more := len(failed) - len(lines):
         lines.append(f"  and {more} more")
     listed = "\n".join(lines)
@@ -136,16 +133,6 @@ def _describe_failed(failed: Sequence[Ended], commands: dict[Rank, Command]) -> 
         f"ranks failed: {len(failed)} of {len(commands)}. No file was written. What was answered is kept: the same "
         f"command runs only what is missing.\n{listed}"
     )
-
-
-def _describe_status(status: int | None) -> str:
-    if status is None:
-        return "lost"
-    if status >= 0:
-        return f"status {status}"
-    with suppress(ValueError):
-        return f"ended by {signal.Signals(-status).name}"
-    return f"ended by signal {-status}"
 
 
 def _read_config(path: Path | None) -> dict[str, Any]:

@@ -5,20 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
-from xl_suite.errors import BadInput
 from xl_suite.executors.commands import Command
-from xl_suite.executors.running import Ended, Run, Started, start
+from xl_suite.executors.running import Ended, Run, Setting, Started, start
 
 POLL_SECONDS = 0.05
 
 
 @contextmanager
-def open_engine(config: dict[str, Any], retries: bool) -> Iterator[Run]:
-    """Runs each rank once. Raises BadInput for settings, of which there are none."""
-    if config:
-        raise BadInput("--executor-config: --executor local takes none. Leave it out, or name ray or parsl.")
+def open_engine(_: Setting) -> Iterator[Run]:
+    """Runs each rank once."""
     yield _run
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xl_suite.errors import BadInput
 from xl_suite.executors.commands import Command
 from xl_suite.executors.units import Rank
 
@@ -41,8 +42,33 @@ class Ended:
 
 # Runs commands, and gives each one's end as it comes.
 Run = Callable[[Sequence[Command]], Iterator[Ended]]
-# Opens an engine with the settings of --executor-config. retries: whether it may start a lost rank again.
-Engine = Callable[[dict[str, Any], bool], AbstractContextManager[Run]]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How an engine is opened. config: of --executor-config. folder: for the engine's own files.
+
+    retries: whether it may start a lost rank again, which a budget forbids: what the lost one spent is not known.
+    """
+
+    config: dict[str, Any]
+    folder: Path
+    retries: bool
+
+    def take(self, engine: str, valid: Sequence[str]) -> dict[str, Any]:
+        """The config. Raises BadInput for keys that the engine does not have."""
+        strange = sorted(set(self.config) - set(valid))
+        if strange:
+            raise BadInput(f"--executor-config: {engine} has no {strange[0]!r}. Valid are: {', '.join(valid)}.")
+        return self.config
+
+
+# What the module of an engine has as `open_engine`.
+Engine = Callable[[Setting], AbstractContextManager[Run]]
+
+
+class RankKilled(Exception):
+    """A rank whose process was ended by a signal: the engine may start it again, elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +122,25 @@ def run_command(command: Command) -> Ended:
         return started.end()
     finally:
         started.stop()
+
+
+def run_or_raise(command: Command) -> Ended:
+    """As `run_command`; raises RankKilled for a process that was killed, so that an engine tries again."""
+    ended = run_command(command)
+    if ended.status is not None and ended.status < 0:
+        raise RankKilled(f"the rank's process was {describe_status(ended.status)} on {ended.host}")
+    return ended
+
+
+def describe_status(status: int | None) -> str:
+    """A rank's end in words."""
+    if status is None:
+        return "lost"
+    if status >= 0:
+        return f"status {status}"
+    with suppress(ValueError):
+        return f"ended by {signal.Signals(-status).name}"
+    return f"ended by signal {-status}"
 
 
 def end_with_starter() -> None:

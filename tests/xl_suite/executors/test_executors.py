@@ -241,12 +241,15 @@ def test_status(bench: Path, server: Loopback, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        (["--executor", "ray"], "--ranks N says it"),
         (["--print-only"], "--ranks N says it"),
         (["--executor", "local", "--rank", "0/2"], "are for all ranks"),
         (["--finish", "--print-only"], "are for all ranks"),
         (["--ranks", "2", "--estimate"], "for the whole run"),
         (["--ranks", "2", "--batch"], "Leave --batch out"),
         (["--ranks", "2", "--journal", "other.sqlite"], "a journal for each unit"),
+        (["--ranks", "2", "--executor-config", "x.yaml"], "--executor local takes none"),
+        (["--ranks", "2", "--executor", "ray", "--executor-config", "no.yaml"], "no.yaml: it cannot be read"),
     ],
 )
 def test_what_cannot_be_is_told(more: list[str], said: str, bench: Path, server: Loopback, tmp_path: Path) -> None:
