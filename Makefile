@@ -30,7 +30,7 @@ soak: $(VENV)/.full
 test-comet:
 	sh scripts/test_comet.sh
 
-# Ranks on Ray (two nodes on loopback addresses) and by parsl, with kills: an environment of its own (.venv-scale).
+# Ranks on Ray and Slurm (two nodes each, on this machine) and by parsl, with kills, in an environment of its own.
 test-scale:
 	sh scripts/test_scale.sh
 

@@ -1,8 +1,10 @@
 """Runs ranks by real engines: the same bytes for any number of ranks, what a kill costs, and the overhead.
 
-    python scripts/scale/check.py [--engines local,ray,parsl] [--rows 48] [--overhead-rows 0] [--out build/scale]
+    python scripts/scale/check.py [--engines local,ray,parsl,slurm] [--rows 48] [--overhead-rows 0]
 
-Ray has two nodes on 127.0.0.1 and 127.0.0.2; a rank, a worker and then a node are killed. Status 1 where a file
+Ray has two nodes on 127.0.0.1 and 127.0.0.2; a rank, a worker and then a node are killed. `slurm` is parsl, and the
+plain array of docs/how-to/scaling.md, on two nodes of a real Slurm; it is left out where Debian's packages are not
+installed (apt-get install slurm-wlm munge). Status 1 where a file
 differs, a row is lost or doubled, or a kill repeats more than 2 calls a slot.
 """
 
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import cluster
+import slurm
 
 from xl_suite.chat.loopback.replies import Reply, token_logprobs
 from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
@@ -31,9 +34,23 @@ from xl_suite.records import BenchmarkRow, write_parquet
 
 LANGUAGES = ("deu", "fra", "hin", "hun", "kor", "lit", "por", "zho")
 SLOTS = 8
-LATENCY = 0.05
-# With this one a rank of the kills works for some seconds.
+# Seconds of a call: so that a rank works for some seconds when it is killed, and as a quick model has it.
 SLOW = 0.3
+MODEL = 0.5
+
+# parsl on two nodes of Slurm, a rank at a time on each.
+SLURM = f"""\
+provider:
+  kind: SlurmProvider
+  partition: main
+  exclusive: false
+  cores_per_node: 1
+  walltime: "00:10:00"
+  init_blocks: 2
+  max_blocks: 2
+  worker_init: export PATH={Path(sys.executable).parent}:$PATH
+executor: {{max_workers_per_node: 1, address: 127.0.0.1}}
+"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,7 @@ class Bench:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engines", default="local,ray,parsl")
+    parser.add_argument("--engines", default="local,ray,parsl,slurm")
     parser.add_argument("--rows", type=int, default=48, help="prompts of each of 8 languages (default: 48)")
     parser.add_argument(
         "--overhead-rows", type=int, default=0, help="the same for the overhead (default: not measured)"
@@ -70,6 +87,9 @@ def main() -> int:
     args.out.mkdir(parents=True)
     wrong: list[str] = []
     for engine in args.engines.split(","):
+        if engine == "slurm" and not slurm.is_installed():
+            print("slurm: left out: it needs Debian's slurm-wlm and munge, and root")
+            continue
         with open_engine(engine, args.out.absolute()) as options:
             if "bytes" in args.only:
                 with make_bench(args.out.absolute() / f"{engine}-bytes", args.rows, 0.0) as bench:
@@ -79,8 +99,11 @@ def main() -> int:
                     if engine == "ray" or kind == "rank":
                         with make_bench(args.out.absolute() / f"{engine}-{kind}", args.rows, SLOW) as bench:
                             wrong += check_kill(bench, engine, options, kind, stroke)
+                if engine == "slurm":
+                    with make_bench(args.out.absolute() / "sbatch", args.rows, SLOW) as bench:
+                        wrong += check_array(bench)
             if args.overhead_rows:
-                with make_bench(args.out.absolute() / f"{engine}-time", args.overhead_rows, LATENCY) as bench:
+                with make_bench(args.out.absolute() / f"{engine}-time", args.overhead_rows, MODEL) as bench:
                     measure(bench, engine, options)
     print("\n".join(["", *wrong, f"wrong: {len(wrong)}"]))
     return 1 if wrong else 0
@@ -89,6 +112,12 @@ def main() -> int:
 @contextmanager
 def open_engine(engine: str, folder: Path) -> Iterator[list[str]]:
     """The options of an engine, whose cluster is there meanwhile."""
+    if engine == "slurm":
+        config = folder / "slurm.yaml"
+        config.write_text(SLURM)
+        with slurm.start_slurm(folder):
+            yield ["--executor", "parsl", "--executor-config", str(config)]
+        return
     if engine != "ray":
         yield ["--executor", engine]
         return
@@ -182,6 +211,29 @@ def check_kill(bench: Bench, engine: str, options: list[str], kind: str, stroke:
     if not alike or repeated > 2 * SLOTS * touched or repeated < 0:
         return [f"{told}\n{said[-2000:]}"]
     return []
+
+
+def check_array(bench: Bench) -> list[str]:
+    """The plain array of Slurm, a rank of which is killed; the same array again, then --finish."""
+    run(bench.respond(bench.folder / "single"))
+    before = bench.server.calls
+    out = bench.folder / "ranked"
+    command = xl_suite(bench.respond(out))
+    job = slurm.submit_array(command, 8, bench.folder)
+    cluster.wait_until(lambda: bench.server.calls - before > bench.rows // 3, 300)
+    kill_rank(out)
+    slurm.wait_for_job(job)
+    early = subprocess.run([*command, "--finish"], capture_output=True, check=False).returncode
+    slurm.wait_for_job(slurm.submit_array(command, 8, bench.folder))
+    run([*bench.respond(out), "--finish"])
+    repeated = bench.server.calls - before - bench.rows
+    alike = read_files(out) == read_files(bench.folder / "single")
+    told = (
+        f"sbatch, rank killed: --finish then: {early}, repeated calls: {repeated}, 2 x slots: {2 * SLOTS}, "
+        f"the same files: {alike}"
+    )
+    print(told, flush=True)
+    return [told] if not alike or early != 1 or not 0 <= repeated <= 2 * SLOTS else []
 
 
 def measure(bench: Bench, engine: str, options: list[str]) -> None:
