@@ -108,6 +108,10 @@ def _run_once(commands: Sequence[Command], run: Run) -> list[Ended]:
         ended.append(one)
         how = "failed" if _has_failed(one) else "stopped by its budget" if one.answer.get("stopped") else "done"
         logger.info("rank %s on %s: %s (%s of %s ended)", one.rank, one.host, how, len(ended), len(commands))
+    ledgers = [one.answer.get("ledger") or {} for one in ended]
+    costs = [one["dollars"] for one in ledgers if "dollars" in one]  # a rank that was killed tells none
+    cost = "price unknown" if None in costs else f"${sum(one or 0.0 for one in costs):.4f}"
+    logger.info("ranks: %s calls paid, %s", f"{sum(one.get('paid', 0) for one in ledgers):,}", cost)
     return sorted(ended, key=lambda one: one.rank.number)
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from xl_suite.chat.budget import Budget
 from xl_suite.chat.journal import Journal
+from xl_suite.chat.ledger import Ledger, collect_ledgers, note_ledger, sum_ledgers
 from xl_suite.chat.locking import hold
 from xl_suite.chat.replay import GROUP
 from xl_suite.chat.serving.started import StartedServers
@@ -49,7 +50,7 @@ Work = Callable[[Unit, Tools], int]
 class RankReport:
     """What a rank did. units: that it has been through, of so many in all. failed: rows without an answer or score.
 
-    dollars: spent of its budget, None without one. stopped: why the budget stopped it.
+    dollars: spent of its budget, None without one. stopped: why the budget stopped it. ledger: of all its calls.
     """
 
     rank: Rank
@@ -58,6 +59,7 @@ class RankReport:
     failed: int
     dollars: float | None
     stopped: str = ""
+    ledger: Ledger = field(default_factory=Ledger)
 
     @property
     def is_done(self) -> bool:
@@ -73,6 +75,7 @@ class RankReport:
             "n_failed": self.failed,
             **({} if self.dollars is None else {"dollars": self.dollars}),
             **({"stopped": self.stopped} if self.stopped else {}),
+            "ledger": self.ledger.to_dict(),
         }
 
     def describe(self) -> str:
@@ -93,12 +96,23 @@ def run_rank(
     What the whole run's journal answers is not asked again. Raises BadInput, and what ends a run.
     """
     check_divisible(out, options)
+    ledgers: list[Ledger] = []
+    try:
+        with collect_ledgers() as ledgers:
+            report = _do_units(rank, units, name_parts(out, label), options, work)
+    finally:  # for whoever collects outside
+        for one in ledgers:
+            note_ledger(one)
+    return replace(report, ledger=sum_ledgers(ledgers))
+
+
+def _do_units(rank: Rank, units: Sequence[Unit], parts: Path, options: ChatOptions, work: Work) -> RankReport:
     chosen = rank.choose(units)
     budget = Budget(options.budget)
     failed, done, stopped = 0, [], ""
     with StartedServers(options) as servers:
         for number, unit in enumerate(chosen, start=1):
-            folder = name_parts(out, label) / unit.name
+            folder = parts / unit.name
             logger.info("rank %s: unit %s, %s of %s", rank, unit.name, number, len(chosen))
             own = replace(options, journal=folder / JOURNAL, further=options.journal)
             try:

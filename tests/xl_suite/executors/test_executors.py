@@ -75,6 +75,10 @@ def test_respond_and_judge(count: int, bench: Path, server: Loopback, tmp_path: 
         command += ["--annotator", "xl_gpt4o", "--model", f"judge@{server.url}", "--out", str(place / "judged")]
         done = run_verb([*command, *more])
         assert done.status == 0, done
+        paid = [
+            json.loads(path.read_text())["ledger"]["paid"] for path in place.glob(f"judged/.parts/*/{LOGS}/*.json")
+        ]
+        assert not more or sum(paid) == COUNT * len(LANGUAGES)
         assert server.calls - before == 3 * COUNT * len(LANGUAGES)
         assert len(find_logs(place / "judged")) == (min(count, len(LANGUAGES)) if more else 0)
     one, many = read_files(tmp_path / "single"), read_files(tmp_path / "ranked")
