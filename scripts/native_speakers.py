@@ -28,7 +28,7 @@ from typing import Any
 
 from xl_suite.errors import BadInput
 from xl_suite.fidelity.verdicts import FidelityAnswer, judge_answers
-from xl_suite.judging.pairwise import Pair
+from xl_suite.judging.pairs import Pair
 from xl_suite.languages import find_language
 from xl_suite.languages import table as list_all
 from xl_suite.people.page import write_page

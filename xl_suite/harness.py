@@ -35,7 +35,7 @@ from xl_suite.fidelity.repeats import count_repeats
 from xl_suite.judging.annotations import scale_preference
 from xl_suite.judging.annotator import read_annotator
 from xl_suite.judging.judge import judge_pairs
-from xl_suite.judging.pairwise import join_outputs
+from xl_suite.judging.pairs import join_outputs
 from xl_suite.records import ModelOutput, read_records
 from xl_suite.responding.plan import name_benchmark
 from xl_suite.scoring.gating import gate_preferences

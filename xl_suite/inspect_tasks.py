@@ -29,10 +29,10 @@ from xl_suite.fidelity import FidelityAnswer, judge_answers
 from xl_suite.judging.annotations import Annotation, scale_preference
 from xl_suite.judging.annotator import Annotator, read_annotator
 from xl_suite.judging.inspect_logs import ROWS
+from xl_suite.judging.pairs import Pair
 from xl_suite.judging.pairwise import (
     TEXT_TOKENS,
     Method,
-    Pair,
     Question,
     ask_questions,
     decide_without_judge,

@@ -16,7 +16,7 @@ from xl_suite.display import Shown, render_table
 from xl_suite.fidelity.folders import FidelityScores, score_folders
 from xl_suite.judging.annotations import Annotation, read_annotations
 from xl_suite.judging.judgement import Judgement
-from xl_suite.rating.rate import Ratings
+from xl_suite.rating.results import Ratings
 from xl_suite.responding.outputs import read_outputs
 from xl_suite.responding.plan import name_benchmark
 from xl_suite.responding.report import Report

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Watched
 from tests.leaderboard_results import HOSTILE, SENTENCES
-from xl_suite.judging.pairwise import Pair
+from xl_suite.judging.pairs import Pair
 from xl_suite.people.labelled import join_labels
 from xl_suite.people.labels import read_labels
 from xl_suite.people.page import write_page

@@ -56,7 +56,7 @@ def plan_bridge(
     from xl_suite.chat.models import parse_model
     from xl_suite.judging.annotator import read_annotator
     from xl_suite.judging.judge import name_annotator
-    from xl_suite.judging.pairwise import pair_outputs
+    from xl_suite.judging.pairs import pair_outputs
 
     read = read_annotator(annotator)
     parsed = parse_model(model or read.model)

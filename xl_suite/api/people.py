@@ -39,7 +39,7 @@ def annotate(
     recorded. ids: prompts chosen by hand instead; their labels correct no win rate. known: rows with a known answer
     in each language.
     """
-    from xl_suite.judging.pairwise import pair_outputs
+    from xl_suite.judging.pairs import pair_outputs
     from xl_suite.people.page import write_page
     from xl_suite.people.sheet import LEAST_ROWS, make_sheet
 

@@ -33,7 +33,7 @@ from xl_suite.judging.annotations import Annotation, scale_preference
 from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.judge import judge_pairs, name_annotator
 from xl_suite.judging.judgement import Judgement
-from xl_suite.judging.pairwise import Pair
+from xl_suite.judging.pairs import Pair
 from xl_suite.scoring.intervals import bound_means
 from xl_suite.scoring.length_slope import LengthSlope
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xl_suite.auditing.defects import DEFECTS, Case, Defect, repeat_sentences
 from xl_suite.errors import BadInput
 from xl_suite.fidelity.verdicts import FidelityAnswer, judge_answers, knows_language
-from xl_suite.judging.pairwise import Pair
+from xl_suite.judging.pairs import Pair
 from xl_suite.records import ModelOutput
 
 ENGLISH = "eng"

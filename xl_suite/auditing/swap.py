@@ -18,7 +18,7 @@ from typing import Any
 
 from xl_suite.auditing.probes import ENGLISH, Material, name_prompt
 from xl_suite.auditing.rewriting import Task, Texts
-from xl_suite.judging.pairwise import Pair
+from xl_suite.judging.pairs import Pair
 from xl_suite.records import ModelOutput
 
 TO_ENGLISH, FROM_ENGLISH, CONTROL = SWAPS = ("swap to English", "swap from English", "swap control")

@@ -19,7 +19,7 @@ from xl_suite.errors import BadInput
 from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.judge import choose_method, judge_pairs, name_annotator, plan_calls
 from xl_suite.judging.judgement import Judgement, write_judgement
-from xl_suite.judging.pairwise import Pair
+from xl_suite.judging.pairs import Pair
 
 # Rows that are asked one by one before batches, to tell how a judge can be read.
 FEW = 8

@@ -24,7 +24,7 @@ from xl_suite.chat.models import Model
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation, read_annotations
 from xl_suite.judging.annotator import Annotator
-from xl_suite.judging.pairwise import Pair, pair_outputs
+from xl_suite.judging.pairs import Pair, pair_outputs
 from xl_suite.records import ModelOutput, atomic_folder, dump_json, parse_record, read_object, write_json, write_text
 from xl_suite.responding.outputs import name_folder, read_outputs
 

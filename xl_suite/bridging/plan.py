@@ -19,7 +19,8 @@ from xl_suite.chat.wire import build_request
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.judge import choose_method
-from xl_suite.judging.pairwise import Method, Pair, Question, make_calls
+from xl_suite.judging.pairs import Pair
+from xl_suite.judging.pairwise import Method, Question, make_calls
 from xl_suite.records import ModelOutput
 from xl_suite.scoring.agreement import find_family
 

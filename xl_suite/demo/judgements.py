@@ -12,7 +12,8 @@ from xl_suite.chat.wire import build_body
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotator import Annotator, read_annotator
 from xl_suite.judging.judge import choose_method
-from xl_suite.judging.pairwise import Pair, ask_questions, make_calls
+from xl_suite.judging.pairs import Pair
+from xl_suite.judging.pairwise import ask_questions, make_calls
 from xl_suite.records import write_jsonl
 from xl_suite.tables import read_table
 

@@ -12,7 +12,8 @@ from xl_suite.chat.models import parse_model
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.chat.wire import build_body
 from xl_suite.errors import BadInput
-from xl_suite.rating.rate import choose_method, rate_outputs, write_ratings
+from xl_suite.rating.rate import choose_method, rate_outputs
+from xl_suite.rating.results import write_ratings
 from xl_suite.rating.rubric import make_calls, read_rubrics
 from xl_suite.records import ModelOutput, write_jsonl
 from xl_suite.scoring.folders import score_folders

@@ -25,7 +25,7 @@ from xl_suite.judging.annotations import read_annotations
 from xl_suite.judging.annotator import read_annotator
 from xl_suite.judging.judge import judge_pairs
 from xl_suite.judging.judgement import write_judgement
-from xl_suite.judging.pairwise import pair_outputs
+from xl_suite.judging.pairs import pair_outputs
 from xl_suite.leaderboard.site import check_out
 from xl_suite.records import BenchmarkRow, ModelOutput, read_records
 from xl_suite.responding.plan import plan_responses

@@ -9,7 +9,8 @@ from xl_suite.errors import BadInput
 from xl_suite.finished import Held
 from xl_suite.judging.annotations import Annotation, read_file
 from xl_suite.judging.annotator import Annotator
-from xl_suite.judging.pairwise import Method, Pair, Question, make_calls
+from xl_suite.judging.pairs import Pair
+from xl_suite.judging.pairwise import Method, Question, make_calls
 
 # Empty in files of older versions.
 _JUDGED = ("judged", "unread", "")

@@ -24,11 +24,10 @@ from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import ORDERS, Annotator
 from xl_suite.judging.asking import Ways, ask_judge, count_samples
 from xl_suite.judging.judgement import Judgement
+from xl_suite.judging.pairs import NO_LANGUAGE, Pair
 from xl_suite.judging.pairwise import (
     METHODS,
-    NO_LANGUAGE,
     Method,
-    Pair,
     Question,
     ask_questions,
     decide_without_judge,

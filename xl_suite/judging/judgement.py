@@ -15,7 +15,7 @@ from xl_suite.failures import list_failed_calls, update_failed
 from xl_suite.judging.annotations import Annotation, read_file
 from xl_suite.judging.asking import Samples, describe_cap
 from xl_suite.judging.order import measure_order
-from xl_suite.judging.pairwise import Pair, name_row
+from xl_suite.judging.pairs import Pair, name_row
 from xl_suite.judging.verdicts import draw_order
 from xl_suite.listing import FAILED
 from xl_suite.provenance import Entry, sum_answered, write_run

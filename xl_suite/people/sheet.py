@@ -16,7 +16,7 @@ from typing import Any
 
 from xl_suite.auditing.defects import CONSTANT
 from xl_suite.errors import BadInput, BadRecord
-from xl_suite.judging.pairwise import Pair
+from xl_suite.judging.pairs import Pair
 from xl_suite.records import parse_record, read_object, write_text
 
 FORMAT = 1

@@ -21,7 +21,8 @@ from xl_suite.chat.shapes import PLAIN, Shape
 from xl_suite.chat.wire import build_body, dump, load
 from xl_suite.judging.annotations import Annotation
 from xl_suite.judging.annotator import Annotator
-from xl_suite.judging.pairwise import Method, Pair, Question, make_calls
+from xl_suite.judging.pairs import Pair
+from xl_suite.judging.pairwise import Method, Question, make_calls
 from xl_suite.records import ModelOutput
 
 

@@ -19,7 +19,7 @@ from xl_suite.chat.models import parse_model
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.judging.annotator import read_annotator, write_for_alpaca_eval
 from xl_suite.judging.judge import judge_pairs
-from xl_suite.judging.pairwise import join_outputs
+from xl_suite.judging.pairs import join_outputs
 from xl_suite.records import ModelOutput, write_json
 
 pytest.importorskip("alpaca_eval")

@@ -18,7 +18,7 @@ from xl_suite.judging.judge import judge_pairs, name_annotator
 from xl_suite.judging.judgement import Judgement, write_judgement
 from xl_suite.judging.lifetime import describe_end
 from xl_suite.judging.order import measure_order
-from xl_suite.judging.pairwise import Pair
+from xl_suite.judging.pairs import Pair
 from xl_suite.records import ModelOutput, write_json
 
 HOSTILE = {

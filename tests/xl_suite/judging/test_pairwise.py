@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from xl_suite.chat.calls import Answer, Message, Sampling
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotator import Annotator, parse_prompt, read_annotator
+from xl_suite.judging.pairs import Pair, join_outputs
 from xl_suite.judging.pairwise import (
     Method,
-    Pair,
     Question,
     ask_questions,
     decide_without_judge,
     fill_prompt,
-    join_outputs,
     make_calls,
     read_verdict,
 )

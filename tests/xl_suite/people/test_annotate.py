@@ -16,7 +16,7 @@ from tests.leaderboard_results import HOSTILE
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput, BadRecord
 from xl_suite.judging.annotations import read_annotations
-from xl_suite.judging.pairwise import Pair
+from xl_suite.judging.pairs import Pair
 from xl_suite.people.labelled import join_labels
 from xl_suite.people.labels import COLUMNS, Label, read_labels, write_labels
 from xl_suite.people.page import render_page

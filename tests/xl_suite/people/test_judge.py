@@ -15,7 +15,7 @@ from tests.xl_suite.people.test_annotate import label, make_pairs
 from xl_suite.cli.main import main
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import Annotation
-from xl_suite.judging.pairwise import Pair
+from xl_suite.judging.pairs import Pair
 from xl_suite.people.clustered import bound_mean
 from xl_suite.people.correction import correct_rate, refuse_correction
 from xl_suite.people.judge import Checked, check_judge

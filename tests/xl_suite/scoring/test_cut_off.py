@@ -9,7 +9,8 @@ import pytest
 
 from xl_suite.api.scores import score
 from xl_suite.judging.annotations import Annotation
-from xl_suite.judging.pairwise import Question, join_outputs, make_annotation
+from xl_suite.judging.pairs import join_outputs
+from xl_suite.judging.pairwise import Question, make_annotation
 from xl_suite.records import ModelOutput, write_json
 from xl_suite.scoring.folders import Scores
 from xl_suite.scoring.score import LanguageScore
