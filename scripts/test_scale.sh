@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs ranks by real engines, in an environment of their own, .venv-scale (or $VENV_SCALE): the tests of the executors,
-# then scripts/scale/check.py. Usage: scripts/test_scale.sh [check.py's arguments]
+# then scripts/scale/check.py. Usage: scripts/test_scale.sh [its arguments]
 set -eu
 cd "$(dirname "$0")/.."
 venv=${VENV_SCALE:-.venv-scale}
@@ -15,4 +15,4 @@ if [ "$(id -u)" = 0 ] && ! command -v sbatch > /dev/null && command -v apt-get >
     apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge > /dev/null || true
 fi
 "$venv/bin/python" -m pytest -n 0 tests/xl_suite/executors/test_engines.py
-exec "$venv/bin/python" scripts/scale/check.py "$@"
+exec "$venv/bin/python" -m scripts.scale.check "$@"

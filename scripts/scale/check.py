@@ -1,6 +1,6 @@
 """Runs ranks by real engines: the same bytes for any number of ranks, what a kill costs, and the overhead.
 
-    python scripts/scale/check.py [--engines local,ray,parsl,slurm] [--rows 48] [--overhead-rows 0]
+    python -m scripts.scale.check [--engines local,ray,parsl,slurm] [--rows 48] [--overhead-rows 0]
 
 Ray has two nodes on 127.0.0.1 and 127.0.0.2; a rank, a worker and then a node are killed. `slurm` is parsl, and the
 plain array of docs/how-to/scaling.md, on two nodes of a real Slurm; it is left out where Debian's packages are not
@@ -11,7 +11,6 @@ differs, a row is lost or doubled, or a kill repeats more than 2 calls a slot.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import resource
@@ -25,12 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cluster
-import slurm
-
+from scripts.scale import cluster, slurm
+from tests.written import read_files, write_questions
 from xl_suite.chat.loopback.replies import Reply, token_logprobs
 from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
-from xl_suite.records import BenchmarkRow, write_parquet
 
 LANGUAGES = ("deu", "fra", "hin", "hun", "kor", "lit", "por", "zho")
 SLOTS = 8
@@ -129,12 +126,7 @@ def open_engine(engine: str, folder: Path) -> Iterator[list[str]]:
 
 @contextmanager
 def make_bench(folder: Path, count: int, latency: float) -> Iterator[Bench]:
-    for language in LANGUAGES:
-        rows = [
-            BenchmarkRow(n, "own", f"Question {n}? Answer in {language}.", f"Question {n}?", "", language, "target")
-            for n in range(1, count + 1)
-        ]
-        write_parquet(folder / "bench" / language / "test-00000-of-00001.parquet", rows)
+    write_questions(folder / "bench", LANGUAGES, count)
     with serve_loopback(answer, latency=latency) as server:
         yield Bench(folder, server, folder / "bench", count * len(LANGUAGES))
 
@@ -251,23 +243,6 @@ def measure(bench: Bench, engine: str, options: list[str]) -> None:
         f"({many_cpu:.1f} CPU-s of this command's own processes): {many / one:.3f} x",
         flush=True,
     )
-
-
-def read_files(folder: Path) -> dict[str, Any]:
-    """What a verb wrote, without times and versions."""
-    found: dict[str, Any] = {}
-    for path in sorted(folder.rglob("*")):
-        inner = path.relative_to(folder)
-        if not path.is_file() or any(part.startswith(".") for part in inner.parts):
-            continue
-        found[str(inner)] = path.read_bytes()
-        if path.name == "run.json":
-            for entry in (entries := json.loads(path.read_text())).values():
-                if isinstance(entry, dict):
-                    entry.pop("versions", None)
-                    entry.pop("date", None)
-            found[str(inner)] = entries
-    return found
 
 
 def run(arguments: list[str]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import cluster
+from scripts.scale import cluster
 
 CONFIG = """\
 ClusterName=scale

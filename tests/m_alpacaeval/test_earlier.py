@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.m_alpacaeval.conftest import translate
-from tests.m_alpacaeval.test_ranks import read_files, refuse_some
+from tests.m_alpacaeval.test_ranks import refuse_some
+from tests.written import read_files
 from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.cli.main import main
 from xl_suite.records import BenchmarkRow, read_records, write_parquet

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.m_alpacaeval.conftest import find_prompt, translate
+from tests.written import read_files
 from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.cli.main import run_verb
 from xl_suite.executors import units
@@ -16,14 +17,6 @@ from xl_suite.executors import units
 def refuse_some(request: dict[str, Any]) -> str:
     """Leaves one prompt empty whenever it is asked, which sets it aside."""
     return "" if find_prompt(request)[0] == 300 else translate(request)
-
-
-def read_files(out: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(out)): path.read_bytes()
-        for path in sorted(out.rglob("*"))
-        if path.is_file() and not path.relative_to(out).parts[0].startswith(".")
-    }
 
 
 @pytest.mark.parametrize("count", [1, 3])

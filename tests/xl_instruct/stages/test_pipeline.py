@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.scripted_models import MODELS, answer, write_passages
+from tests.written import read_files
 from xl_instruct.config import Config, parse_config, read_config
 from xl_instruct.stages.costs import estimate_run, is_on_hub
 from xl_instruct.stages.files import lock
@@ -45,15 +46,6 @@ def configure(passages: Path, server: Loopback, **changes: Any) -> Config:
 def run(config: Config, out: Path, **options: Any) -> Generated:
     chat = ChatOptions(**{"journal": out / ".journal.sqlite", "slots": 8, "progress": False, **options})
     return generate(config, out, chat)
-
-
-def read_files(out: Path) -> dict[str, bytes]:
-    """Everything that a run publishes, by path."""
-    return {
-        str(file.relative_to(out)): file.read_bytes()
-        for file in sorted(out.rglob("*"))
-        if file.is_file() and not file.relative_to(out).parts[0].startswith(".")
-    }
 
 
 def load(out: Path, *names: str, split: str) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.scripted_models import MODELS, answer, write_passages
+from tests.written import read_files
 from xl_suite.chat.loopback.server import Loopback, serve_loopback
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -62,14 +63,6 @@ def kill_when(config: Path, out: Path, reached: Callable[[], bool], sign: int = 
     finally:
         process.send_signal(sign)
         process.communicate(timeout=60)
-
-
-def read_files(out: Path) -> dict[str, bytes]:
-    return {
-        str(file.relative_to(out)): file.read_bytes()
-        for file in sorted(out.rglob("*"))
-        if file.is_file() and not file.relative_to(out).parts[0].startswith(".")
-    }
 
 
 @pytest.mark.slow

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.written import read_files, write_questions
 from tests.xl_suite.executors.test_executors import COUNT, LANGUAGES
-from tests.xl_suite.executors.test_ranks import answer, read_files
+from tests.xl_suite.executors.test_ranks import answer
 from xl_suite.chat.loopback.server import serve_loopback
 from xl_suite.cli.main import run_verb
-from xl_suite.records import BenchmarkRow, write_parquet
 
 ENGINES = ("ray", "parsl")
 
@@ -25,12 +25,7 @@ def is_installed(engine: str) -> bool:
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "XL_SUITE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    for language in LANGUAGES:
-        rows = [
-            BenchmarkRow(n, "own", f"Question {n}? Answer in {language}.", f"Question {n}?", "", language, "target")
-            for n in range(1, COUNT + 1)
-        ]
-        write_parquet(tmp_path / "bench" / language / "test-00000-of-00001.parquet", rows)
+    write_questions(tmp_path / "bench", LANGUAGES, COUNT)
     with serve_loopback(answer) as server:
         yield ["respond", str(tmp_path / "bench"), "--model", f"tiny@{server.url}"]
 

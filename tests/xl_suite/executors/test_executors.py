@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.xl_suite.executors.test_ranks import answer, read_files
+from tests.written import read_files, write_questions
+from tests.xl_suite.executors.test_ranks import answer
 from xl_suite.chat.loopback.replies import Reply
 from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
 from xl_suite.cli.main import run_verb
@@ -28,7 +29,6 @@ from xl_suite.executors.coordinator import LOGS, Plan, run_ranks
 from xl_suite.executors.running import Ended, read_last_line, run_command
 from xl_suite.executors.status import DONE, read_status
 from xl_suite.executors.units import Rank, Unit, list_units
-from xl_suite.records import BenchmarkRow, write_parquet
 
 LANGUAGES = ("deu", "fra", "zho")  # a unit each
 COUNT = 6
@@ -44,12 +44,7 @@ def without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench") / "bench"
-    for language in LANGUAGES:
-        rows = [
-            BenchmarkRow(n, "own", f"Question {n}? Answer in {language}.", f"Question {n}?", "", language, "target")
-            for n in range(1, COUNT + 1)
-        ]
-        write_parquet(folder / language / "test-00000-of-00001.parquet", rows)
+    write_questions(folder, LANGUAGES, COUNT)
     return folder
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -14,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from tests.written import read_files, write_questions
 from xl_suite.chat.loopback.replies import Reply, token_logprobs
 from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
 from xl_suite.cli.main import run_verb
 from xl_suite.errors import BadInput
 from xl_suite.executors import units
 from xl_suite.executors.units import Unit, list_units, parse_rank
-from xl_suite.records import BenchmarkRow, write_parquet
 
 COUNT = 22
 UNITS = 6  # 3 of each of two languages
@@ -36,12 +35,7 @@ def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench") / "bench"
-    for language in ("deu", "zho"):
-        rows = [
-            BenchmarkRow(n, "own", f"Question {n}? Answer in {language}.", f"Question {n}?", "", language, "target")
-            for n in range(1, COUNT + 1)
-        ]
-        write_parquet(folder / language / "test-00000-of-00001.parquet", rows)
+    write_questions(folder, ("deu", "zho"), COUNT)
     return folder
 
 
@@ -68,24 +62,6 @@ def outputs(bench: Path, server: Loopback, tmp_path: Path) -> Path:
         assert done.status == 0
     server.calls = 0
     return tmp_path
-
-
-def read_files(folder: Path) -> dict[str, Any]:
-    """What a verb wrote, without times and versions."""
-    found: dict[str, Any] = {}
-    for path in sorted(folder.rglob("*")):
-        inner = path.relative_to(folder)
-        if not path.is_file() or any(part.startswith(".") for part in inner.parts):
-            continue
-        found[str(inner)] = path.read_bytes()
-        if path.name == "run.json":
-            entries = json.loads(path.read_text())
-            for entry in entries.values():
-                if isinstance(entry, dict):
-                    entry.pop("versions", None)
-                    entry.pop("date", None)
-            found[str(inner)] = entries
-    return found
 
 
 def check_ranks(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +12,7 @@ import pytest
 
 from tests import scripted_models
 from tests.m_alpacaeval.conftest import translate, write_xl_alpacaeval
+from tests.written import read_files, write_questions
 from tests.xl_suite.chat.batches.conftest import FAST
 from xl_suite.chat import settings
 from xl_suite.chat.batches.overview import list_batches
@@ -20,7 +20,6 @@ from xl_suite.chat.loopback.replies import Reply, token_logprobs
 from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
 from xl_suite.chat.settings import Batching
 from xl_suite.cli.main import run_verb
-from xl_suite.records import BenchmarkRow, write_parquet
 
 COUNT = 10
 
@@ -40,12 +39,7 @@ def fast_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def bench(tmp_path: Path) -> Path:
     folder = tmp_path / "bench"
-    for language in ("deu", "zho"):
-        rows = [
-            BenchmarkRow(n, "own", f"Question {n}? Answer in {language}.", f"Question {n}?", "", language, "target")
-            for n in range(1, COUNT + 1)
-        ]
-        write_parquet(folder / language / "test-00000-of-00001.parquet", rows)
+    write_questions(folder, ("deu", "zho"), COUNT)
     return folder
 
 
@@ -61,24 +55,6 @@ def server() -> Iterator[Loopback]:
 
     with serve_loopback(answer) as found:
         yield found
-
-
-def read_files(folder: Path) -> dict[str, Any]:
-    """What a verb wrote, without times and versions."""
-    found: dict[str, Any] = {}
-    for path in sorted(folder.rglob("*")):
-        inner = path.relative_to(folder)
-        if not path.is_file() or any(part.startswith(".") for part in inner.parts):
-            continue
-        if path.name == "run.json":
-            found[str(inner)] = {
-                language: {key: value for key, value in entry.items() if key not in ("versions", "date")}
-                for language, entry in json.loads(path.read_text()).items()
-                if isinstance(entry, dict)
-            }
-        else:
-            found[str(inner)] = path.read_bytes()
-    return found
 
 
 def run_both(command: list[str], tmp_path: Path) -> Path:
