@@ -11,12 +11,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from xl_suite.errors import BadInput, BudgetReached, Incomplete
 from xl_suite.executors.commands import Command, add_options, drop_own, share_budget
 from xl_suite.executors.running import Ended, Run, Setting, describe_status, read_last_line
 from xl_suite.executors.units import Rank, Unit
+from xl_suite.foreign import parse_yaml, read_bytes
 
 logger = logging.getLogger("xl_suite.executors")
 # Beside the units' folders: what ranks told.
@@ -143,8 +142,8 @@ def _read_config(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        found = parse_yaml(read_bytes(path).decode(), path)
+    except UnicodeDecodeError as error:
         raise BadInput(f"--executor-config {path}: it cannot be read: {error}") from error
     if not isinstance(found, dict):
         raise BadInput(f"--executor-config {path}: settings are needed, such as `options: {{num_gpus: 1}}`.")

@@ -28,8 +28,8 @@ def open_engine(setting: Setting) -> Iterator[Run]:
     """
     config = setting.take("parsl", ("provider", "executor", "retries"))
     parsl = load("parsl", "parsl")
-    retries = int(config.get("retries", RETRIES)) if setting.retries else 0
     try:
+        retries = int(config.get("retries", RETRIES)) if setting.retries else 0
         executor = parsl.HighThroughputExecutor(
             label="ranks", provider=_make_provider(config.get("provider") or {}), **(config.get("executor") or {})
         )

@@ -23,12 +23,12 @@ def open_engine(setting: Setting) -> Iterator[Run]:
     """
     config = setting.take("ray", ("address", "options"))
     ray = load("ray", "ray")
-    options = {"num_cpus": 1, **(config.get("options") or {})}
-    if setting.retries:
-        options = {"max_retries": RETRIES, **options, "retry_exceptions": [RankKilled]}
-    else:
-        options["max_retries"] = 0
     try:
+        options = {"num_cpus": 1, **(config.get("options") or {})}
+        if setting.retries:
+            options = {"max_retries": RETRIES, **options, "retry_exceptions": [RankKilled]}
+        else:
+            options["max_retries"] = 0
         ray.init(address=config.get("address"), log_to_driver=False, include_dashboard=False)
         task = ray.remote(run_or_raise if setting.retries else run_command).options(**options)
     except (ConnectionError, ValueError, TypeError, RuntimeError, ray.exceptions.RayError) as error:

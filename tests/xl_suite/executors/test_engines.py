@@ -60,6 +60,9 @@ def test_a_package_that_is_absent_is_named(engine: str, command: list[str], tmp_
         ("parsl", "providers: {}", "parsl has no 'providers'. Valid are: provider, executor, retries"),
         ("parsl", "provider: {kind: Nothing}", "parsl has no provider 'Nothing'"),
         ("parsl", "executor: {no_such: 1}", "parsl refuses it"),
+        ("parsl", "retries: many", "parsl refuses it"),
+        ("parsl", "provider: [SlurmProvider]", "parsl refuses it"),
+        ("ray", "options: [num_cpus]", "--executor ray: "),
     ],
 )
 def test_settings_that_an_engine_does_not_have(

@@ -248,7 +248,7 @@ def test_status(bench: Path, server: Loopback, tmp_path: Path) -> None:
         (["--ranks", "2", "--batch"], "Leave --batch out"),
         (["--ranks", "2", "--journal", "other.sqlite"], "a journal for each unit"),
         (["--ranks", "2", "--executor-config", "x.yaml"], "--executor local takes none"),
-        (["--ranks", "2", "--executor", "ray", "--executor-config", "no.yaml"], "no.yaml: it cannot be read"),
+        (["--ranks", "2", "--executor", "ray", "--executor-config", "no.yaml"], "no.yaml: cannot be read"),
     ],
 )
 def test_what_cannot_be_is_told(more: list[str], said: str, bench: Path, server: Loopback, tmp_path: Path) -> None:
@@ -256,6 +256,17 @@ def test_what_cannot_be_is_told(more: list[str], said: str, bench: Path, server:
     assert told.status == 2
     assert said in told.notes[0]
     assert server.calls == 0
+
+
+@pytest.mark.parametrize("text", ["a: &a [x]\nb: [*a", "x: " + "9" * 10_000, "- ray", "a: \x07"])
+def test_a_config_of_an_engine_is_read_within_bounds(
+    text: str, bench: Path, server: Loopback, tmp_path: Path
+) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    more = ["--ranks", "2", "--executor", "ray", "--executor-config", str(tmp_path / "x.yaml")]
+    told = run_verb(["respond", str(bench), "--model", f"tiny@{server.url}", "--out", str(tmp_path / "out"), *more])
+    assert told.status == 2
+    assert "x.yaml" in told.notes[0]
 
 
 def test_the_command_of_a_rank_is_the_given_one() -> None:
