@@ -35,7 +35,12 @@ def find_kept(folder: Path, sources: Sources, translator: str) -> dict[str, list
 
     Raises BadInput where they are of other prompts or of another translator: one folder has one of each.
     """
-    rows = read_folder(folder)
+    return _choose_kept(folder, read_folder(folder), sources, translator)
+
+
+def _choose_kept(
+    folder: Path, rows: Mapping[str, list[TranslatedRow]], sources: Sources, translator: str
+) -> dict[str, list[TranslatedRow]]:
     kept = {code: own for code, own in rows.items() if code != ENGLISH and code not in sources.prompts}
     if not kept:
         return {}
@@ -47,11 +52,7 @@ def find_kept(folder: Path, sources: Sources, translator: str) -> dict[str, list
             "--replace to have the folder made anew, without these languages."
         )
     for code, own in kept.items():
-        for name in sorted({_name_translator(row) for row in own} - {translator, HUMAN}):
-            raise BadInput(
-                f"{folder} has {code} translated by {name}, and this run's translator is {translator}. It stays as "
-                f"it is: give another --out, or --replace to have the folder made anew, without {others}."
-            )
+        _check_translator(folder, code, own, translator, f", without {others}")
     return kept
 
 
@@ -67,17 +68,13 @@ def check_folder(
 
     edited: what people wrote, which costs nothing. paid: of a run that asks a model; None where it takes a release.
     """
-    find_kept(folder, sources, translator)
-    for code, rows in read_folder(folder).items():
+    found = read_folder(folder)
+    _choose_kept(folder, found, sources, translator)
+    for code, rows in found.items():
         if code not in sources.prompts:
             continue
         prompts = {prompt.id: prompt for prompt in sources.prompts[code]}
-        names = {_name_translator(row) for row in rows} - {HUMAN, translator}
-        if names:
-            raise BadInput(
-                f"{folder} has {code} translated by {', '.join(sorted(names))}, and this run's translator is "
-                f"{translator}. It stays as it is: give another --out, or --replace to have it made anew."
-            )
+        _check_translator(folder, code, rows, translator)
         changed = [
             f"{code}/{row.id}"
             for row in rows
@@ -107,5 +104,13 @@ def merge_rows(
     return {code: rows[code] for code in [*codes, ENGLISH]}
 
 
-def _name_translator(row: TranslatedRow) -> str:
-    return row.translator.removesuffix(f", {EDITED}")
+def _check_translator(
+    folder: Path, code: str, rows: Sequence[TranslatedRow], translator: str, without: str = ""
+) -> None:
+    """Raises BadInput for rows of another translator. without: what a folder that is made anew will lack."""
+    names = {row.translator.removesuffix(f", {EDITED}") for row in rows} - {translator, HUMAN}
+    if names:
+        raise BadInput(
+            f"{folder} has {code} translated by {', '.join(sorted(names))}, and this run's translator is "
+            f"{translator}. It stays as it is: give another --out, or --replace to have it made anew{without}."
+        )

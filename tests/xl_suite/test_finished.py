@@ -53,14 +53,19 @@ class Verb:
         return main([*self.command, *more])
 
 
+def finish(name: str, folder: Path, server: Loopback) -> tuple[Verb, bytes, int]:
+    """A verb that has run, its file, and the calls so far."""
+    verb = Verb(name, folder, server)
+    assert verb.run() == 0
+    return verb, verb.path.read_bytes(), server.calls
+
+
 @pytest.mark.parametrize("name", ["respond", "judge", "rate"])
 def test_other_settings_leave_a_finished_file_alone(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serve_loopback(answer) as server:
-        verb = Verb(name, tmp_path, server)
-        assert verb.run() == 0
-        whole, calls = verb.path.read_bytes(), server.calls
+        verb, whole, calls = finish(name, tmp_path, server)
         run = verb.path.with_name("run.json").read_bytes()
         for more in (["--limit", "2"], []):
             capsys.readouterr()
@@ -87,9 +92,7 @@ def test_a_file_whose_journal_is_gone_is_not_paid_for_twice(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serve_loopback(answer) as server:
-        verb = Verb(name, tmp_path, server)
-        assert verb.run() == 0
-        whole, calls = verb.path.read_bytes(), server.calls
+        verb, whole, calls = finish(name, tmp_path, server)
         journal = verb.out / ".journal.sqlite"
         journal.rename(tmp_path / "elsewhere.sqlite")
         assert verb.run() == 2
@@ -127,9 +130,7 @@ def test_verdicts_on_other_answers_are_not_replaced(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serve_loopback(answer) as server:
-        verb = Verb(name, tmp_path, server)
-        assert verb.run() == 0
-        whole, calls = verb.path.read_bytes(), server.calls
+        verb, whole, calls = finish(name, tmp_path, server)
         outputs = tmp_path / "outputs" / "mine" / "deu.json"
         rows = json.loads(outputs.read_bytes())
         rows[1]["output"] += " Sie ist nun eine andere."

@@ -70,7 +70,11 @@ def run(folder: Path, logs: Path, judge: Any, **settings: Any) -> Any:
 
 
 def read_metrics(log: Any) -> dict[str, dict[str, float]]:
-    return {one.name: {name: value.value for name, value in one.metrics.items()} for one in log.results.scores}
+    """By scorer and metric, without the package's name, which inspect_ai puts before that of an installed metric."""
+    return {
+        one.name: {name.removeprefix("xl_suite/"): value.value for name, value in one.metrics.items()}
+        for one in log.results.scores
+    }
 
 
 def test_rates_are_gated_bounded_and_read_back_from_the_log(
