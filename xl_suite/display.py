@@ -25,6 +25,10 @@ class Shown(ABC):
     def to_rows(self) -> list[dict[str, Any]]:
         """The rows of the table; each row has the same keys."""
 
+    def to_paper(self) -> list[dict[str, Any]]:
+        """The rows of a table that fits on a page of paper; each row has the same keys."""
+        return self.to_rows()
+
     def to_pandas(self) -> pandas.DataFrame:
         """The table as a data frame of pandas."""
         import pandas
@@ -47,6 +51,8 @@ def render_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> str:
 
 
 FORMATS = ("markdown", "latex", "csv", "json")
+# Those for people, who want few columns.
+PAPER = ("markdown", "latex")
 
 
 def format_rows(rows: Sequence[Mapping[str, Any]], form: str) -> str:
@@ -72,6 +78,13 @@ def format_rows(rows: Sequence[Mapping[str, Any]], form: str) -> str:
     lines = [" & ".join(_escape_latex(cell) for cell in row) + r" \\" for row in cells]
     body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
     return "\n".join([rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}", *body, r"\end{tabular}"])
+
+
+def format_rate(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """A percentage in a table, with its interval where that is known: `66.6 (51.8 to 74.7)`."""
+    if value is None:
+        return "–"
+    return f"{value:.1f}" + ("" if low is None or high is None else f" ({low:.1f} to {high:.1f})")
 
 
 def escape_markdown(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xl_suite.display import FORMATS, Shown, format_rows
+from xl_suite.display import FORMATS, PAPER, Shown, format_rows
 
 if TYPE_CHECKING:
     from xl_suite.api import ChatSettings
@@ -139,7 +139,8 @@ def describe_rows(found: Shown, form: str | None) -> str:
     """The rows of a result in the form of `--format`, without nested values; empty where none was asked for."""
     if form is None:
         return ""
-    rows = [{key: one for key, one in row.items() if not isinstance(one, dict | list)} for row in found.to_rows()]
+    every = found.to_paper() if form in PAPER else found.to_rows()
+    rows = [{key: one for key, one in row.items() if not isinstance(one, dict | list)} for row in every]
     return format_rows(rows, form)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xl_suite.display import escape_markdown, format_rows
+from xl_suite.display import escape_markdown, format_rate, format_rows
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
 from xl_suite.leaderboard.metrics import AVERAGE, Cell
@@ -52,10 +52,8 @@ def _list_models(board: Board) -> list[dict[str, str]]:
 
 
 def _tell(cell: Cell | None, *, bounds: bool = True) -> str:
-    if cell is None or cell[0] is None:
-        return "–"
-    value, low, high = cell
-    return f"{value:.1f}" + (f" ({low:.1f} to {high:.1f})" if bounds and low is not None else "")
+    value, low, high = cell or (None, None, None)
+    return format_rate(value, low, high) if bounds else format_rate(value)
 
 
 def _measure(row: Row) -> list[Measured]:

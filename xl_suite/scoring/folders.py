@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.dataset.expected import find_expected, list_benchmarks
-from xl_suite.display import Shown, render_table
+from xl_suite.display import Shown, format_rate, render_table
 from xl_suite.errors import BadInput
 from xl_suite.fidelity.error import find_error
 from xl_suite.fidelity.support import find_support
@@ -89,6 +89,34 @@ class Scores(Shown):
                 rows.append(row)
         columns = list(dict.fromkeys(key for row in rows for key in row))
         return [{column: row.get(column) for column in columns} for row in rows]
+
+    def to_paper(self) -> list[dict[str, Any]]:
+        """Rates with their intervals, in percent, how many prompts were judged, and how many answers are in the
+        language asked for; of ratings, the means. At equal lengths only where a judge has a length slope."""
+        if self.kind == "ratings":
+            every = self.to_rows()
+            told = ["language", *(key for key in every[0] if isinstance(every[0][key], float))]
+            told = ["judge", *told] if len({row["judge"] for row in every}) > 1 else told
+            return [{key: row[key] for key in told} for row in every]
+        controlled = any(
+            one.controlled.win_rate is not None for score in self.judges.values() for _, one in score.list_rows()
+        )
+        rows = []
+        for judge, score in self.judges.items():
+            for language, one in score.list_rows():
+                row = {"judge": judge} if len(self.judges) > 1 else {}
+                row |= {
+                    "language": language or "all",
+                    "judged": f"{one.counts.n_total}/{one.counts.n_asked}",
+                    "win rate": format_rate(one.raw.win_rate, one.raw.ci_low, one.raw.ci_high),
+                    "gated": format_rate(one.gated.win_rate, one.gated.ci_low, one.gated.ci_high),
+                }
+                if controlled:
+                    rate = one.controlled
+                    row["equal lengths"] = format_rate(rate.win_rate, rate.ci_low, rate.ci_high)
+                share = one.model.pass_rate
+                rows.append(row | {"in language": format_rate(None if share is None else 100 * share)})
+        return rows
 
     def figure(self, *others: Scores) -> str:
         """An SVG of win rate against fidelity, a dot for each language with intervals; others: more models."""

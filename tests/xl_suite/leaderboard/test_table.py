@@ -414,6 +414,23 @@ def test_the_gated_rate_is_that_of_score_for_every_benchmark(
     assert find_row(site, "a").cells["gated"]["deu"][0] == said["gated_win_rate"]
 
 
+def test_scores_come_in_forms_for_papers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Few columns for people, all of them for programs."""
+    write_annotations(tmp_path / "r", "a", SHARES)
+    folder = next(path.parent for path in (tmp_path / "r").rglob("deu.json") if "annotations" in str(path))
+    shown = {}
+    for form in ("markdown", "latex", "csv"):
+        assert main(["score", str(folder), "--resamples", "100", "--format", form]) == 0
+        shown[form] = capsys.readouterr().out.splitlines()
+    assert shown["markdown"][0] == "| language | judged | win rate | gated | in language |"
+    assert shown["latex"][2] == r"language & judged & win rate & gated & in language \\"
+    (row,) = [one for one in csv.DictReader(shown["csv"]) if one["language"] == "deu"]
+    rate, low, high = (float(row[key]) for key in ("win_rate", "ci_low", "ci_high"))
+    assert shown["markdown"][2].startswith(
+        f"| deu | {row['n_total']}/{row['n_asked']} | {rate:.1f} ({low:.1f} to {high:.1f}) | "
+    )
+
+
 def test_the_tables_come_in_forms_for_papers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_annotations(tmp_path / "r", "a|b_1", SHARES)
     write_annotations(tmp_path / "r", "=c", SHARES[:3], languages=["deu"], place="c")
