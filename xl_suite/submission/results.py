@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from xl_suite.errors import BadInput
 from xl_suite.judging.annotations import ANNOTATIONS
 from xl_suite.listing import Kind, list_folder, list_folders
-from xl_suite.records import read_object
 from xl_suite.responding.outputs import OUTPUTS, name_folder
 
 TOLD = ("metrics.json", "fidelity.json", "manifest.json")
@@ -74,11 +72,6 @@ def find_results(
 def list_files(folder: Path, kind: Kind) -> dict[str, Path]:
     """The files of a kind in a folder, by the first part of their names, which is a language."""
     return {path.name.partition(".")[0]: path for path in list_folder(folder, kind).files}
-
-
-def read_told(path: Path) -> dict[str, Any]:
-    """The JSON object in a file beside the results. Raises BadInput where it holds anything else."""
-    return read_object(path)
 
 
 def _is_single(outputs: Path) -> bool:

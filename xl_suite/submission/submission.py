@@ -20,7 +20,7 @@ from xl_suite.judging.annotations import ANNOTATIONS, Annotation, read_file
 from xl_suite.judging.annotator import find_shipped, read_annotator
 from xl_suite.listing import Kind
 from xl_suite.provenance import read_run
-from xl_suite.records import BenchmarkRow, ModelOutput, read_records, to_dict
+from xl_suite.records import BenchmarkRow, ModelOutput, read_object, read_records, to_dict
 from xl_suite.responding.outputs import OUTPUTS, read_outputs
 from xl_suite.responding.plan import name_benchmark
 from xl_suite.scoring.answers import FidelityCache, collect_answers, look_at_languages
@@ -42,7 +42,7 @@ from xl_suite.submission.checks import (
     compare_told,
 )
 from xl_suite.submission.evidence import describe_calls, find_judgements, find_responses, read_journals
-from xl_suite.submission.results import ResultsFolder, list_files, read_told
+from xl_suite.submission.results import ResultsFolder, list_files
 
 MADE_BY = "xl-suite submit"
 MANY_CHARACTERS = 4_000_000  # from here on, processes that share the work are worth their start
@@ -167,14 +167,14 @@ def _measure(
     for file, value in (("metrics.json", metrics), ("fidelity.json", fidelity_told), ("manifest.json", manifest)):
         if file in told:
             try:
-                problems += compare_told(file, read_told(told[file]), value, _ADVICE)
+                problems += compare_told(file, read_object(told[file]), value, _ADVICE)
             except BadInput as error:
                 problems.append(str(error))
     folders = {"outputs": results.outputs, "annotations": results.annotations}
     runs = {kind: _read_runs(folder, kind, found.rows) for kind, folder in folders.items()}
     manifest = {**manifest, "versions": _list_versions(), "runs": runs, **_find_calls(found, annotator, journals)}
     if "manifest.json" in told and not journals and not problems:  # a maintainer has no journals
-        before = read_told(told["manifest.json"])
+        before = read_object(told["manifest.json"])
         manifest |= {key: before[key] for key in ("versions", "runs", "responses", "judgements") if key in before}
     notes = []
     if annotator is None:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.errors import BadInput
-from xl_suite.records import atomic_folder, dump_json, write_json, write_text
+from xl_suite.records import atomic_folder, dump_json, read_object, write_json, write_text
 from xl_suite.responding.outputs import AnsweredRow, name_folder, write_outputs
 from xl_suite.staging import clear_abandoned, list_entries
 from xl_suite.submission.checks import Requirements
 from xl_suite.submission.model_results import ModelReport, write_eval_results, write_model_index
-from xl_suite.submission.results import find_results, read_told
+from xl_suite.submission.results import find_results
 from xl_suite.submission.submission import MADE_BY, Submission, check_submission
 
 PULL_REQUEST, MODEL = "pull-request", "model"
@@ -119,7 +119,7 @@ def check_out(out: Path) -> None:
     entries = list_entries(out)
     strange = [entry.name for entry in entries if entry.name not in (PULL_REQUEST, MODEL)]
     manifests = list((out / PULL_REQUEST).glob("*/*/manifest.json"))
-    foreign = [path for path in manifests if read_told(path).get("made_by") != MADE_BY]
+    foreign = [path for path in manifests if read_object(path).get("made_by") != MADE_BY]
     if strange or foreign or (entries and not manifests):
         found = strange[0] if strange else entries[0].name
         raise BadInput(
