@@ -10,17 +10,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import escape
 
 # Distinguishable by readers who do not see red and green apart (Okabe and Ito 2008), and dashed differently too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7f7f7f")
 DASHES = ("", "6 3", "2 2", "8 3 2 3", "1 3", "10 4", "4 4")
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 56, 150, 42, 48
-# A panel of a page: its size, and the edges of the drawing within it.
-PANEL_COLOURS = 6
-PANEL_WIDTH, PANEL_HEIGHT = 300, 120
-PANEL_LEFT, PANEL_RIGHT, PANEL_TOP, PANEL_BOTTOM = 6, 294, 8, 100
 _STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#222}.axis{stroke:#888;fill:none}.grid{stroke:#ddd}"
     ".title{font-size:14px;font-weight:600}"
@@ -85,7 +81,7 @@ def draw_lines(
     ]
     for x, text in names:
         if low_x <= scale(x) <= high_x:
-            parts.append(_text(place(x, low_y)[0], HEIGHT - BOTTOM + 16, text, "middle"))
+            parts.append(make_text(place(x, low_y)[0], HEIGHT - BOTTOM + 16, text, "middle"))
     ends: list[float] = []
     order = sorted(range(len(series)), key=lambda n: place(*series[n].points[-1])[1] if series[n].points else 0)
     for number in order:
@@ -95,12 +91,14 @@ def draw_lines(
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
         where = [place(x, y) for x, y in one.points]
         dashed = f' stroke-dasharray="{dash}"' if dash and len(series) > 1 else ""
-        parts.append(f'<polyline points="{_join(where)}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>')
+        parts.append(
+            f'<polyline points="{join_points(where)}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>'
+        )
         if markers:
             parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in where]
         end = max(where[-1][1] + 4, ends[-1] + 14 if ends else 0)  # names never overlap
         ends.append(end)
-        parts.append(_text(where[-1][0] + 8, end, one.name, "start", colour))
+        parts.append(make_text(where[-1][0] + 8, end, one.name, "start", colour))
     return _close(title, parts)
 
 
@@ -123,13 +121,13 @@ def draw_bars(series: Sequence[Series], groups: Sequence[str], *, title: str, y_
                 f'<rect x="{left:.1f}" y="{height(y):.1f}" width="{width - 1:.1f}" '
                 f'height="{height(ticks[0]) - height(y):.1f}" fill="{colour}"/>'
             )
-            parts.append(_text(left + width / 2, height(y) - 4, _number(y), "middle"))
+            parts.append(make_text(left + width / 2, height(y) - 4, _number(y), "middle"))
         parts.append(
             f'<rect x="{WIDTH - RIGHT + 8}" y="{TOP + 18 * number - 9}" width="10" height="10" fill="{colour}"/>'
         )
-        parts.append(_text(WIDTH - RIGHT + 24, TOP + 18 * number, one.name, "start"))
+        parts.append(make_text(WIDTH - RIGHT + 24, TOP + 18 * number, one.name, "start"))
     for place, name in enumerate(groups):
-        parts.append(_text(LEFT + (place + 0.5) * span, HEIGHT - BOTTOM + 16, name, "middle"))
+        parts.append(make_text(LEFT + (place + 0.5) * span, HEIGHT - BOTTOM + 16, name, "middle"))
     return _close(title, parts)
 
 
@@ -157,7 +155,7 @@ def draw_dots(
         return HEIGHT - BOTTOM - (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * height
 
     parts = _frame(title, x_label, y_label, y_ticks, up)
-    parts += [_text(across(tick), HEIGHT - BOTTOM + 16, _number(tick), "middle") for tick in x_ticks]
+    parts += [make_text(across(tick), HEIGHT - BOTTOM + 16, _number(tick), "middle") for tick in x_ticks]
     if y_mark is not None and y_mark <= y_ticks[-1]:
         parts.append(f'<path class="axis" stroke-dasharray="4 4" d="M{LEFT} {up(y_mark):.1f}H{WIDTH - RIGHT}"/>')
     forms: list[str] = []
@@ -175,11 +173,11 @@ def draw_dots(
             forms.append(f'<path d="{_form(number, x, y)}" fill="{colour}"><title>{escape(told)}</title></path>')
             if dot.name:
                 left, top = _find_room(x, y, 7.0 * len(dot.name), taken)
-                names.append(_text(left, top + 10, dot.name, "start", colour if len(series) > 1 else ""))
+                names.append(make_text(left, top + 10, dot.name, "start", colour if len(series) > 1 else ""))
         top = TOP + 18 * number
         if top < HEIGHT - BOTTOM:
             forms.append(f'<path d="{_form(number, WIDTH - RIGHT + 16, top - 4)}" fill="{colour}"/>')
-            names.append(_text(WIDTH - RIGHT + 26, top, name if len(name) < 19 else name[:17] + "…", "start"))
+            names.append(make_text(WIDTH - RIGHT + 26, top, name if len(name) < 19 else name[:17] + "…", "start"))
     return _close(title, [*parts, *forms, *names])
 
 
@@ -209,82 +207,6 @@ def _find_room(x: float, y: float, width: float, taken: list[tuple[float, float,
     return best
 
 
-def draw_panel_lines(series: Sequence[Sequence[float]], labels: Sequence[tuple[float, str]], title: str) -> Markup:
-    """Lines over the same bins, each scaled to the highest value of all. labels: (share of the width, text)."""
-    most = max((value for one in series for value in one), default=0) or 1
-    lines = []
-    for number, values in enumerate(series):
-        step = (PANEL_RIGHT - PANEL_LEFT) / max(1, len(values) - 1)
-        points = [(PANEL_LEFT + place * step, _lift(value / most)) for place, value in enumerate(values)]
-        lines.append(f'<polyline class="c{number % PANEL_COLOURS}" points="{_join(points)}"/>')
-    return _close_panel(title, lines, labels)
-
-
-def draw_panel_bars(
-    bars: Sequence[float], line: Sequence[float | None], labels: Sequence[tuple[float, str]], title: str
-) -> Markup:
-    """Counts as bars, and values from 0 to 1 as a line over them, with gaps where there is none."""
-    most = max(bars, default=0) or 1
-    step = (PANEL_RIGHT - PANEL_LEFT) / max(1, len(bars))
-    parts = []
-    for place, count in enumerate(bars):
-        top = _lift(count / most)
-        parts.append(
-            f'<rect class="fb" x="{PANEL_LEFT + place * step + 1:.1f}" y="{top:.1f}" '
-            f'width="{max(1.0, step - 2):.1f}" height="{PANEL_BOTTOM - top:.1f}"/>'
-        )
-    points = [
-        (PANEL_LEFT + (place + 0.5) * step, _lift(min(1.0, max(0.0, value))), value)
-        for place, value in enumerate(line)
-        if value is not None
-    ]
-    parts.append(f'<polyline class="c0" points="{_join([(x, y) for x, y, _ in points])}"/>')
-    parts += [
-        f'<circle class="f0" cx="{x:.1f}" cy="{y:.1f}" r="2.4"><title>{value:.3f}</title></circle>'
-        for x, y, value in points
-    ]
-    return _close_panel(title, parts, labels)
-
-
-def draw_shares(shares: Sequence[tuple[str, Sequence[float]]], title: str) -> Markup:
-    """A stacked bar for each (name, shares that sum to 1)."""
-    row = 22
-    parts = []
-    for number, (name, own) in enumerate(shares):
-        y = number * row + 4
-        parts.append(f'<text x="0" y="{y + 11}">{escape(name)}</text>')
-        x = 70.0
-        for part, share in enumerate(own):
-            width = 520 * share
-            if width > 0:
-                parts.append(
-                    f'<rect class="f{part % PANEL_COLOURS}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="14">'
-                    f"<title>{100 * share:.1f} %</title></rect>"
-                )
-            x += width
-        text = " / ".join(f"{100 * share:.0f}" for share in own)
-        parts.append(f'<text x="598" y="{y + 11}">{text} %</text>')
-    return Markup("".join([_open(title, 700, row * len(shares) + 6), *parts, "</svg>"]))
-
-
-def _lift(share: float) -> float:
-    return PANEL_BOTTOM - (PANEL_BOTTOM - PANEL_TOP) * share
-
-
-def _close_panel(title: str, parts: Sequence[str], labels: Sequence[tuple[float, str]]) -> Markup:
-    texts = [
-        _text(
-            PANEL_LEFT + (PANEL_RIGHT - PANEL_LEFT) * share,
-            PANEL_BOTTOM + 14,
-            text,
-            "start" if share < 0.1 else "end" if share > 0.9 else "middle",
-        )
-        for share, text in labels
-    ]
-    axis = f'<line class="axis" x1="{PANEL_LEFT}" y1="{PANEL_BOTTOM}" x2="{PANEL_RIGHT}" y2="{PANEL_BOTTOM}"/>'
-    return Markup("".join([_open(title, PANEL_WIDTH, PANEL_HEIGHT), axis, *parts, *texts, "</svg>"]))
-
-
 def find_ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Round numbers that enclose low to high, at most `most` + 1 of them."""
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
@@ -301,18 +223,18 @@ def _frame(title: str, x_label: str, y_label: str, ticks: Sequence[float], heigh
     parts = [
         f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
         f'<text class="title" x="{LEFT}" y="22">{escape(title)}</text>',
-        _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, x_label, "middle"),
+        make_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, x_label, "middle"),
         f'<text transform="translate(14 {HEIGHT / 2:.0f}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>',
     ]
     for tick in ticks:
         y = float(height(tick))
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(_text(LEFT - 6, y + 4, _number(tick), "end"))
+        parts.append(make_text(LEFT - 6, y + 4, _number(tick), "end"))
     parts.append(f'<path class="axis" d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}"/>')
     return parts
 
 
-def _text(x: float, y: float, text: str, anchor: str, colour: str = "") -> str:
+def make_text(x: float, y: float, text: str, anchor: str, colour: str = "") -> str:
     style = f' style="fill:{colour}"' if colour else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{style}>{escape(text)}</text>'
 
@@ -324,16 +246,16 @@ def _number(value: float) -> str:
     return text.rstrip("0").rstrip(".")
 
 
-def _join(points: Sequence[tuple[float, float]]) -> str:
+def join_points(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def _open(title: str, width: int, height: int, attributes: str = "") -> str:
+def open_svg(title: str, width: int, height: int, attributes: str = "") -> str:
     return f'<svg {attributes}viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
 
 
 def _close(title: str, parts: Sequence[str]) -> str:
     """A whole file."""
     size = f'xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-    head = _open(title, WIDTH, HEIGHT, size)
+    head = open_svg(title, WIDTH, HEIGHT, size)
     return "\n".join([head, f"<style>{_STYLE}</style>", *parts, "</svg>"]) + "\n"

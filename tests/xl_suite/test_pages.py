@@ -9,7 +9,7 @@ import pytest
 from markupsafe import Markup
 
 from xl_suite import pages
-from xl_suite.charts import draw_panel_bars, draw_panel_lines, draw_shares
+from xl_suite.panels import draw_panel_bars, draw_panel_lines, draw_shares
 
 HOSTILE = '"><script>{{ policy }}</script>&'
 VALUES = {"policy": "default-src 'none'", "title": HOSTILE, "style": Markup("a > b {}")}

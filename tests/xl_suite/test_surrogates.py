@@ -15,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.leaderboard_results import write_annotations
-from xl_suite.chat.journal import Journal, StoredFailure
+from xl_suite.chat.journal import Journal
+from xl_suite.chat.journal_rows import StoredFailure
 from xl_suite.cli.main import main
 from xl_suite.dataset.shards import write_shards
 from xl_suite.leaderboard.site import build_site

@@ -14,8 +14,8 @@ from xl_instruct.dataset.selection import NAIVE
 from xl_instruct.dataset.statistics import BINS, length_of_bin
 from xl_instruct.stages.files import Summary
 from xl_suite import pages
-from xl_suite.charts import PANEL_COLOURS, draw_panel_bars, draw_panel_lines, draw_shares
 from xl_suite.languages import find_language
+from xl_suite.panels import PANEL_COLOURS, draw_panel_bars, draw_panel_lines, draw_shares
 
 _SHOWN_CHARACTERS = 4000
 _SHOWN_SEGMENTS = 40

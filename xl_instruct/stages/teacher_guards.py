@@ -14,9 +14,10 @@ from xl_instruct.segments import Segment, segment
 from xl_instruct.stages.prompts import load_prompt
 from xl_suite.fidelity.verdicts import FidelityAnswer, judge_answers
 from xl_suite.translation.guards import is_repetitive
+from xl_suite.translation.number_words import read_words
 from xl_suite.translation.numbers import compare_numbers
 from xl_suite.translation.signs import leave_out
-from xl_suite.translation.values import Reading, read_values, read_words
+from xl_suite.translation.values import Reading, read_values
 
 REASONS = {
     "echo": "repeats the sample text of the prompt",

@@ -19,8 +19,9 @@ from xl_suite.api.audits import audit
 from xl_suite.api.benchmarks import build_m_alpacaeval, build_prompts, build_xl_alpacaeval, load_benchmark
 from xl_suite.api.bridges import apply_bridge, archive_bridge, collect_bridge, fit_bridge, plan_bridge
 from xl_suite.api.jobs import ChatSettings, Job, Languages, Paid, Place, chat_options
-from xl_suite.api.judgements import judge, judge_panel, rate, read_annotations
+from xl_suite.api.judgements import judge, judge_panel, read_annotations
 from xl_suite.api.people import annotate, check_judge, import_judgements, import_labels
+from xl_suite.api.ratings import rate
 from xl_suite.api.releases import plan_publish, publish, submit
 from xl_suite.api.scores import compare, leaderboard, score, watch_leaderboard
 from xl_suite.api.training import generate, preferences, subset, train

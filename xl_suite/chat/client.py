@@ -18,8 +18,7 @@ from xl_suite.chat.answers import answer_to_json
 from xl_suite.chat.attempts import Sender
 from xl_suite.chat.calls import Answer, AnswerSource, Call, FailedCall, extend_call
 from xl_suite.chat.identity import Guard
-from xl_suite.chat.journal import Fact, StoredFailure
-from xl_suite.chat.journal_rows import StoredAnswer
+from xl_suite.chat.journal_rows import Fact, StoredAnswer, StoredFailure
 from xl_suite.chat.lines import tell
 from xl_suite.chat.models import Model
 from xl_suite.chat.settings import MOST_IN_BATCHES

@@ -17,8 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from xl_suite.chat.calls import AnswerSource
 from xl_suite.chat.http import is_loopback, join_path, open_http, request_json
-from xl_suite.chat.journal import Fact
-from xl_suite.chat.journal_rows import UNREADABLE
+from xl_suite.chat.journal_rows import UNREADABLE, Fact
 from xl_suite.chat.models import OPENAI_URL, Model
 from xl_suite.chat.wire import dump
 from xl_suite.errors import BadInput, JournalError

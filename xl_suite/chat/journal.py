@@ -9,28 +9,28 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from xl_suite.chat.calls import Answer
+from xl_suite.chat.journal_errors import ExplainedErrors
 from xl_suite.chat.journal_file import (
-    BUSY_SECONDS,
     COLUMNS,
-    SCHEMA,
     WAY_OUT,
     check_journal,
     connect,
+    fill_up,
     has_checksums,
     log_of,
     open_read_only,
     prepare,
+    wait_for_maker,
 )
-from xl_suite.chat.journal_rows import StoredAnswer, read_answer, read_row, seal, seal_text
+from xl_suite.chat.journal_rows import Fact, StoredAnswer, StoredFailure, read_answer, read_row, seal, seal_text
 from xl_suite.errors import JournalError
 from xl_suite.keys import hide_secrets
 from xl_suite.surrogates import escape_surrogates
@@ -46,26 +46,6 @@ MOST_NAMED = 80
 MOST_TIME = 253_402_300_800
 # A group is written by one statement, which commits by itself: Python's lock is given up and taken back only once.
 LARGEST_GROUP = 512
-# Another process that makes a journal writes its log before the file itself. So many looks, at so many seconds.
-MAKER_LOOKS, LOOK_SECONDS = 100, 0.02
-
-
-class StoredFailure(NamedTuple):
-    key: bytes
-    model: str
-    row: str
-    reason: str
-    attempts: int
-    request: str
-    time: int
-
-
-class Fact(NamedTuple):
-    """What the journal knows of a model beside its answers: `model` is its key, `value` canonical JSON."""
-
-    model: str
-    kind: str
-    value: str
 
 
 class Journal:
@@ -82,11 +62,11 @@ class Journal:
             check_journal(path)
         elif read_only and not path.exists():
             raise JournalError(f"{path}: there is no journal here. Name the file of a journal.")
-        elif not _wait_for_maker(path):
+        elif not wait_for_maker(path):
             raise JournalError(f"{path}: the file is empty, but {log_of(path).name} holds its last writes. {WAY_OUT}")
         try:
             if read_only:
-                self._reader = self._writer = _fill_up(open_read_only(path) if exists else connect("file::memory:"))
+                self._reader = self._writer = fill_up(open_read_only(path) if exists else connect("file::memory:"))
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._writer = connect(f"file:{quote(str(path.absolute()))}?mode=rwc")
@@ -311,36 +291,8 @@ class Journal:
             self._writer.execute("DELETE FROM answers WHERE id = ?", (number,))
         return numbers
 
-    def _explained(self) -> _Explained:
-        return _Explained(self.path)
-
-
-def _fill_up(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """The connection; an empty journal in memory where a run was killed before it made the tables."""
-    if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-        return connection
-    connection.close()
-    empty = connect("file::memory:")
-    for statement in SCHEMA:
-        empty.execute(statement)
-    return empty
-
-
-def _wait_for_maker(path: Path) -> bool:
-    """Whether an empty file can be opened: it has no last writes in its log, or another process was making it."""
-    for _ in range(MAKER_LOOKS):
-        if not _size(log_of(path)) or _size(path):
-            return True
-        time.sleep(LOOK_SECONDS)
-    return False
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file, 0 for none."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
+    def _explained(self) -> ExplainedErrors:
+        return ExplainedErrors(self.path)
 
 
 def _is_whole(fact: Sequence[Any], checksum: Any) -> bool:
@@ -357,24 +309,3 @@ def _name(model: Any) -> str:
     """A model's name as a damaged row has it."""
     text = model.decode("utf-8", "replace") if isinstance(model, bytes) else str(model)
     return text[:MOST_NAMED]
-
-
-class _Explained:
-    """Turns SQLite's errors into a JournalError that names the file."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-            raise JournalError(f"{self.path}: the disk is full. Make room; the same command goes on from there.")
-        if isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error)):
-            raise JournalError(
-                f"{self.path}: another process has kept the journal locked for {BUSY_SECONDS:.0f} s. Run again when "
-                "it is done. Journals on network drives lock badly: put the file on a local disk with --journal."
-            ) from error
-        if isinstance(error, sqlite3.Error | ValueError | KeyError | TypeError | RecursionError):
-            raise JournalError(f"{self.path}: the journal cannot be used: {error}. {WAY_OUT}") from error

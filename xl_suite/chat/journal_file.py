@@ -56,6 +56,8 @@ COLUMNS = "key, model, request, answer, prompt_tokens, completion_tokens, time"
 SEALED = ("answers", "facts")
 # No answer is longer than a response, whose JSON may be written with longer escapes.
 MOST_ROW_BYTES = 1 << 28
+# Another process that makes a journal writes its log before the file itself. So many looks, at so many seconds.
+MAKER_LOOKS, LOOK_SECONDS = 100, 0.02
 
 
 def check_journal(path: Path) -> None:
@@ -211,3 +213,31 @@ def _use_log(connection: sqlite3.Connection) -> None:
 
 def log_of(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
+
+
+def fill_up(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection; an empty journal in memory where a run was killed before it made the tables."""
+    if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        return connection
+    connection.close()
+    empty = connect("file::memory:")
+    for statement in SCHEMA:
+        empty.execute(statement)
+    return empty
+
+
+def wait_for_maker(path: Path) -> bool:
+    """Whether an empty file can be opened: it has no last writes in its log, or another process was making it."""
+    for _ in range(MAKER_LOOKS):
+        if not _size(log_of(path)) or _size(path):
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, 0 for none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -29,6 +29,24 @@ class StoredAnswer(NamedTuple):
     time: int
 
 
+class StoredFailure(NamedTuple):
+    key: bytes
+    model: str
+    row: str
+    reason: str
+    attempts: int
+    request: str
+    time: int
+
+
+class Fact(NamedTuple):
+    """What the journal knows of a model beside its answers: `model` is its key, `value` canonical JSON."""
+
+    model: str
+    kind: str
+    value: str
+
+
 # What reading a damaged or hostile row may raise.
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 

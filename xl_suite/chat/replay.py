@@ -20,9 +20,9 @@ from typing import Any
 from xl_suite.chat.answers import answer_from_json, answer_to_json
 from xl_suite.chat.calls import Answer, AnswerSource
 from xl_suite.chat.identity import IDENTITY, read_identity
-from xl_suite.chat.journal import MOST_NAMED, Fact, Journal
+from xl_suite.chat.journal import MOST_NAMED, Journal
 from xl_suite.chat.journal_file import MAGIC
-from xl_suite.chat.journal_rows import UNREADABLE, StoredAnswer
+from xl_suite.chat.journal_rows import UNREADABLE, Fact, StoredAnswer
 from xl_suite.chat.locking import hold
 from xl_suite.chat.models import Model
 from xl_suite.chat.shapes import SHAPE

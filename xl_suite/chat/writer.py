@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
-from xl_suite.chat.journal import Fact, Journal, StoredFailure
-from xl_suite.chat.journal_rows import StoredAnswer
+from xl_suite.chat.journal import Journal
+from xl_suite.chat.journal_rows import Fact, StoredAnswer, StoredFailure
 from xl_suite.errors import JournalError
 
 # A group is written when this time has passed since its first answer, or sooner when a quarter of the

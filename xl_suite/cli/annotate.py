@@ -5,15 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xl_suite.cli.options import (
-    Outcome,
-    add_json,
-    add_language,
-    add_languages,
-    add_reference,
-    add_seed,
-    positive_int,
-)
+from xl_suite.cli.options import Outcome, add_json, add_language, add_languages, add_reference, add_seed
+from xl_suite.cli.values import positive_int
 from xl_suite.errors import BadInput
 
 SUMMARY = "Ask people: write a page on which they compare answers, and read their labels back."

@@ -17,9 +17,9 @@ from xl_suite.cli.options import (
     add_out,
     add_reference,
     add_seed,
-    positive_int,
     read_chat_settings,
 )
+from xl_suite.cli.values import positive_int
 
 if TYPE_CHECKING:
     from xl_suite.auditing.card import Card

@@ -19,10 +19,9 @@ from xl_suite.cli.options import (
     add_price,
     add_reference,
     add_seed,
-    non_negative,
-    positive,
     read_chat_settings,
 )
+from xl_suite.cli.values import non_negative, positive
 
 SUMMARY = "Replace a judge: plan and collect its last verdicts, archive them, map old win rates to a new judge's."
 EXAMPLES = """\

@@ -18,9 +18,9 @@ from xl_suite.cli.options import (
     add_rank_options,
     add_replace,
     asks_for_ranks,
-    positive_int,
     read_chat_settings,
 )
+from xl_suite.cli.values import positive_int
 from xl_suite.errors import BadInput
 
 HELP = "AlpacaEval's prompts translated by a model, or taken from an existing release"

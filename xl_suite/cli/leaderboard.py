@@ -7,7 +7,8 @@ import os
 from functools import partial
 from pathlib import Path
 
-from xl_suite.cli.options import Outcome, add_format, add_json, add_out, add_plot, positive, positive_int
+from xl_suite.cli.options import Outcome, add_format, add_json, add_out, add_plot
+from xl_suite.cli.values import positive, positive_int
 
 SUMMARY = "Build a leaderboard: a page that needs no network, one per model with all of its answers, and a CSV."
 EXAMPLES = """\

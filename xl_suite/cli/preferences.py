@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xl_suite.cli.options import Outcome, add_json, add_languages, add_out, non_negative
+from xl_suite.cli.options import Outcome, add_json, add_languages, add_out
+from xl_suite.cli.values import non_negative
 
 SUMMARY = "Make preference pairs of best-of-k translations: the best against the worst sound ones."
 EXAMPLES = """\

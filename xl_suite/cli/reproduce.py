@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xl_suite.cli.options import Outcome, add_json, add_out, non_negative
+from xl_suite.cli.options import Outcome, add_json, add_out
+from xl_suite.cli.values import non_negative
 
 if TYPE_CHECKING:
     from xl_suite.reproduction.smoke import Material

@@ -20,9 +20,9 @@ from xl_suite.cli.options import (
     add_rank_options,
     add_replace,
     add_seed,
-    positive_int,
     read_chat_settings,
 )
+from xl_suite.cli.values import positive_int
 
 SUMMARY = "Have a model answer a benchmark, one file per language."
 EXAMPLES = """\

@@ -8,7 +8,8 @@ from xl_suite.display import escape_markdown, format_rate, format_rows
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
 from xl_suite.leaderboard.metrics import AVERAGE, Cell
-from xl_suite.leaderboard.table import Board, Row, list_lines
+from xl_suite.leaderboard.table import Board, Row
+from xl_suite.leaderboard.writing import list_lines
 from xl_suite.scoring.figure import Measured, draw_figure
 
 SUMMED = (("win_rate", "win rate"), ("gated", "gated"), ("fidelity", "fidelity"))

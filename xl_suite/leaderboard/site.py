@@ -35,7 +35,8 @@ from xl_suite.leaderboard.page import render_page
 from xl_suite.leaderboard.rated import score_ratings
 from xl_suite.leaderboard.results import MARKER, find_results, is_site
 from xl_suite.leaderboard.scored import SUMMARY, Job, hash_job, score_job
-from xl_suite.leaderboard.table import Board, Row, boards_to_json, build_boards, mark_audited, paper_boards, write_csv
+from xl_suite.leaderboard.table import Board, Row, build_boards, mark_audited, paper_boards
+from xl_suite.leaderboard.writing import boards_to_json, write_csv
 from xl_suite.pages import embed
 from xl_suite.records import write_text
 from xl_suite.staging import clear_abandoned, list_entries, refuse_links

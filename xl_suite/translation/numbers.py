@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from xl_suite.translation.conversions import is_converted
 from xl_suite.translation.locales import MODEST, find_locale
-from xl_suite.translation.values import Reading, Value, read_months, read_values, read_words, to_ascii_digits
+from xl_suite.translation.number_words import read_months, read_words
+from xl_suite.translation.values import Reading, Value, read_values, to_ascii_digits
 
 _SEPARATED = re.compile(r"(?<=\d)[.,'’٫٬](?=\d)|(?<=\d)[\u0020\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _DIGIT = re.compile("[0-9½¼¾⅓⅔]")

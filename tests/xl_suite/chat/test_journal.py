@@ -19,12 +19,12 @@ from typing import Any
 
 import pytest
 
-from xl_suite.chat import journal as journal_module
+from xl_suite.chat import journal, journal_file
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
 from xl_suite.chat.client import ChatClient
-from xl_suite.chat.journal import Journal, StoredFailure
+from xl_suite.chat.journal import Journal
 from xl_suite.chat.journal_file import connect, open_read_only
-from xl_suite.chat.journal_rows import StoredAnswer
+from xl_suite.chat.journal_rows import StoredAnswer, StoredFailure
 from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
 from xl_suite.chat.models import Model, parse_model
 from xl_suite.chat.replay import export_journal, import_journal
@@ -289,7 +289,7 @@ def test_an_unsound_file_is_reported_and_left_alone(spoil: object, said: str, tm
 def test_an_emptied_file_with_a_log_is_reported(
     emptied: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_module, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(journal_file, "LOOK_SECONDS", 0.001)
     path = tmp_path / "j.sqlite"
     if emptied:
         path.touch()
@@ -335,7 +335,7 @@ class Connections:
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
         self._all: list[sqlite3.Connection] = []
         self._connect = connect
-        monkeypatch.setattr(journal_module, "connect", self._open)
+        monkeypatch.setattr(journal, "connect", self._open)
 
     def limit(self, pages: int) -> None:
         """As on a disk with no room for more: SQLite gives the same error."""

@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
-from xl_suite.chat.journal import Fact, Journal
+from xl_suite.chat.journal import Journal
 from xl_suite.chat.journal_file import APPLICATION_ID
-from xl_suite.chat.journal_rows import StoredAnswer
+from xl_suite.chat.journal_rows import Fact, StoredAnswer
 from xl_suite.chat.journal_tail import read_after
 from xl_suite.chat.loopback.server import last_message, serve_loopback
 from xl_suite.chat.models import Model, parse_model

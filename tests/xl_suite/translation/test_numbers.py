@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xl_suite.languages import table
+from xl_suite.translation.number_words import read_words
 from xl_suite.translation.numbers import compare_numbers, find_lost_numbers, find_numbers
-from xl_suite.translation.values import read_values, read_words
+from xl_suite.translation.values import read_values
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "localised_numbers.jsonl"
 PAIRS = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
