@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,42 +22,23 @@ from xl_suite.chat.lines import tell
 from xl_suite.chat.models import Model
 from xl_suite.chat.settings import MOST_IN_BATCHES
 from xl_suite.chat.shapes import PLAIN, SHAPE, Adapted, Shape
+from xl_suite.chat.slots import Slots
 from xl_suite.chat.state import SessionState
 from xl_suite.chat.usage import Usage
 from xl_suite.chat.wire import Request, build_request, dump
-from xl_suite.errors import BadInput, ReplayMiss, XLSuiteError
+from xl_suite.chat.work import CallFailed, Deliver, Outstanding, Work
+from xl_suite.errors import BadInput, ReplayMiss
 
 if TYPE_CHECKING:
     import aiohttp
 
 logger = logging.getLogger("xl_suite.chat")
-Deliver = Callable[[Call, Answer | FailedCall], None]
 # Makes a model ready to be called: starts its server, checks its key and its price.
 Connect = Callable[[], Awaitable[Sender]]
 # As many calls are looked up in one query, and built in one go, so that responses are not kept waiting.
 LOOKED_UP_AT_ONCE = 128
 # A run in which nothing has been answered for this long says so.
 SILENT_SECONDS = 55.0
-
-
-class CallFailed(XLSuiteError):
-    """A call that failed for good; `failed` says which and why. The next run tries it again."""
-
-    exit_status = 1
-
-    def __init__(self, failed: FailedCall):
-        super().__init__(f"{failed.row}: {failed.reason} (after {failed.attempts} attempts)")
-        self.failed = failed
-
-
-class Work:
-    """A call on its way, and everyone who waits for its answer. shape: that of `request`."""
-
-    __slots__ = ("call", "request", "shape", "waiters")
-
-    def __init__(self, call: Call, request: Request, shape: Shape, deliver: Deliver):
-        self.call, self.request, self.shape = call, request, shape
-        self.waiters: list[tuple[Call, Deliver]] = [(call, deliver)]
 
 
 class ChatClient:
@@ -86,22 +66,17 @@ class ChatClient:
         self._shapes = [shape]
         self._state, self._connect, self._answers = state, connect, answers
         self._held = held
-        self._slots = state.options.slots
+        self._slots = Slots(state.options.slots, lambda: asyncio.create_task(self.supervise(self._serve_slot)))
         self._sender: Sender | None = None
         self._connecting: asyncio.Task[Sender] | None = None
         self._works: dict[bytes, Work] = {}  # every call that is not delivered yet
         self._fresh: list[Work] = []
-        self._queue: deque[Work] = deque()
-        self._idle: deque[asyncio.Future[None]] = deque()
-        self._workers: list[asyncio.Task[Any]] = []
         self._looking: asyncio.Task[None] | None = None
         # Where calls go that the journal lacks; by default they wait for a slot.
-        self.enqueue = self.enqueue_online
+        self.enqueue: Callable[[Work], None] = self._slots.put
         # Of what `enqueue` goes to; and those of them that are about to end, which a run waits for that ends well.
         self.tasks: list[asyncio.Task[Any]] = []
         self.ending: set[asyncio.Task[Any]] = set()
-        self._undurable = 0
-        self._blocked: deque[asyncio.Future[None]] = deque()
 
     @property
     def replays(self) -> bool:
@@ -133,41 +108,17 @@ class ChatClient:
 
         Takes from `calls` only what the slots or batches need, so that any number of them fits in memory.
         """
-        most = 3 * self._slots + 2 * LOOKED_UP_AT_ONCE if self._state.options.batch is None else MOST_IN_BATCHES
-        outstanding = 0
-        room: asyncio.Future[None] | None = None
-        enough = most
-        loop = asyncio.get_running_loop()
-
-        def deliver(call: Call, result: Answer | FailedCall) -> None:
-            nonlocal outstanding
-            outstanding -= 1
-            on_result(call, result)
-            if room is not None and outstanding <= enough and not room.done():
-                room.set_result(None)
-
-        async def wait(count: int) -> None:
-            nonlocal room, enough
-            self._state.check()
-            enough = count
-            if outstanding > enough:
-                room = loop.create_future()
-                self._state.waiting.add(room)
-                try:
-                    await room
-                finally:
-                    self._state.waiting.discard(room)
-                    room = None
-
+        most = 3 * self._slots.count + 2 * LOOKED_UP_AT_ONCE if self._state.options.batch is None else MOST_IN_BATCHES
+        outstanding = Outstanding(self._state, on_result)
         for number, call in enumerate(calls, start=1):
-            self._submit(call, deliver)
-            outstanding += 1
-            if outstanding >= most:
-                await wait(most - LOOKED_UP_AT_ONCE)
+            self._submit(call, outstanding.deliver)
+            outstanding.count += 1
+            if outstanding.count >= most:
+                await outstanding.wait(most - LOOKED_UP_AT_ONCE)
             elif number % LOOKED_UP_AT_ONCE == 0:
                 await asyncio.sleep(0)  # lets the first calls leave while the next ones are built
                 self._state.check()
-        await wait(0)
+        await outstanding.wait(0)
         self._state.check()
 
     async def ask_each(self, calls: Sequence[Call]) -> list[Answer | FailedCall]:
@@ -211,7 +162,7 @@ class ChatClient:
     def stop(self) -> list[asyncio.Task[Any]]:
         """Cancels what is in flight; returns the tasks that end."""
         others = (self._looking, self._connecting)
-        tasks = [*self._workers, *self.tasks, *(task for task in others if task is not None)]
+        tasks = [*self._slots.tasks, *self.tasks, *(task for task in others if task is not None)]
         for task in tasks:
             task.cancel()
         return tasks
@@ -271,13 +222,7 @@ class ChatClient:
 
     def enqueue_online(self, work: Work) -> None:
         """Has a call wait for a slot."""
-        self._queue.append(work)
-        if self._idle:
-            idle = self._idle.popleft()
-            if not idle.done():
-                idle.set_result(None)
-        elif len(self._workers) < self._slots:
-            self._workers.append(asyncio.create_task(self.supervise(self._serve_slot)))
+        self._slots.put(work)
 
     async def supervise(self, work: Callable[[], Awaitable[None]]) -> None:
         """Runs a task of this client; whatever ends it ends the run, so that nobody waits for ever."""
@@ -297,22 +242,13 @@ class ChatClient:
 
     async def _serve_slot(self) -> None:
         sender = await self.get_sender()
-        loop = asyncio.get_running_loop()
         while True:
-            if not self._queue:
-                idle: asyncio.Future[None] = loop.create_future()
-                self._idle.append(idle)
-                await idle
-                continue
-            work = self._queue.popleft()
+            work = await self._slots.take()
             result = await self._ask(sender, work)
             if result is None:
                 continue
             try:
-                while self._undurable >= self._slots:
-                    blocked: asyncio.Future[None] = loop.create_future()
-                    self._blocked.append(blocked)
-                    await blocked
+                await self._slots.wait_for_disk()
             finally:  # it is paid for: it goes to the journal also when the run is being ended
                 self.hand_over(work, result)
 
@@ -380,15 +316,10 @@ class ChatClient:
         if writer is None:
             self._deliver(work, result)
             return
-        self._undurable += 1
+        self._slots.undurable += 1
 
         def durable() -> None:
-            self._undurable -= 1
-            while self._blocked:
-                blocked = self._blocked.popleft()
-                if not blocked.done():
-                    blocked.set_result(None)
-                    break
+            self._slots.note_durable()
             self._deliver(work, result)
 
         name, now = self.model.name, int(time.time())

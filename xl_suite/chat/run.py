@@ -12,13 +12,14 @@ from typing import Any, TypeVar, cast, overload
 
 from xl_suite.chat.budget import Budget
 from xl_suite.chat.calls import Call
-from xl_suite.chat.client import ChatClient, Deliver
+from xl_suite.chat.client import ChatClient
 from xl_suite.chat.ledger import Ledger, note_ledger
 from xl_suite.chat.locking import hold_for
 from xl_suite.chat.models import Model
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.session import ChatSession
 from xl_suite.chat.settings import ChatOptions
+from xl_suite.chat.work import Deliver
 
 Value = TypeVar("Value")
 Name = TypeVar("Name")

@@ -16,13 +16,14 @@ import pytest
 
 from xl_suite.chat import faults, pool
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message, Sampling
-from xl_suite.chat.client import CallFailed, ChatClient
+from xl_suite.chat.client import ChatClient
 from xl_suite.chat.journal import Journal
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.loopback.server import FaultRates, Loopback, Reply, last_message, serve_loopback, token_logprobs
 from xl_suite.chat.models import Model
 from xl_suite.chat.run import run, run_calls
 from xl_suite.chat.settings import ChatOptions
+from xl_suite.chat.work import CallFailed
 from xl_suite.errors import BadInput, BudgetReached, ModelUnavailable
 
 

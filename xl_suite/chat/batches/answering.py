@@ -15,12 +15,13 @@ from xl_suite.chat.batches.service import Batch, ServiceFault
 from xl_suite.chat.batches.tables import Plan, PlannedCall
 from xl_suite.chat.batches.waiting import Waiting
 from xl_suite.chat.calls import Answer, FailedCall
-from xl_suite.chat.client import ChatClient, Work
+from xl_suite.chat.client import ChatClient
 from xl_suite.chat.faults import Fault, Kind
 from xl_suite.chat.journal_rows import StoredAnswer
 from xl_suite.chat.refusals import judge_refusal
 from xl_suite.chat.state import SessionState
 from xl_suite.chat.wire import Request, dump, load
+from xl_suite.chat.work import Work
 from xl_suite.errors import ModelUnavailable, XLSuiteError
 
 # Lines that are taken at a time; as many calls are looked up in one query.

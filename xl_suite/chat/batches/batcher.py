@@ -33,11 +33,12 @@ from xl_suite.chat.batches.tables import (
 from xl_suite.chat.batches.waiting import Waiting
 from xl_suite.chat.budget import Budget
 from xl_suite.chat.calls import FailedCall
-from xl_suite.chat.client import ChatClient, Work
+from xl_suite.chat.client import ChatClient
 from xl_suite.chat.models import STARTED, Model
 from xl_suite.chat.settings import Batching
 from xl_suite.chat.state import SessionState
 from xl_suite.chat.wire import Request
+from xl_suite.chat.work import Work
 from xl_suite.errors import BadInput, BatchesStopped
 
 logger = logging.getLogger("xl_suite.chat")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from xl_suite.chat.batches.results import rebuild_request
 from xl_suite.chat.batches.tables import PlannedCall
-from xl_suite.chat.client import Work
+from xl_suite.chat.work import Work
 
 
 @dataclass(slots=True)
