@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ from xl_suite.chat.deadlines import Deadlines
 from xl_suite.chat.faults import Fault, Kind, ModelLost, choose_wait
 from xl_suite.chat.http import (
     MOST_REDIRECTS,
-    TooLarge,
     WrongRedirect,
     find_target,
     join_path,
@@ -37,6 +35,7 @@ from xl_suite.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     import aiohttp
+from xl_suite.chat.explaining import explain_exception, tell_surprise
 
 logger = logging.getLogger("xl_suite.chat")
 # An answer without content is asked for once more: asking on would pay again and again for nothing.
@@ -318,32 +317,3 @@ class Sender:
         if self._price is None:
             return 0.0
         return self._price.of(request.most_prompt_tokens, request.most_completion_tokens)
-
-
-def tell_surprise(row: str, answer: Answer, dollars: float, most: float) -> str:
-    return (
-        f"{row} cost ${dollars:.4f} ({answer.prompt_tokens:,} + {answer.completion_tokens:,} tokens by the server's "
-        f"count), and at most ${most:.4f} was reckoned with: the rest is not asked, since no budget holds with such "
-        "costs. What was answered is kept; the same command goes on from there once the server counts right, or "
-        "without --budget."
-    )
-
-
-def explain_exception(error: Exception, timeout: float, url: str) -> Fault:
-    """The fault of an attempt that ended without a response. Raises what is not a fault of connection or server."""
-    import aiohttp
-
-    if isinstance(error, WrongRedirect):
-        raise ModelUnavailable(tell("ended_redirect", url=url, target=error.target, status=error.status)) from error
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        raise ModelUnavailable(tell("ended_certificate", url=url, said=str(error.certificate_error))) from error
-    if isinstance(error, TooLarge):
-        return Fault(Kind.REFUSED, f"{error}.", maybe_paid=True, own_fault=True)
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return Fault(Kind.UNREACHABLE, f"{error}.")
-    if isinstance(error, TimeoutError):
-        return Fault(Kind.BROKEN, f"no response within {timeout:g} s", maybe_paid=True)
-    if isinstance(error, aiohttp.ClientError | OSError | zlib.error):
-        text = str(error) or type(error).__name__
-        return Fault(Kind.BROKEN, f"the connection broke: {text}", maybe_paid=True)
-    raise error

@@ -7,26 +7,23 @@ takes no longer than its length.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field
 
 from xl_suite.fidelity.code import find_code, is_statement
 from xl_suite.fidelity.disguises import undisguise
 from xl_suite.fidelity.prose import PLAIN_WORDS, find_prose, is_english_prose, split_joined
-from xl_suite.fidelity.words import DENSE, IS_DENSE, LATIN, OTHER, WORD, find_words, measure
+from xl_suite.fidelity.sentences import CLAUSE, STOP, cut_sentences, split_long
+from xl_suite.fidelity.words import DENSE, IS_DENSE, LATIN, OTHER, find_words, measure
 from xl_suite.markdown.blocks import read_body, split_blocks
 from xl_suite.markdown.inline import Span, find_spans
 
 COPIED_WORDS = 5  # words of a line from which on it is looked for in the prompt
 SHORT_PIECE = 40  # letters; a shorter piece is joined with the short pieces beside it (a list, a table)
-LONG_PIECE = 120  # letters; a longer sentence is cut where it has a comma, since it may hold two languages
-CLAUSE = 50  # letters that each part of such a sentence has at least
 # Characters from which on a passage in another script is not a name or loanword any more but text to judge.
 LOANED_LETTERS = {"latin": 30, "dense": 12, "other": 30}
 LOANED_WORDS = 6  # words from which on Latin letters in a line of another script may be a sentence
 LEAST_PAIRS = 3  # lines of a term and its explanation that make a glossary
-LONGEST_PIECE = 1200  # characters; a longer text without any space is cut anywhere
 MOST_HIDDEN = 20_000  # characters of an answer's marked words that are read for sentences
 
 # Words that are none, besides what Markdown marks. Each alternative begins with a plain character, so that the search
@@ -60,10 +57,7 @@ _QUOTATION = re.compile(
     r"|(?<![\w*])\*[^\s*][^*\n]{1,300}\*(?![\w*])"  # a title in italics
 )
 _QUOTE_SIGN = re.compile(r"[\"“„«「『《‘*]|(?<!\w)'")
-_MARKERS = re.compile(r"[*_~|#•▪·+\\\[\]{}<>=^]+|^[\s>*+–—-]+")
-_STOP = re.compile(r"(?:[.;…](?<!\b[A-Z]\.)[\"'”’»)\]]*\s|[!?।॥。！？；][\"'”’»」』）)\]]*)")
 _BETWEEN_TERMS = re.compile(r"[,;:、，；：()（）/]")
-_COMMA = re.compile(r"(?<=[,;:，；：、])\s*|\s+(?=[–—(])")
 _LETTERS = re.compile(rf"(?P<latin>[{LATIN}]+)|(?P<dense>[{DENSE}]+)|(?P<other>[{OTHER}]+)")
 _NOT_LATIN = re.compile(f"[{DENSE}{OTHER}]")
 _IS_LATIN = re.compile(f"[{LATIN}]")
@@ -119,11 +113,11 @@ def find_pieces(output: str, prompt: str = "", *, latin: bool = True) -> list[Pi
             _read_block(number - len(block), "\n".join(block), found)
             block = []
         if len(_MENU.findall(line)) > 1 or _REFERENCE.match(line):  # `Settings > Privacy > Clear data`, a book
-            found.quoted += [Piece(number, part, "quoted") for part in _cut_sentences(_LEFT_OUT.sub(" ", line))]
+            found.quoted += [Piece(number, part, "quoted") for part in cut_sentences(_LEFT_OUT.sub(" ", line))]
             continue
         if number in pairs:
             term, line = pairs[number]
-            found.quoted += [Piece(number, part, "quoted") for part in _cut_sentences(term)]
+            found.quoted += [Piece(number, part, "quoted") for part in cut_sentences(term)]
         line = _LEFT_OUT.sub(" ", _leave_out_joined(number, line, found))
         if asked:
             line = _leave_out_copied(number, line, asked, found)
@@ -179,7 +173,7 @@ def _read_block(line: int, code: str, found: _Found) -> None:
     found.marked += [
         Piece(line + number, part, "marked")
         for number, sentence in find_prose(code)
-        for part in _cut_sentences(sentence)
+        for part in cut_sentences(sentence)
     ]
 
 
@@ -197,7 +191,7 @@ def _read_words(words: list[tuple[int, str]]) -> list[Piece]:
         if pieces and measure(pieces[-1].text) < CLAUSE:
             pieces[-1] = Piece(pieces[-1].line, f"{pieces[-1].text} {plain}", "hidden")
         else:
-            pieces += [Piece(line, part, "hidden") for part in _split_long(plain)]
+            pieces += [Piece(line, part, "hidden") for part in split_long(plain)]
     return pieces
 
 
@@ -235,7 +229,7 @@ def _leave_out_copied(number: int, line: str, asked: str, found: _Found) -> str:
     for kept, copied in (("", line), (head + colon, tail)):
         words = find_words(copied.lower())
         if len(words) >= COPIED_WORDS and f" {' '.join(words)} " in asked:
-            found.quoted += [Piece(number, part, "copied") for part in _cut_sentences(copied)]
+            found.quoted += [Piece(number, part, "copied") for part in cut_sentences(copied)]
             return kept
     return line
 
@@ -254,22 +248,13 @@ def _keep_stop(quotation: re.Match[str]) -> str:
 
 
 def _split_line(number: int, line: str, latin: bool, found: _Found) -> list[str]:
-    sentences = [line] if latin or not _IS_LATIN.search(line) else _STOP.split(line)
+    sentences = [line] if latin or not _IS_LATIN.search(line) else STOP.split(line)
     return [
         part
         for sentence in sentences
         for run in _split_scripts(number, sentence, latin, found)
-        for part in _cut_sentences(run)
+        for part in cut_sentences(run)
     ]
-
-
-def _cut_sentences(text: str) -> list[str]:
-    parts = []
-    for sentence in _STOP.split(text):
-        clean = " ".join(_MARKERS.sub(" ", sentence).split())
-        if clean and WORD.search(clean):
-            parts += _split_long(clean)
-    return parts
 
 
 def _split_scripts(number: int, line: str, latin: bool, found: _Found) -> list[str]:
@@ -316,44 +301,6 @@ def _is_sentence(text: str) -> bool:
     together = max(len(find_words(part)) for part in _BETWEEN_TERMS.split(text))
     small = sum(word[0].islower() for word in words)
     return is_english_prose(text) or (together > LOANED_WORDS - 2 and small >= PLAIN_WORDS * len(words))
-
-
-def _split_long(sentence: str) -> list[str]:
-    """A long sentence as parts of CLAUSE letters and more: at commas, and between words where there are too few."""
-    if measure(sentence) <= LONG_PIECE:
-        return [sentence]
-    parts: list[str] = []
-    current, size = "", 0
-    for clause in _COMMA.split(sentence):
-        for words in _split_words(clause):
-            current = f"{current} {words}" if current else words
-            size += measure(words)
-            if size >= CLAUSE:
-                parts.append(current)
-                current, size = "", 0
-    if current and parts:
-        parts[-1] += " " + current
-    elif current:
-        parts.append(current)
-    return parts
-
-
-def _split_words(clause: str) -> list[str]:
-    """The clause, cut between words into equal parts of at most LONG_PIECE letters, or of LONGEST_PIECE anywhere."""
-    size = measure(clause)
-    if size <= LONG_PIECE:
-        return [clause]
-    words = clause.split() if size > len(clause) or " " in clause else [clause]
-    wanted = size / math.ceil(size / LONG_PIECE)
-    parts, current = [], ""
-    for word in words:
-        current = f"{current} {word}" if current else word
-        if measure(current) >= wanted:
-            parts.append(current)
-            current = ""
-    if current:
-        parts.append(current)
-    return [part[i : i + LONGEST_PIECE] for part in parts for i in range(0, len(part), LONGEST_PIECE)]
 
 
 def _join_short(pieces: list[Piece]) -> list[Piece]:

@@ -16,12 +16,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from xl_suite.errors import BadInput
-from xl_suite.fidelity.identify import NO_LANGUAGE, find_column_language, load_identifier
+from xl_suite.fidelity.identify import NO_LANGUAGE, load_identifier
 from xl_suite.fidelity.prose import has_function_word, is_english_prose, is_english_title
+from xl_suite.fidelity.rivals import FOREIGN, class_of, column_of, columns_of, weigh_rivals
 from xl_suite.fidelity.scripts import NOT_LATIN, is_in_other_letters
 from xl_suite.fidelity.signs import (
     DEVANAGARI,
@@ -39,25 +39,7 @@ from xl_suite.languages import find_language
 
 VERDICTS = ("right", "wrong", "mixed", "empty", "undetermined", "withheld")
 
-# Classes that models hardly ever slip into, and that lists of names and titles are often taken for. They are
-# marked down by MARKED_DOWN unless one of them is the target.
-_RARE = """
-ace arg ary arz bak bcl bre crh dzo epo ext fao fry fuv gcf gcr glg gom grc gug guw hau hbo ibo jav kab kik kin
-lat lij lin ltg ltz lug mlg nso oci orm pcm que san sdh sme sna som sot tat tgk tuk uzs vec vol wln xho yor zul
-"""
-RARE = frozenset(_RARE.split())
-MARKED_DOWN = 2.0
-FOREIGN = 4.0  # lead of a rival from which on a piece is surely in another language
-ENGLISH = 3.0  # the same against English, into which models slip most
 FOREIGN_SHORT = 5.0  # the same for a piece under FULL_BYTES or FULL_WORDS
-NEAR = 1.5  # the same against a close relative of the target: names and loanwords are no reason to doubt those
-RELATIVES: dict[str, frozenset[str]] = {
-    "por": frozenset({"spa", "glg"}),
-    "deu": frozenset({"nld"}),
-    "gle": frozenset({"gla"}),
-    "fin": frozenset({"est"}),
-    "hin": frozenset({"mar", "nep"}),
-}
 SURE = 2.0  # lead of the target from which on a piece makes an answer mixed beside pieces in another language
 MAIN_PART = 0.05  # part of an answer's sure text that is in the target; under it the answer is wrong, not mixed
 FULL_BYTES, FULL_WORDS = 30, 4
@@ -171,7 +153,7 @@ def _parse_expected(expected: str, language: str) -> tuple[str, ...] | None:
 
 
 def _find_pieces(answer: FidelityAnswer, languages: Sequence[str]) -> list[Piece]:
-    latin = any(_class_of(code) not in NOT_LATIN for code in languages)
+    latin = any(class_of(code) not in NOT_LATIN for code in languages)
     pieces = find_pieces(answer.output, answer.prompt, latin=latin)
     plain = [i for i, piece in enumerate(pieces) if piece.kind == "plain"]
     # The last sentence of a truncated answer ends anywhere; it decides nothing beside others.
@@ -180,50 +162,14 @@ def _find_pieces(answer: FidelityAnswer, languages: Sequence[str]) -> list[Piece
     return pieces
 
 
-def _class_of(code: str) -> str:
-    return find_column_language(code, load_identifier().languages) or ""
-
-
-@cache
-def _column_of(code: str) -> int:
-    found = _class_of(code)
-    return load_identifier().languages.index(found) if found else -1
-
-
-@cache
-def _columns_of(languages: tuple[str, ...]) -> list[list[int]]:
-    """The columns of each language and of those that it is not told apart from."""
-    columns = [
-        [_column_of(code) for code in (language, *find_support(language).confusable)] for language in languages
-    ]
-    return [sorted({column for column in own if column >= 0}) for own in columns]
-
-
-@cache
-def _marks(languages: tuple[str, ...]) -> tuple[Any, Any]:
-    """What is taken off every class as a rival of `languages`, and the lead from which each is surely foreign."""
-    import numpy as np
-
-    known = load_identifier().languages
-    near = RELATIVES.get(languages[0], frozenset())
-    down = np.array([MARKED_DOWN if code in RARE else 0.0 for code in known], dtype=np.float32)
-    if languages[0] == "por":
-        down[known.index("glg")] = MARKED_DOWN / 2  # rare, but too near to be marked down as others are
-    down[known.index(NO_LANGUAGE)] = np.inf
-    down[[column for own in _columns_of(languages) for column in own]] = np.inf  # no rivals of themselves
-    lead = np.array([NEAR if code in near else FOREIGN for code in known], dtype=np.float32)
-    lead[known.index("eng")] = ENGLISH
-    return down, lead
-
-
 def _judge_pieces(answer: FidelityAnswer, pieces: list[Piece], scores: Any, languages: tuple[str, ...]) -> Verdict:
     import numpy as np
 
     if not pieces:
         return Verdict("undetermined", note="no prose")
     _add_signs(pieces, scores, languages[0])
-    down, lead = _marks(languages)
-    columns = _columns_of(languages)
+    down, lead = weigh_rivals(languages)
+    columns = columns_of(languages)
     own_columns = [column for own in columns for column in own]
     own = scores[:, own_columns].max(axis=1)
     rivals = scores - down
@@ -237,9 +183,9 @@ def _judge_pieces(answer: FidelityAnswer, pieces: list[Piece], scores: Any, lang
     copied: list[int] = []
     named: dict[int, str] = {}  # what is told by words, where the classifier has no class
     weight = total = 0.0
-    english = _column_of("eng")
+    english = column_of("eng")
     known = load_identifier().languages
-    classes = [_class_of(code) for code in languages]
+    classes = [class_of(code) for code in languages]
     letters = words = 0
     sizes = [len(piece.text.encode("utf-8", "surrogatepass")) for piece in pieces]
     for i, piece in enumerate(pieces):
@@ -309,7 +255,7 @@ def _judge_pieces(answer: FidelityAnswer, pieces: list[Piece], scores: Any, lang
         return Verdict("wrong", show(foreign or range(len(pieces)), asked=False), note)
     if not right or overall < LEAST_LEAD:
         return Verdict("undetermined", note=note or "unclear")
-    if _class_of(languages[0]) == "zho" and is_salad(answer.output):
+    if class_of(languages[0]) == "zho" and is_salad(answer.output):
         return Verdict("wrong", show(right, asked=True)[:1], "no text but characters without an order")
     if (
         len(languages) == 2
@@ -351,7 +297,7 @@ def _add_signs(pieces: list[Piece], scores: Any, language: str) -> None:
             continue
         scale = SIGN / math.sqrt(len(piece.text.encode("utf-8", "surrogatepass")))
         for code in codes:
-            scores[i, _column_of(code)] += scale * count_signs(piece.text, code)
+            scores[i, column_of(code)] += scale * count_signs(piece.text, code)
 
 
 def _note(pieces: list[Piece], right: list[int], romanised: bool, languages: tuple[str, ...]) -> str:
