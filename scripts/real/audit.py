@@ -4,7 +4,7 @@
 
 SmolLM2 (135 million parameters, over llama.cpp) judges planted defects in the demo's answers, in both orders; eight
 answers are too few for marks. In German it was seen to favour the answer that is shown first. What is checked was
-written before the first run in French: there too the interval of the position bias lies above 0; and the same audit
+written before the first run in Portuguese: there too the interval of the position bias lies above 0; and the same audit
 from its journal alone, without the server, gives the same card.
 """
 
@@ -21,7 +21,7 @@ from steps import Report, serve
 from weights import SMOLLM2, fetch_gguf
 
 # The language in which the judge was looked at before, and the one that the check is about.
-SEEN, UNSEEN = "deu", "fra"
+SEEN, UNSEEN = "deu", "por"
 
 
 def main() -> None:
