@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of the prompts, as the Hub names it (default: the one on the dataset's card, else unknown)",
     )
-    add_seed(parser, "that draws the templates (default: 0)", 0)
+    add_seed(parser, "that draws the templates", 0)
     add_out(parser)
     add_json(parser)
     parser.set_defaults(build=run)
