@@ -4,8 +4,8 @@
 
 SmolLM2 (135 million parameters, over llama.cpp) judges planted defects in the demo's answers, in both orders; eight
 answers are too few for marks. In German it was seen to favour the answer that is shown first. What is checked was
-written before the first run in Portuguese: there too the interval of the position bias lies above 0; and the same audit
-from its journal alone, without the server, gives the same card.
+written before the first run in Portuguese: there too the interval of the position bias lies above 0; and the same
+audit from its journal alone, without the server, gives the same card.
 """
 
 from __future__ import annotations

@@ -253,7 +253,7 @@ def _plan_judging(
                 logger.warning("%s", warning)
         judgement = judge_rows(pairs, options, budget=budget)
         folder = write_judgement(Path(out), judgement, earlier)
-        if slope := find_slope([find_folder(annotator)], name_annotator(read, parsed)):
+        if slope := find_slope([*folders, find_folder(annotator)], name):
             write_slope(folder / SLOPE_FILE, slope)
         if card is not None:
             write_text(folder / BESIDE, card.read_text(encoding="utf-8"))

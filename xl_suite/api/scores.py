@@ -38,8 +38,8 @@ def score(
     annotations: of one model; several are runs of it. outputs, reference: say which answers were cut off, where the
     annotations are of another program or an older version. gate: whose answers must be in the language asked for, for
     the gated rate: `both`, `both-wrong-half`, `model` or `none`.
-    annotator: the judge's folder, for its `length_slope.json` (else beside the annotations, or in the annotators that
-    ship). assume_length_slope: `MEAN,SE` to take instead, marked as assumed.
+    annotator: the judge's folder, or what `audit` wrote, for its `length_slope.json` (else beside the annotations,
+    or in the annotators that ship). assume_length_slope: `MEAN,SE` to take instead, marked as assumed.
     training_seeds: the annotations are of models trained alike from several seeds, scored as one way to train.
     """
     from xl_suite.scoring.folders import Places, score_folders

@@ -53,8 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--card",
         type=Path,
         metavar="CARD",
-        help="the judge's card, from `xl-suite audit`: tell in which languages it marks the judge, and let the "
-        "leaderboard mark it (default: audit.json in the annotator's folder)",
+        help="what `xl-suite audit` wrote: tell in which languages the card marks the judge, let the leaderboard "
+        "mark it, and keep the judge's length slope (default: audit.json and length_slope.json in the annotator's "
+        "folder)",
     )
     add_judging_options(parser, read="verdict", auto="by logprobs where the judge gives them")
 

@@ -52,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "list)",
     )
     add_annotator(
-        parser, "the judge's folder, for its length_slope.json (default: beside ANNOTATIONS, or as shipped)"
+        parser,
+        "the judge's folder, or one that `xl-suite audit --only length` wrote, for its length_slope.json (default: "
+        "beside ANNOTATIONS, or as shipped)",
     )
     parser.add_argument(
         "--assume-length-slope",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from xl_suite.judging.annotator import find_folder, find_shipped
 from xl_suite.records import read_object, write_text
 from xl_suite.responding.outputs import name_folder
 
+logger = logging.getLogger("xl_suite.scoring")
 SLOPE_FILE = "length_slope.json"
 
 
@@ -94,10 +96,10 @@ def write_slope(path: Path, slope: LengthSlope) -> None:
 def list_places(paths: Iterable[Path], annotator: str, folder: str = "") -> list[Path]:
     """The folders in which an annotator's slope may be, the first being the surest.
 
-    paths: files and folders of annotations. folder: the name or folder of the annotator where it was named. Raises
-    BadInput where that is not one.
+    paths: files and folders of annotations. folder: where it was named, the name or folder of the annotator, or a
+    folder with a slope, which `audit` writes. Raises BadInput where that is none of them.
     """
-    places = [] if not folder else [find_folder(folder)]
+    places = [] if not folder else [Path(folder) if (Path(folder) / SLOPE_FILE).is_file() else find_folder(folder)]
     for path in paths:
         places += [path.parent] if path.is_file() else [path, path / name_folder(annotator)]
     shipped = find_shipped(annotator)
@@ -112,6 +114,7 @@ def find_slope(folders: Iterable[Path], annotator: str) -> LengthSlope | None:
             slope = read_slope(path)
             if slope.annotator in ("", annotator):
                 return slope
+            logger.warning("%s is the slope of %s, not of %s: it is not used.", path, slope.annotator, annotator)
     return None
 
 
