@@ -83,11 +83,13 @@ def serve(script: str, *words: str | Path, port: int, log: Path) -> Iterator[str
     """The base URL of a server of this folder, which runs for the time of the block; its output goes to `log`."""
     command = [sys.executable, str(Path(__file__).with_name(script)), *map(str, words), "--port", str(port)]
     log.parent.mkdir(parents=True, exist_ok=True)
+    if _is_healthy(port):
+        sys.exit(f"another server answers at port {port}, perhaps of a run that was killed: stop it first.")
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
         try:
             end = time.monotonic() + START_SECONDS
-            while not _is_healthy(port):
+            while process.poll() is not None or not _is_healthy(port):
                 if process.poll() is not None or time.monotonic() > end:
                     print(f"{script} did not start: {log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
                     sys.exit(CANNOT_BE_HAD)

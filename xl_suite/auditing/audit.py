@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from xl_suite.auditing.probes import (
 )
 from xl_suite.auditing.swap import SWAPS, Rate, Swap, bound_swap
 from xl_suite.chat.budget import Budget
+from xl_suite.chat.calls import FailedCall
 from xl_suite.chat.models import Model
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
@@ -135,6 +137,11 @@ def run_audit(
     by_probe = {key: measure(judgement.annotations[f"{key[0]}/{key[1]}"]) for key in plan.probes}
     found, behaviour = assess(by_probe, material, [one.annotations for one in judgements[1:]])
     slope, notes = _measure_slope(by_probe, plan, date)
+    failures: dict[str, list[FailedCall]] = {}
+    for one in judgements:
+        for key, calls in one.failures.items():
+            failures.setdefault(key, []).extend(calls)
+    notes += tell_unjudged(by_probe.values(), [call.reason for calls in failures.values() for call in calls])
     generator = next((row.generator for rows in material.answers.values() for row in rows), "")
     name = name_annotator(annotator, model)
     return Card(
@@ -149,6 +156,7 @@ def run_audit(
         None if slope is None else replace(slope, annotator=name),
         (*noted, *judgement.noted, *notes),
         tuple(_bound_swaps(by_probe, material)),
+        failures=failures,
     )
 
 
@@ -164,6 +172,20 @@ def measure(annotations: Iterable[Annotation]) -> Shares:
             changed[prompt] = (one + other) / 2
             first[prompt] = ((1 - one) + other) / 2  # in order 12 the changed text is shown last
     return Shares(changed, first, len(by_prompt) - len(changed))
+
+
+def tell_unjudged(found: Iterable[Shares], reasons: Iterable[str]) -> list[str]:
+    """What a card says of pairs without a verdict; nothing where there are none."""
+    shares = list(found)
+    failed = sum(one.n_failed for one in shares)
+    if not failed:
+        return []
+    asked = failed + sum(len(one.changed) for one in shares)
+    told = "; ".join(f"{count} x {reason}" for reason, count in Counter(reasons).most_common(3))
+    return [
+        f"{failed} of {asked} pairs have no verdict in both orders and are in no share: what this judge finds is "
+        f"known for the others only. Missing verdicts (failed.json): {told}."
+    ]
 
 
 def assess(

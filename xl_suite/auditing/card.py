@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from xl_suite import pages
 from xl_suite.auditing.defects import DEFECTS
 from xl_suite.auditing.marks import LEAST_FOUND, LEVEL, Mark
 from xl_suite.auditing.swap import ASSUMED, Swap
+from xl_suite.chat.calls import FailedCall
 from xl_suite.display import Shown
 from xl_suite.errors import BadInput
+from xl_suite.failures import list_failed_calls, update_failed
 from xl_suite.languages import find_language
 from xl_suite.records import read_object, write_text
 from xl_suite.scoring.judges import NOT_IDENTIFIED, SelfPreference
@@ -71,6 +73,7 @@ class Card(Shown):
     """What an audit found. method: how verdicts were read. reference: its generator.
 
     own: how the judge sees answers of its own family beside people's labels; None without labels, which identify it.
+    failures: the verdicts that are missing, by what was asked.
     """
 
     annotator: str
@@ -85,6 +88,12 @@ class Card(Shown):
     notes: tuple[str, ...] = ()
     swaps: tuple[Swap, ...] = ()
     own: tuple[SelfPreference, ...] | None = None
+    failures: Mapping[str, Sequence[FailedCall]] = field(default_factory=dict)
+
+    @property
+    def n_failed(self) -> int:
+        """Verdicts that are missing: unread, or of calls that failed."""
+        return sum(map(len, self.failures.values()))
 
     def list_blind(self) -> dict[str, list[str]]:
         """The defects that the judge is marked for, by language."""
@@ -118,6 +127,7 @@ class Card(Shown):
             "language_swap_assumed": ASSUMED if self.swaps else "",
             "self_preference": NOT_IDENTIFIED if self.own is None else [asdict(one) for one in self.own],
             "marked": self.list_blind(),
+            "n_failed": self.n_failed,
             "notes": list(self.notes),
         }
 
@@ -139,11 +149,13 @@ class Card(Shown):
 
 
 def write_card(out: Path, card: Card) -> Path:
-    """Writes `card.json` and `index.html`, and `length_slope.json` where a slope was measured."""
+    """Writes `card.json` and `index.html`, `length_slope.json` where a slope was measured, and `failed.json` where
+    verdicts are missing."""
     write_text(out / CARD, json.dumps(card.to_dict(), indent=2, ensure_ascii=False) + "\n")
     write_text(out / "index.html", render_card(card))
     if card.slope is not None:
         write_slope(out / SLOPE_FILE, card.slope)
+    update_failed(out, list_failed_calls(card.failures), card.failures)
     return out
 
 

@@ -108,6 +108,6 @@ def run(args: argparse.Namespace) -> Outcome:
 
     def finish(card: Card) -> Outcome:
         notes = (f"card: {args.out / 'index.html'}",)
-        return Outcome(card.to_dict(), card.describe(), notes, 1 if any(one.n_failed for one in card.found) else 0)
+        return Outcome(card.to_dict(), card.describe(), notes, 1 if card.n_failed else 0)
 
     return run_job(args, job, finish)

@@ -16,6 +16,7 @@ from xl_suite.auditing.defects import DEFECTS, INJECTION
 from xl_suite.auditing.length_slope import Probe, fit_slope
 from xl_suite.auditing.marks import LEAST_FOUND, Places, Trial, mark_judge
 from xl_suite.auditing.swap import SWAPS, Rate, bound_swap
+from xl_suite.chat.loopback.replies import Reply
 from xl_suite.chat.loopback.server import last_message, serve_loopback
 from xl_suite.cli.main import main
 from xl_suite.judging.annotations import Annotation
@@ -139,6 +140,39 @@ def test_an_estimate_makes_no_call_and_a_second_run_pays_nothing(
         assert main(command) == 0
         assert len(calls) == estimated
         assert (out / "card.json").read_bytes() == first
+
+
+def test_missing_verdicts_are_counted_listed_and_no_longer_missing_once_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_outputs(tmp_path / "good")
+    silent = ["Frage 3", "Frage 5"]
+
+    def judge(request: dict[str, Any]) -> Reply:
+        broken = any(
+            f"{prompt}\n" in last_message(request) or f"{prompt}<" in last_message(request) for prompt in silent
+        )
+        return Reply("too long for me", status=400) if broken else Reply("m")
+
+    out = tmp_path / "card"
+    with serve_loopback(judge) as server:
+        command = ["audit", "xl_local", str(tmp_path / "good"), "--model", f"judge@{server.url}", "--out", str(out)]
+        command += ["--method", "parsed", "--reference", str(tmp_path / "good")]
+        assert main(command) == 1
+        assert " pairs have no verdict in both orders and are in no share" in capsys.readouterr().out
+        card = json.loads((out / "card.json").read_text(encoding="utf-8"))
+        failed = json.loads((out / "failed.json").read_text(encoding="utf-8"))
+        assert card["n_failed"] == len(failed) > 0
+        assert all("too long for me" in row["reason"] for row in failed)
+        lost = {one["defect"]: one["n_failed"] for one in card["defects"]}
+        assert lost["constant"] == len(silent)
+        page = (out / "index.html").read_text(encoding="utf-8")
+        assert f"n = {ROWS - 2} of {ROWS}" in page
+        assert "no verdict in both orders" in page
+        silent.clear()
+        assert main(command) == 0
+    assert not (out / "failed.json").exists()
+    assert json.loads((out / "card.json").read_text(encoding="utf-8"))["n_failed"] == 0
 
 
 def test_a_preference_for_its_own_family_is_told_with_peoples_labels(
