@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from xl_suite.errors import BadInput
 from xl_suite.listing import FAILED
 from xl_suite.records import read_raw, write_json
+
+SHOWN = 3
+_VARIES = re.compile(r"\d+(?:[.,]\d+)*|'[^']*'|\"[^\"]*\"")
 
 if TYPE_CHECKING:
     from xl_suite.chat.calls import FailedCall
@@ -46,6 +51,25 @@ def list_failed_calls(failures: Mapping[str, Sequence[FailedCall]]) -> list[dict
         for language, calls in failures.items()
         for call in calls
     ]
+
+
+def count_reasons(reasons: Iterable[str]) -> list[str]:
+    """`COUNT x REASON`, the most frequent first, and how many are left.
+
+    Reasons that differ in numbers and quotations alone are counted together and told by the first one.
+    """
+    first: dict[str, str] = {}
+    kinds = Counter[str]()
+    alike: dict[str, set[str]] = {}
+    for reason in reasons:
+        kind = _VARIES.sub("#", reason)
+        first.setdefault(kind, reason)
+        alike.setdefault(kind, set()).add(reason)
+        kinds[kind] += 1
+    shown = kinds.most_common(SHOWN)
+    lines = [f"{count} x {first[kind]}{' (or alike)' if len(alike[kind]) > 1 else ''}" for kind, count in shown]
+    rest = kinds.total() - sum(count for _, count in shown)
+    return [*lines, f"{rest} x other reasons"] if rest else lines
 
 
 def _get_place(row: Mapping[str, Any]) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from xl_suite.chat.calls import FailedCall
-from xl_suite.failures import list_failed_calls, update_failed
+from xl_suite.failures import count_reasons, list_failed_calls, update_failed
 
 
 def fail(language: str, *numbers: int) -> list[dict[str, Any]]:
@@ -43,3 +43,14 @@ def test_a_broken_list_is_made_anew(tmp_path: Path, text: str) -> None:
     (tmp_path / "failed.json").write_text(text, encoding="utf-8")
     update_failed(tmp_path, fail("deu", 1), ["deu"])
     assert read(tmp_path) == ["deu/1"]
+
+
+def test_reasons_that_differ_in_numbers_or_quotations_are_one_kind() -> None:
+    reasons = [f"the tokens have {share}% of the probability, in {text!r}" for share, text in ((46.3, "A"), (9, "B"))]
+    assert count_reasons([*reasons, "HTTP 500: gone"]) == [f"2 x {reasons[0]} (or alike)", "1 x HTTP 500: gone"]
+
+
+def test_reasons_beyond_the_first_three_are_counted() -> None:
+    reasons = [*["a"] * 3, *["b"] * 2, *["c"] * 2, "d", "e"]
+    assert count_reasons(reasons) == ["3 x a", "2 x b", "2 x c", "2 x other reasons"]
+    assert count_reasons([]) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from xl_suite.chat.models import Model
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
+from xl_suite.failures import count_reasons
 from xl_suite.judging.annotations import Annotation, scale_preference
 from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.judge import judge_pairs, name_annotator
@@ -181,7 +181,7 @@ def tell_unjudged(found: Iterable[Shares], reasons: Iterable[str]) -> list[str]:
     if not failed:
         return []
     asked = failed + sum(len(one.changed) for one in shares)
-    told = "; ".join(f"{count} x {reason}" for reason, count in Counter(reasons).most_common(3))
+    told = "; ".join(count_reasons(reasons))
     return [
         f"{failed} of {asked} pairs have no verdict in both orders and are in no share: what this judge finds is "
         f"known for the others only. Missing verdicts (failed.json): {told}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from xl_suite.chat.calls import FailedCall
 from xl_suite.chat.ledger import Ledger
 from xl_suite.errors import BadInput
-from xl_suite.failures import list_failed_calls, update_failed
+from xl_suite.failures import count_reasons, list_failed_calls, update_failed
 from xl_suite.judging.asking import Samples, describe_cap
 from xl_suite.listing import FAILED
 from xl_suite.provenance import Entry, sum_answered, write_run
@@ -66,11 +65,10 @@ class Ratings:
             lines.append(f"{rated}, {told}" if told else rated)
         failures = [row for language in self.failures.values() for row in language]
         if failures:
-            reasons = Counter(row.reason for row in failures)
             unread = sum(one.unread for one in self.samples.values())
             retried = "; the same command retries them" if unread < len(failures) else ""
             lines.append(f"{len(failures)} scores failed ({folder / FAILED}){retried}:")
-            lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(3)]
+            lines += [f"  {line}" for line in count_reasons(row.reason for row in failures)]
             lines += [describe_cap(unread)] if unread else []
         return "\n".join([*lines, self.ledger.describe(), f"ratings: {folder}"])
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xl_suite.failures import count_reasons
 from xl_suite.responding.outputs import FailedRow, locate_sample
 
 if TYPE_CHECKING:
@@ -83,10 +83,9 @@ class Report:
                     "variant of the benchmark, are no longer in the file; the journal has them"
                 )
         if self.failed:
-            reasons = Counter(row.reason for row in self.failed)
             place = str(self.folder / "failed.json") + (" and those of the samples" if self.samples > 1 else "")
             lines.append(f"{len(self.failed)} rows failed ({place}); the same command retries them:")
-            lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(3)]
+            lines += [f"  {line}" for line in count_reasons(row.reason for row in self.failed)]
         lines += [f"note: {note}" for note in self.notes]
         lines += [self.ledger.describe(), f"outputs: {self.folder}"]
         lines += [
