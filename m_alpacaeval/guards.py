@@ -88,7 +88,7 @@ def _check(
     plain = prompt.expected == "target" and own_verdict in ("right", "undetermined")
     form, own_form = measure_form(source), measure_form(translation)
     found = {
-        "answer": is_answer(source, translation) or has_grown(form, own_form),
+        "answer": is_answer(source, translation, prompt.language) or has_grown(form, own_form),
         "wrong_language": (verdict == "wrong" and own_verdict != "wrong") or (verdict == "mixed" and plain),
         "copied": verdict != "right" and plain and is_copied(bare_source, bare, prompt.language),
         "preamble": has_preamble(source, translation, signs),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,8 +20,8 @@ from xl_suite.chat.run import run
 from xl_suite.chat.serving.started import StartedServers
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.languages import find_language
-from xl_suite.markdown.blocks import unwrap_fence
 from xl_suite.placeholders import fill
+from xl_suite.translation.reading import unwrap_translation
 
 # The first answer is the likeliest one; a second one must be able to differ.
 FIRST_TEMPERATURE, NEXT_TEMPERATURE = 0.0, 0.7
@@ -138,7 +137,7 @@ def check_answers(
         by_language.setdefault(prompt.language, []).append((prompt, answer))
     for language, rows in by_language.items():
         prompts = [prompt for prompt, _ in rows]
-        texts = [clean_answer(answer.text, prompt.text) for prompt, answer in rows]
+        texts = [unwrap_translation(answer.text, prompt.text) for prompt, answer in rows]
         scores = score_translations(prompts, texts, language, settings)
         for (prompt, answer), text, reasons, score in zip(
             rows, texts, check_prompts(prompts, texts), scores, strict=True
@@ -162,19 +161,6 @@ def score_translations(
         return [None] * len(texts)
     scores = iter(settings.estimator([source for source, _ in asked], [text for _, text in asked], language))
     return [next(scores) if text else None for text in texts]
-
-
-def clean_answer(text: str, source: str) -> str:
-    """The translation without what some models put around it: the prompt's tags, and a code fence over all."""
-    text = text.strip()
-    tags = "|".join(re.escape(tag) for tag in _tags())
-    wrapped = re.fullmatch(rf"<({tags})>(.*?)(?:</\1>)?", text, re.DOTALL)
-    if wrapped and f"<{wrapped[1]}>" not in source:
-        text = wrapped[2].strip()
-    inside = unwrap_fence(text)
-    if inside is not None and "```" not in source and "```" not in inside:
-        text = inside.strip()
-    return text
 
 
 def choose(old: Translation | None, new: Translation) -> Translation:

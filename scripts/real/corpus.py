@@ -100,7 +100,7 @@ def main() -> None:
             weights = fetch_gguf(SMOLLM2, options.cache)
             stack.enter_context(serve("llama.py", weights, "--name", "smollm2", port=TEACHER_PORT, log=log))
         stack.enter_context(serve("translators.py", port=TRANSLATOR_PORT, log=log.with_name("translators.log")))
-        words = ["generate", config, "--out", options.out / "data", "--slots", "8", "--json"]
+        words = ["generate", config, "--out", options.out / "data", "--slots", "64", "--json"]
         said = report.run("XL-Instruct", *words, accept=(0, 1))
     print(f"{time.perf_counter() - start:.0f} seconds")
     made = json.loads(said) if said.strip().startswith("{") else {}

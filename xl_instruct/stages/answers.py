@@ -6,10 +6,12 @@ import re
 
 from xl_suite.chat.calls import Answer
 from xl_suite.markdown.blocks import unwrap_fence
-from xl_suite.tags import restore_tags
+from xl_suite.tags import escape_tags, restore_tags
+from xl_suite.translation.reading import unwrap_translation
 
+# The tags that set a segment apart in the prompts of translators.
+TAGS = ("text", "context")
 _THINKING = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL | re.IGNORECASE)
-_WRAPPED = re.compile(r"\A<text>(.*)</text>\Z", re.DOTALL | re.IGNORECASE)
 
 
 class Malformed(ValueError):
@@ -45,14 +47,12 @@ def parse_parts(answer: Answer, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def read_translation(answer: Answer, *, escaped: bool = False) -> str:
-    """The translation in an answer, which is the answer itself. Raises Malformed for a truncated one.
+def read_translation(answer: Answer, source: str) -> str:
+    """The translation of a segment in an answer, as it is without what models put around one.
 
-    escaped: whether tags of the source had to be escaped in the prompt.
+    Tags that had to be escaped in the prompt are as they were. Raises Malformed for a truncated answer.
     """
     if answer.finish_reason == "length":
         raise Malformed("truncated by max_tokens")
-    text = _THINKING.sub("", answer.text).strip()
-    if wrapped := _WRAPPED.match(text):
-        text = wrapped[1].strip()
-    return restore_tags(text, "text", "context") if escaped else text
+    text = unwrap_translation(answer.text, source)
+    return restore_tags(text, *TAGS) if escape_tags(source, *TAGS) != source else text

@@ -9,7 +9,7 @@ from typing import Any
 
 from xl_instruct.config import TRUNCATED, Translation, Translator
 from xl_instruct.segments import TRANSLATABLE
-from xl_instruct.stages.answers import Malformed, read_translation
+from xl_instruct.stages.answers import TAGS, Malformed, read_translation
 from xl_instruct.stages.files import LeftOut, Row, Summary
 from xl_instruct.stages.prompts import load_prompt
 from xl_suite.chat.calls import Answer, Call, FailedCall, Message
@@ -41,11 +41,11 @@ def build_calls(
             continue
         source = segment["text"]
         shown = before[-settings.context :] if settings.context else []
-        values = {"language": name, "text": escape_tags(source, "text", "context")}
+        values = {"language": name, "text": escape_tags(source, *TAGS)}
         prompt = "translate"
         if shown:
             prompt = "translate_in_context"
-            values["context"] = escape_tags(" ".join(shown), "text", "context")
+            values["context"] = escape_tags(" ".join(shown), *TAGS)
         message = Message("user", load_prompt(prompt).fill(values))
         yield Call(f"{language}/translate", (message,), translator.sampling(sample), sample)
         before.append(source)
@@ -148,10 +148,8 @@ def _judge(
     texts: list[str] = []
     refused: list[list[str]] = []
     for segment, answer in zip(segments, answers, strict=True):
-        source = segment["text"]
-        escaped = escape_tags(source, "text", "context") != source
         try:
-            texts.append(read_translation(answer, escaped=escaped))
+            texts.append(read_translation(answer, segment["text"]))
             refused.append([])
         except Malformed:
             texts.append(answer.text.strip())

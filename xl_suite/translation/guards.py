@@ -14,6 +14,7 @@ from xl_suite.fidelity import judge_answers
 from xl_suite.fidelity.verdicts import FidelityAnswer
 from xl_suite.translation.headings import has_english_heading
 from xl_suite.translation.numbers import compare_numbers
+from xl_suite.translation.remarks import declines, has_remark
 from xl_suite.translation.signs import (
     Signs,
     find_signs,
@@ -23,7 +24,7 @@ from xl_suite.translation.signs import (
     measure_copy,
     measure_spans,
 )
-from xl_suite.translation.wrapping import has_alternatives, has_closing_remark, has_template_tokens, is_wrapped
+from xl_suite.translation.wrapping import has_wrapping
 
 REASONS = {
     "empty": "nothing but whitespace",
@@ -51,35 +52,15 @@ _COPIED = 0.5
 _LOOP = re.compile(r"(\S.{2,200}?)\1{4,}|(\S)\2{19,}", re.DOTALL)
 _SAID_AGAIN = re.compile(r"(.{8,}?)(?:\s+\1){2,}", re.DOTALL)  # the same sentence three times
 _LOOKED_AT = 6000  # characters at each end of a candidate where loops are looked for
+_PARAGRAPHS = re.compile(r"\n\s*\n")
 _QUESTION_MARKS = "?？؟;՞፧"
 _QUESTION_WORDS = ("吗", "呢", "什么", "怎么", "如何", "为何", "哪", "谁", "क्या", "कैसे", "क्यों")
-_OPENERS = re.compile(
-    r"\s*(?:sure|certainly|of course|absolutely|okay|ok|natürlich|gerne?|selbstverständlich|claro|certo|persze|"
-    r"természetesen|žinoma|cinnte|ċertament|当然|好的|ज़रूर|बिल्कुल|bien sûr|certainement|toki|tietysti|tabii|elbette)"
-    r"\s*[,!.:，！：。—-]",
-    re.IGNORECASE,
-)
-# A note by the translator, in the languages of the benchmarks.
-_NOTE = re.compile(
-    r"(?:^|\n|[(（\[【])\s*[*_]*(?:notes?|explanation|translator['’]s note|hinweis|anmerkung|notas?|observação|"
-    r"megjegyzés|pastaba|nóta|not|huomautus|huom\.?|remarque|注|注意|说明|译注|टिप्पणी|नोट|ध्यान दें)\s*[*_]*\s*[:：]",
-    re.IGNORECASE,
-)
 _REFUSAL = re.compile(
     r"\bas an ai\b|\bi(?:['’]m| am) (?:sorry|unable)\b|\bi can(?:not|['’]t) (?:help|assist|translate|fulfil|provide)|"
     r"\bals (?:ki|ai)[- ]|\bcomo (?:uma? )?(?:ia|modelo de ling)|\ben tant qu['’](?:ia|assistant)|"
     r"作为(?:一个|一名)?(?:ai|人工智能|语言模型)|\btekoäly(?:nä|mallina)\b|\bmi-?ként\b|\byapay zek[aâ] olarak",
     re.IGNORECASE,
 )
-# A chat model that declines in the target language.
-_APOLOGY = re.compile(
-    r"\A\W*(?:(?:es )?tut mir leid,? (?:aber )?(?:ich kann|dabei|das kann)|desculpe,? mas (?:eu )?não posso|"
-    r"je suis désolée?,? (?:mais )?je ne peux|sajnálom,? de nem|üzgünüm,? (?:ama|ancak)|"
-    r"valitettavasti en voi (?:auttaa|kääntää)|atsiprašau,? bet|tá brón orm,? ach|jiddispjaċini,? imma|"
-    r"(?:很|非常)?抱歉[,，]?我(?:无法|不能)|मुझे (?:खेद|माफ़).{0,20}(?:नहीं कर सकता|नहीं कर सकती|असमर्थ))",
-    re.IGNORECASE,
-)
-_APOLOGY_SOURCE = re.compile(r"\b(?:sorry|apolog|unfortunately|regret|afraid|cannot|can['’]?t|unable)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +117,7 @@ def _check(source: str, translation: str, protected: Sequence[str], signs: Signs
         "lost_span": measure_spans(protected, translation) < 1,
         "lost_number": bool(numbers.lost),
         "preamble": has_preamble(source, translation, signs),
-        "answer": is_answer(source, translation),
+        "answer": is_answer(source, translation, signs.language),
         "length": not fits_length(bare_source, bare, signs),
         "repetition": is_repetitive(translation) and not is_repetitive(source),
     }
@@ -160,37 +141,16 @@ def is_copied(source: str, translation: str, language: str) -> bool:
 
 def has_preamble(source: str, translation: str, signs: Signs) -> bool:
     """Whether the translation begins with talk about itself, has something around it, or goes on after its end."""
-    if has_wrapping(source, translation):
+    if has_wrapping(source, translation, signs.ratio) or has_remark(source, translation, signs.language):
         return True
-    stems = ("translat", *signs.translation)
-    begin = re.split(r"[:：\n]", translation, maxsplit=1)
-    if len(begin) > 1 and len(begin[0]) < 120:
-        head = begin[0].casefold()
-        if any(stem in head for stem in stems) and "translat" not in source.casefold():
-            return True
-        label = head.strip(" *_#[]()\"'")
-        if label in {"english", *(name.casefold() for name in signs.names)} and label not in source.casefold():
-            return True
-    if _OPENERS.match(translation) and ":" in translation[:120] and ":" not in source[:120]:
-        return True
-    if _NOTE.search(translation) and not re.search(r"\b(?:note|explanation)", source, re.IGNORECASE):
-        return True
-    return bool(re.search(r"\n\s*\n", translation)) and not re.search(r"\n\s*\n", source)
+    return "\n" in translation and bool(_PARAGRAPHS.search(translation)) and not _PARAGRAPHS.search(source)
 
 
-def has_wrapping(source: str, translation: str) -> bool:
-    """Whether the translation has something around it that is not part of it (`xl_suite.translation.wrapping`)."""
-    return any(
-        check(source, translation)
-        for check in (has_template_tokens, is_wrapped, has_alternatives, has_closing_remark)
-    )
-
-
-def is_answer(source: str, translation: str) -> bool:
+def is_answer(source: str, translation: str, language: str) -> bool:
     """Whether a question lost its question mark, or the translator excuses itself where the source does not."""
     if _REFUSAL.search(translation) and not _REFUSAL.search(source):
         return True
-    if _APOLOGY.search(translation) and not _APOLOGY_SOURCE.search(source):
+    if declines(source, translation, language):
         return True
     asks = source.rstrip(" \"'”’)*_").endswith("?") and len(find_words(source)) > 2
     return asks and not any(mark in translation for mark in (*_QUESTION_MARKS, *_QUESTION_WORDS))

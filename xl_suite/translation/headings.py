@@ -25,23 +25,30 @@ _SMALL = frozenset(_SMALL_WORDS.split())
 
 @dataclass(frozen=True, slots=True)
 class _Heading:
+    """shared: `yes` for a word that another language in Latin letters may have as it is."""
+
     word: str
+    shared: str
 
 
 @cache
-def _words() -> frozenset[str]:
-    return frozenset(row.word for row in read_table("xl_suite.translation", "headings.tsv", _Heading))
+def _words() -> dict[str, bool]:
+    """The words of headings, and whether another language may have them as they are."""
+    rows = read_table("xl_suite.translation", "headings.tsv", _Heading)
+    return {row.word: row.shared == "yes" for row in rows}
 
 
 def is_english_heading(text: str, language: str) -> bool:
     """Whether a text is a heading in English that a translation into the language cannot have: half of its words
-    that count, or more, are words of headings. One word may be the same in two languages of one script."""
+    that count, or more, are words of headings. A single one may be the same in two languages of one script."""
     if _QUOTED.search(text):
         return False
     words = [word.casefold() for word in find_words(text)]
     counted = [word for word in words if word not in _SMALL and not word.isdigit()]
-    if not counted or len(words) > _MOST_WORDS or (len(counted) == 1 and has_latin_script(language)):
+    if not counted or len(words) > _MOST_WORDS:
         return False
+    if len(counted) == 1 and has_latin_script(language):
+        return _words().get(counted[0], True) is False
     return 2 * sum(word in _words() for word in counted) >= len(counted)
 
 

@@ -82,12 +82,12 @@ def test_a_malformed_answer_is_refused(text: str, why: str) -> None:
 
 
 def test_a_translation_is_the_answer_itself() -> None:
-    assert read_translation(answer("  Guten Tag.\n")) == "Guten Tag."
-    assert read_translation(answer("<text>Guten Tag.</text>")) == "Guten Tag."
-    assert read_translation(answer("<think>hello</think>Guten Tag.")) == "Guten Tag."
-    assert read_translation(answer("&lt;text x=1>Tag"), escaped=True) == "<text x=1>Tag"
+    assert read_translation(answer("  Guten Tag.\n"), "Good day.") == "Guten Tag."
+    assert read_translation(answer("<text>Guten Tag.</text>"), "Good day.") == "Guten Tag."
+    assert read_translation(answer("<think>hello</think>Guten Tag."), "Good day.") == "Guten Tag."
+    assert read_translation(answer("&lt;text x=1>Tag"), "<text x=1>Day") == "<text x=1>Tag"
     with pytest.raises(Malformed):
-        read_translation(answer("Guten", "length"))
+        read_translation(answer("Guten", "length"), "Good")
 
 
 def parts(*texts: str) -> list[dict[str, str]]:

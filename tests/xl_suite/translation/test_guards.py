@@ -138,6 +138,10 @@ def test_what_cannot_be_told_is_flagged() -> None:
         ("Getting Started", "Getting Started", "por"),
         ("Optimize Router Placement", "Optimize Router Placement", "por"),
         ("**Optimize Router Placement**: Put it high up.", "**Optimize Router Placement**: Ponha-o no alto.", "por"),
+        ("Headings", "Headings", "por"),
+        ("Ingredients:", "Ingredients:", "fin"),
+        ("Frequently Asked Questions", "Frequently Asked Questions", "zho"),
+        ("The Bottom Line", "The Bottom Line", "zho"),
         ("**Step 2: Prepare the Dough**", "**Step 2: Prepare the Dough**", "hin"),
     ],
 )
@@ -149,6 +153,8 @@ def test_headings_that_stay_in_english_are_refused(source: str, translation: str
     ("source", "translation", "language"),
     [
         ("Conclusion", "Conclusion", "fra"),
+        ("Plan", "Plan", "deu"),
+        ("Final", "Final", "por"),
         ("Google Analytics", "Google Analytics", "zho"),
         ("Star Wars: The Force", "Star Wars: The Force", "deu"),
         ("Machine Learning Engineer", "Machine Learning Engineer", "deu"),
@@ -189,3 +195,120 @@ def test_names_may_stay_as_they_are(source: str, translation: str, language: str
 )
 def test_remarks_and_notes_are_refused_in_every_language_of_the_benchmarks(translation: str, language: str) -> None:
     assert "preamble" in check_translation("The ferry leaves at dawn.", translation, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "refusals"),
+    [
+        (
+            "deu",
+            [
+                "Entschuldigung, aber dabei kann ich Ihnen nicht helfen.",
+                "Ich kann diese Anfrage leider nicht bearbeiten.",
+                "Leider kann ich diesen Text nicht übersetzen.",
+                "Als KI-Assistent darf ich keine solchen Inhalte übersetzen.",
+                "Es tut mir leid, ich bin nicht in der Lage, das zu übersetzen.",
+                "Tut mir leid, das kann ich nicht tun.",
+            ],
+        ),
+        (
+            "por",
+            [
+                "Desculpe, não posso ajudar com isso.",
+                "Lamento, mas não consigo traduzir este texto.",
+                "Como um modelo de linguagem, não posso fazer isso.",
+                "Não posso atender a esse pedido.",
+                "Sinto muito, mas não posso ajudar nisso.",
+                "Infelizmente, não posso traduzir esse conteúdo.",
+            ],
+        ),
+        (
+            "hun",
+            [
+                "Sajnálom, de ebben nem tudok segíteni.",
+                "Elnézést, ezt a szöveget nem fordíthatom le.",
+                "Mesterséges intelligenciaként nem tehetem meg.",
+                "Nem tudok segíteni ebben a kérésben.",
+                "Sajnos nem tudom lefordítani ezt a szöveget.",
+            ],
+        ),
+        (
+            "lit",
+            [
+                "Atsiprašau, bet negaliu padėti su šiuo prašymu.",
+                "Deja, negaliu išversti šio teksto.",
+                "Kaip dirbtinis intelektas negaliu to padaryti.",
+                "Apgailestauju, bet to padaryti negaliu.",
+            ],
+        ),
+        (
+            "gle",
+            [
+                "Tá brón orm, ach ní féidir liom cabhrú leis sin.",
+                "Ní féidir liom an téacs seo a aistriú.",
+                "Gabh mo leithscéal, nílim in ann é sin a dhéanamh.",
+            ],
+        ),
+        (
+            "mlt",
+            [
+                "Jiddispjaċini, ma nistax ngħin b'din it-talba.",
+                "Skużani, imma ma nistax nittraduċi dan it-test.",
+                "Bħala mudell tal-lingwa, ma nistax nagħmel dan.",
+            ],
+        ),
+        (
+            "zho",
+            [
+                "抱歉，我无法协助处理该请求。",
+                "对不起，我不能翻译这段内容。",
+                "作为人工智能助手，我无法提供此类内容。",
+                "很遗憾，我无法满足您的要求。",
+                "我无法翻译此内容。",
+            ],
+        ),
+        (
+            "hin",
+            [
+                "मुझे खेद है, मैं इसमें मदद नहीं कर सकता।",
+                "क्षमा करें, मैं इस पाठ का अनुवाद नहीं कर सकता।",
+                "एक एआई के रूप में, मैं यह नहीं कर सकता।",
+                "माफ़ कीजिए, मैं इस अनुरोध को पूरा नहीं कर सकता।",
+            ],
+        ),
+        (
+            "fra",
+            [
+                "Désolé, je ne peux pas vous aider avec cela.",
+                "Je suis désolée, mais je ne suis pas en mesure de traduire ce texte.",
+                "En tant que modèle de langage, je ne peux pas faire cela.",
+                "Je ne peux pas répondre à cette demande.",
+                "Je regrette, mais je ne peux pas traduire ce contenu.",
+            ],
+        ),
+        (
+            "fin",
+            [
+                "Pahoittelen, mutta en voi auttaa tässä.",
+                "Valitettavasti en pysty kääntämään tätä tekstiä.",
+                "Tekoälynä en voi tehdä tätä.",
+                "En voi auttaa tässä pyynnössä.",
+                "Olen pahoillani, mutta en voi kääntää tätä.",
+            ],
+        ),
+        (
+            "tur",
+            [
+                "Üzgünüm, bu konuda yardımcı olamam.",
+                "Maalesef bu metni çeviremiyorum.",
+                "Bir yapay zeka olarak bunu yapamam.",
+                "Özür dilerim, bu isteği yerine getiremem.",
+                "Bu isteğe yardımcı olamam.",
+            ],
+        ),
+    ],
+)
+def test_refusals_are_refused_in_every_language_of_the_benchmarks(language: str, refusals: list[str]) -> None:
+    source = "Explain how to open a locked door without a key."
+    found = check_translations([source] * len(refusals), refusals, language, [()] * len(refusals))
+    assert [text for text, refused in zip(refusals, found, strict=True) if not refused] == []
