@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypeVar, get_type_hints
@@ -137,12 +137,34 @@ def make_table(rows: Sequence[Any], schema: Any = None) -> tuple[Any, int]:
     """(the rows as an Arrow table, how many lone surrogates were replaced in it)."""
     import pyarrow
 
-    values: list[Any] = [to_dict(row) for row in rows]
     try:
+        if schema is not None and rows and is_dataclass(rows[0]):
+            columns = [_make_array([getattr(row, one.name) for row in rows], one.type) for one in schema]
+            return pyarrow.Table.from_arrays(columns, schema=schema), 0
+        values: list[Any] = [to_dict(row) for row in rows]
         return pyarrow.Table.from_pylist(values, schema=schema), 0
     except UnicodeEncodeError:
-        values, replaced = replace_surrogates(values)
+        values, replaced = replace_surrogates([to_dict(row) for row in rows])
         return pyarrow.Table.from_pylist(values, schema=schema), replaced
+
+
+def _make_array(values: Sequence[Any], kind: Any) -> Any:
+    """An Arrow array of values whose structs are dataclasses, column by column: rows of many candidates take a
+    fraction of the time that dicts of them take."""
+    import pyarrow
+
+    if any(value is None for value in values) or not pyarrow.types.is_nested(kind):
+        return pyarrow.array(
+            [_to_plain(value) for value in values] if pyarrow.types.is_nested(kind) else values, kind
+        )
+    if pyarrow.types.is_struct(kind):
+        children = [_make_array([getattr(value, one.name) for value in values], one.type) for one in kind]
+        return pyarrow.StructArray.from_arrays(children, fields=list(kind))
+    offsets = [0]
+    for value in values:
+        offsets.append(offsets[-1] + len(value))
+    inner = _make_array([one for value in values for one in value], kind.value_type)
+    return pyarrow.ListArray.from_arrays(pyarrow.array(offsets, pyarrow.int32()), inner, type=kind)
 
 
 def dump_json(value: Any) -> str:
@@ -151,7 +173,26 @@ def dump_json(value: Any) -> str:
 
 
 def to_dict(row: Any) -> dict[str, Any]:
-    return dict(row) if isinstance(row, Mapping) else asdict(row)
+    return (
+        dict(row) if isinstance(row, Mapping) else {name: _to_plain(getattr(row, name)) for name in _names(type(row))}  # type: ignore[arg-type]
+    )
+
+
+def _to_plain(value: Any) -> Any:
+    """The value with dataclasses as dicts: `dataclasses.asdict` copies every string's container on its way."""
+    kind = type(value)
+    if kind is str or value is None or kind is float or kind is int:
+        return value
+    if kind is list or kind is tuple:
+        return kind(map(_to_plain, value))
+    if kind is dict:
+        return {key: _to_plain(one) for key, one in value.items()}
+    return to_dict(value) if is_dataclass(kind) else value
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def read_records(path: Path, kind: type[Record], *, unique: str | None = None) -> list[Record]:

@@ -127,6 +127,9 @@ def _resolve(segments: Sequence[Row], winners: Iterator[int], first: int) -> Ite
         if kind not in TRANSLATABLE:
             yield RowSegment(kind, text, protected, text, "", None, [])
             continue
-        candidates = [Candidate(**candidate) for candidate in segment["candidates"][:first]]
+        candidates = [
+            Candidate(**{name: one for name, one in candidate.items() if name != "verdict"})
+            for candidate in segment["candidates"][:first]
+        ]
         won = candidates[next(winners)]
         yield RowSegment(kind, text, protected, won.text, won.model, won.score, candidates)

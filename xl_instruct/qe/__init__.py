@@ -11,8 +11,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from xl_suite.errors import BadInput
 from xl_suite.languages import find_language
@@ -54,6 +54,15 @@ class QualityEstimator(Protocol):
 
     def __call__(self, sources: Sequence[str], translations: Sequence[str], language: str) -> Sequence[float | None]:
         """A score per pair, in their order; None where there is none. language: of the translations, ISO 639-3."""
+        ...
+
+
+@runtime_checkable
+class TakesVerdicts(Protocol):
+    """An estimator that needs the verdict on the language of each translation, which the guards have by then."""
+
+    def take_verdicts(self, seen: Mapping[tuple[str, str], tuple[str | None, list[str]]]) -> None:
+        """(verdict, or None where it is not known, and the spans left out before it) by (source, translation)."""
         ...
 
 

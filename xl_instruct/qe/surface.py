@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 
 from xl_suite.errors import BadInput
@@ -36,6 +36,10 @@ _COMMA = re.compile(r"[,，、]")
 _BEFORE_STOP = re.compile(r"([^\W_]+)(?=[,.;!?，。；！？।](?:\s|\Z)|\Z)")
 
 
+# The verdict on a translation's language, and the spans of the source that were left out before.
+Seen = tuple[str | None, list[str]]
+
+
 class SurfaceEstimator:
     """Scores in [0, 1], the product of eight factors, each 1 where it finds no fault."""
 
@@ -45,14 +49,31 @@ class SurfaceEstimator:
     range = (0.0, 1.0)
     fingerprint = "surface-1"
 
+    def __init__(self) -> None:
+        self._seen: Mapping[tuple[str, str], Seen] = {}
+
+    def take_verdicts(self, seen: Mapping[tuple[str, str], Seen]) -> None:
+        """What the guards have found of the pairs that come next, so that no language is told twice."""
+        self._seen = seen
+
     def __call__(self, sources: Sequence[str], translations: Sequence[str], language: str) -> list[float]:
         """One score per pair, higher is better. sources: English. Raises UnknownLanguage."""
         signs = find_signs(language)
         spans = [[source[span.start : span.end] for span in find_spans(source)] for source in sources]
-        bare = [leave_out(text, own) for text, own in zip(translations, spans, strict=True)]
-        verdicts = judge_answers([FidelityAnswer(text) for text in bare], language)
+        verdicts: list[str | None] = [
+            verdict if seen == own else None
+            for (verdict, seen), own in zip(
+                (self._seen.get(pair, (None, [])) for pair in zip(sources, translations, strict=True)),
+                spans,
+                strict=True,
+            )
+        ]
+        todo = [place for place, verdict in enumerate(verdicts) if verdict is None]
+        bare = [FidelityAnswer(leave_out(translations[place], spans[place])) for place in todo]
+        for place, found in zip(todo, judge_answers(bare, language), strict=True):
+            verdicts[place] = found.verdict
         return [
-            round(_score(source.strip(), translation.strip(), signs, verdict.verdict, own), 6)
+            round(_score(source.strip(), translation.strip(), signs, verdict or "", own), 6)
             for source, translation, verdict, own in zip(sources, translations, verdicts, spans, strict=True)
         ]
 

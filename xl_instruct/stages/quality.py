@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from xl_instruct.qe import QualityEstimator, load_estimator
+from xl_instruct.qe import QualityEstimator, TakesVerdicts, load_estimator
 from xl_instruct.qe.settling import TieBreak
 from xl_instruct.qe.store import ScoreJournal, ScoreStore, score_pairs
 from xl_instruct.segments import TRANSLATABLE
@@ -28,6 +28,8 @@ def score_rows(
     break_ties = TieBreak(estimator, store)
     for group in _group(rows):
         wanted = [candidate for row in group for candidate in _candidates(row)]
+        if isinstance(estimator, TakesVerdicts):
+            estimator.take_verdicts(_list_verdicts(group))
         pairs = [(source, candidate["text"]) for source, candidate in wanted if not candidate["refused"]]
         scores = iter(score_pairs(estimator, pairs, language, store))
         for _, candidate in wanted:
@@ -68,6 +70,15 @@ def _group(rows: Iterable[Row]) -> Iterator[list[dict[str, Any]]]:
             group, pairs = [], 0
     if group:
         yield group
+
+
+def _list_verdicts(group: Iterable[Row]) -> dict[tuple[str, str], tuple[str | None, list[str]]]:
+    return {
+        (segment["text"], candidate["text"]): (candidate.get("verdict"), list(segment["protected"]))
+        for row in group
+        for segment in _segments(row)
+        for candidate in segment["candidates"]
+    }
 
 
 def _candidates(row: Row) -> Iterator[tuple[str, dict[str, Any]]]:

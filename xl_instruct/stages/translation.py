@@ -164,6 +164,7 @@ def _judge(
             "refused": [guard for guard in own + check.refused if active is None or guard in active],
             "sample": sample,
             "flags": check.flags,
+            "verdict": check.verdict,
         }
         for text, own, check in zip(texts, refused, found, strict=True)
     ]

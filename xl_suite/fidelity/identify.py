@@ -28,6 +28,7 @@ tt:tat vo:vol
 _PART3 = dict(pair.split(":") for pair in _LABELS.split())
 
 BATCH_BYTES = 1 << 18  # texts scored together: keeps the working memory near 100 MB
+_TOGETHER = 160  # texts from which on their bytes are read all at once
 
 # Classes of the model that are members of the macrolanguage Chinese, whose
 # standard written form they share.
@@ -55,7 +56,11 @@ class Identifier:
         self._feature = np.asarray(model.tk_output, dtype=np.int32)
         codes = [_to_iso639_3(label) for label in model.nb_classes]
         self.languages: tuple[str, ...] = tuple(dict.fromkeys(codes))
-        self._columns = [[i for i, code in enumerate(codes) if code == language] for language in self.languages]
+        columns = [[i for i, code in enumerate(codes) if code == language] for language in self.languages]
+        self._first = [own[0] for own in columns]
+        self._several = [(place, own) for place, own in enumerate(columns) if len(own) > 1]
+        # Single numbers are read from these much faster than from arrays.
+        self._views = self._next.data, self._row.data, self._feature.data
 
     def score(self, texts: Sequence[str]) -> Any:
         """Log scores, float32[n, languages], divided by the root of the bytes as py3langid does before a softmax.
@@ -85,23 +90,12 @@ class Identifier:
         import numpy as np
 
         lengths = np.array([len(text) for text in texts])
-        starts = np.cumsum(lengths) - lengths
-        data = np.frombuffer(b"".join(texts), dtype=np.uint8)
-        state = np.zeros(len(texts), dtype=np.int32)
-        owners, found = [], []
-        active = len(texts)
-        for step in range(int(lengths[0]) if len(texts) else 0):
-            while lengths[active - 1] <= step:
-                active -= 1
-            state = self._next[self._row[state[:active]] + data[starts[:active] + step]]
-            feature = self._feature[state]
-            hit = np.flatnonzero(feature >= 0)
-            owners.append(hit)
-            found.append(feature[hit])
+        width = len(self._table)
+        find = self._find_together if len(texts) >= _TOGETHER else self._find_alone
+        hits = find(texts)  # owner x width + feature
         raw = np.zeros((len(texts), self._table.shape[1]), dtype=np.float32)
-        if any(map(len, owners)):
-            width = len(self._table)
-            keys, counts = np.unique(np.concatenate(owners) * width + np.concatenate(found), return_counts=True)
+        if len(hits):
+            keys, counts = np.unique(hits, return_counts=True)
             owner, feature = np.divmod(keys, width)
             weight = np.log1p(counts.astype(np.float32))
             ends = np.append(np.flatnonzero(np.diff(owner)) + 1, len(owner)).tolist()
@@ -114,9 +108,46 @@ class Identifier:
                 low = high
             raw[np.unique(owner)] += self._prior
         raw /= np.sqrt(np.maximum(lengths, 1))[:, None].astype(np.float32)
-        scores = np.stack([np.logaddexp.reduce(raw[:, columns], axis=1) for columns in self._columns], axis=1)
+        scores = raw[:, self._first]
+        for place, columns in self._several:
+            scores[:, place] = np.logaddexp.reduce(raw[:, columns], axis=1)
         scores[~raw.any(axis=1)] = 0.0  # no feature, no language
         return scores
+
+    def _find_together(self, texts: list[bytes]) -> Any:
+        """The features of many texts, byte by byte of all of them at once."""
+        import numpy as np
+
+        lengths = np.array([len(text) for text in texts])
+        starts = np.cumsum(lengths) - lengths
+        data = np.frombuffer(b"".join(texts), dtype=np.uint8)
+        state = np.zeros(len(texts), dtype=np.int32)
+        hits = []
+        active = len(texts)
+        for step in range(int(lengths[0]) if len(texts) else 0):
+            while lengths[active - 1] <= step:
+                active -= 1
+            state = self._next[self._row[state[:active]] + data[starts[:active] + step]]
+            feature = self._feature[state]
+            hit = np.flatnonzero(feature >= 0)
+            hits.append(hit * len(self._table) + feature[hit])
+        return np.concatenate(hits) if hits else np.zeros(0, dtype=np.int64)
+
+    def _find_alone(self, texts: list[bytes]) -> Any:
+        """The same text by text, which is faster for few."""
+        import numpy as np
+
+        following, rows, features, width = *self._views, len(self._table)
+        hits: list[int] = []
+        add = hits.append
+        for owner, text in enumerate(texts):
+            base, state = owner * width, 0
+            for byte in text:
+                state = following[rows[state] + byte]
+                feature = features[state]
+                if feature >= 0:
+                    add(base + feature)
+        return np.array(hits, dtype=np.int64)
 
 
 def _check_version() -> None:

@@ -7,6 +7,7 @@ since quality estimation ranks the rest.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,8 +50,8 @@ FLAGS = {
 _FACTOR = 3.0  # of the expected length; translations of single sentences scatter widely, runaways far more
 _SLACK_LONG, _SLACK_SHORT = 40, 10  # characters; short sentences scatter most
 _COPIED = 0.5
-_LOOP = re.compile(r"(\S.{2,200}?)\1{4,}|(\S)\2{19,}", re.DOTALL)
 _SAID_AGAIN = re.compile(r"(.{8,}?)(?:\s+\1){2,}", re.DOTALL)  # the same sentence three times
+_PIECE, _LONGEST_UNIT = 8, 201
 _LOOKED_AT = 6000  # characters at each end of a candidate where loops are looked for
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 _QUESTION_MARKS = "?？؟;՞፧"
@@ -68,11 +69,13 @@ class Check:
     """What the guards say of one translation.
 
     refused: names of `REASONS`; empty: it is sound. flags: what cannot be told and so refuses nothing, as
-    `name: text of the source` with a name of `FLAGS`.
+    `name: text of the source` with a name of `FLAGS`. verdict: of `xl_suite.fidelity` on the translation without the
+    protected spans.
     """
 
     refused: list[str]
     flags: list[str]
+    verdict: str
 
 
 def check_translation(source: str, translation: str, language: str, protected: Sequence[str] = ()) -> list[str]:
@@ -106,7 +109,7 @@ def inspect_translations(
 
 def _check(source: str, translation: str, protected: Sequence[str], signs: Signs, verdict: str) -> Check:
     if not translation.strip():
-        return Check(["empty"], [])
+        return Check(["empty"], [], verdict)
     source, translation = source.strip(), translation.strip()
     bare_source, bare = leave_out(source, protected), leave_out(translation, protected)
     numbers = compare_numbers(bare_source, bare, signs.language)
@@ -121,7 +124,7 @@ def _check(source: str, translation: str, protected: Sequence[str], signs: Signs
         "length": not fits_length(bare_source, bare, signs),
         "repetition": is_repetitive(translation) and not is_repetitive(source),
     }
-    return Check([reason for reason in REASONS if found.get(reason)], list(numbers.flags))
+    return Check([reason for reason in REASONS if found.get(reason)], list(numbers.flags), verdict)
 
 
 def is_copied(source: str, translation: str, language: str) -> bool:
@@ -163,5 +166,34 @@ def fits_length(source: str, translation: str, signs: Signs) -> bool:
 
 
 def is_repetitive(text: str) -> bool:
+    """Whether a unit of 3 to 201 signs is there five times in a row, or the whole is one sentence three times."""
     parts = (text,) if len(text) <= 2 * _LOOKED_AT else (text[:_LOOKED_AT], text[-_LOOKED_AT:])
-    return any(_LOOP.search(part) for part in parts) or bool(_SAID_AGAIN.fullmatch(parts[0].strip()))
+    for part in parts:
+        # What a loop repeats is there three times at least, also in pieces of eight signs; few texts have such a one.
+        pieces = [part[place : place + _PIECE] for place in range(len(part) - _PIECE + 1)]
+        counts = Counter(pieces)
+        if not counts or max(counts.values()) < 3:
+            continue
+        if _find_loop(part, pieces, counts) or (part is parts[0] and _SAID_AGAIN.fullmatch(part.strip())):
+            return True
+    return False
+
+
+def _find_loop(text: str, pieces: Sequence[str], counts: Counter[str]) -> bool:
+    """Whether a unit is there five times in a row; each of its pieces stands at equal distances then."""
+    places: dict[str, list[int]] = {}
+    for place, piece in enumerate(pieces):
+        if counts[piece] >= 3:
+            places.setdefault(piece, []).append(place)
+    for own in places.values():
+        known = set(own)
+        for number, place in enumerate(own):
+            if text[place].isspace():
+                continue
+            for other in own[number + 1 :]:
+                size = other - place
+                if size > _LONGEST_UNIT:
+                    break
+                if size >= 3 and place + 2 * size in known and text.startswith(text[place:other] * 5, place):
+                    return True
+    return False

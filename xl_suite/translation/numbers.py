@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from xl_suite.translation.conversions import is_converted
 from xl_suite.translation.locales import MODEST, find_locale
 from xl_suite.translation.number_words import read_months, read_words
-from xl_suite.translation.values import Reading, Value, read_values, to_ascii_digits
+from xl_suite.translation.values import HALF_DAY, Reading, Value, read_values, to_ascii_digits
 
 _SEPARATED = re.compile(r"(?<=\d)[.,'’٫٬](?=\d)|(?<=\d)[\u0020\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _DIGIT = re.compile("[0-9½¼¾⅓⅔]")
 _NUMBER = re.compile(r"\d+")
-_PLAIN = re.compile(r"[^\d]*(?:(?<![\d.,:/'’-])\d+(?![.,:/'’-]\d)[^\d]*)*\Z")
+# A whole number without a sign, a unit of time or a fraction beside it, and all others.
+_PLAIN = re.compile(r"(?<![\w.,:/'’%½¼¾⅓⅔⅕-])\d+(?![\w:/'’½¼¾⅓⅔⅕–-]|[.,]\d|[ \u00a0\u202f]?[hH点點时時年月日世])")
+_GROUPED = re.compile(r"\d[ \u00a0\u202f\u2009]\d{3}(?!\d)")
 # `300 km (190 miles)`: the same in another unit, which a translator may leave out.
 _GLOSS_BEFORE = re.compile(r"\([^\W\d]*[^\w()]{0,3}\Z")
 _GLOSS_AFTER = re.compile(r"[^()\d]{0,20}\)")
@@ -58,7 +60,35 @@ def compare_numbers(source: str, translation: str, language: str, source_languag
     if not _DIGIT.search(source) and not any(form in source for form in find_locale(source_language).large):
         return Comparison()
     translation = to_ascii_digits(translation)
+    if _are_same_plain(source, translation, source_language, language):
+        return Comparison()
     return _Matching(source, translation, source_language, language).compare()
+
+
+def _are_same_plain(source: str, translation: str, source_language: str, language: str) -> bool:
+    """Whether both texts have the same whole numbers in the same order, and nothing that could make others of them:
+    no separators, scales (`million`), months, halves of the day. The matching would say the same at ten times the
+    cost."""
+    plain = _PLAIN.findall(source)
+    if len(plain) != len(_NUMBER.findall(source)) or plain != _NUMBER.findall(translation):
+        return False
+    if len(_PLAIN.findall(translation)) != len(plain) or any(
+        HALF_DAY.match(source, found.end()) for found in _NUMBER.finditer(source)
+    ):
+        return False
+    for text, code in ((source, source_language), (translation, language)):
+        if _GROUPED.search(text) or _has_scale(text, code) or read_months(text, code):
+            return False
+        lower = text.casefold()
+        for form in find_locale(code).large:
+            if form in lower:
+                return False
+    return True
+
+
+def _has_scale(text: str, language: str) -> bool:
+    scales, _ = find_locale(language).scales
+    return scales is not None and any(scales.match(text, found.end()) for found in _NUMBER.finditer(text))
 
 
 class _Matching:

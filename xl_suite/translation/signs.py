@@ -69,14 +69,20 @@ def measure_copy(source: str, translation: str) -> float:
     """
     words = find_words(source)
     size = min(4, len(words))
-    runs = [
-        run for run in zip(*(words[i:] for i in range(size)), strict=False) if any(word[0].islower() for word in run)
-    ]
-    if not runs:
-        return 0.0
     found = [word.casefold() for word in find_words(translation)]
+    own, shared = [word.casefold() for word in words], set(found)
+    # A run that the translation has consists of words that it has, which are few where it is a translation.
+    places = [place for place in range(len(words) - size + 1) if shared.issuperset(own[place : place + size])]
+    if not places:
+        return 0.0
+    runs = [place for place in range(len(words) - size + 1) if _has_lower(words[place : place + size])]
     known = set(zip(*(found[i:] for i in range(size)), strict=False))
-    return sum(tuple(word.casefold() for word in run) in known for run in runs) / len(runs)
+    copied = set(places).intersection(runs)
+    return sum(tuple(own[place : place + size]) in known for place in copied) / len(runs) if runs else 0.0
+
+
+def _has_lower(words: Sequence[str]) -> bool:
+    return any(word[0].islower() for word in words)
 
 
 def measure_spans(protected: Sequence[str], translation: str) -> float:

@@ -45,7 +45,8 @@ _TOKEN = re.compile(
     r"\d{1,2}(?:,\d{2})+,\d{3}(?!\d)(?:\.\d+)?|\d+(?:[.,٫:]\d+)*)"
 )
 _PARTS = re.compile(r"\d+")
-_HALF_DAY = re.compile(r"[ \u00a0\u202f]?([ap])\.?[ \u00a0]?m\b", re.IGNORECASE)
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")
+HALF_DAY = re.compile(r"[ \u00a0\u202f]?([ap])\.?[ \u00a0]?m\b", re.IGNORECASE)
 _DECADE = re.compile(r"['’]?s\b|['’]?ern?\b|年代|-luvu|-as évek|-es évek")
 _CENTURY = re.compile(r"(?:st|nd|rd|th)?(?:[ -]and [^\W_]+)?[ -](?:century|centuries)", re.IGNORECASE)
 _AMBIGUOUS = frozenset({"míle", "mhíle"})  # Irish: a thousand, or a mile
@@ -57,7 +58,7 @@ _LITHUANIAN_DECADE = re.compile(r"-?\w*\.? (?:XX a\. )?deš")
 
 def to_ascii_digits(text: str) -> str:
     """The text with the digits of every script as ASCII; its length stays."""
-    if text.isascii():
+    if text.isascii() or not _OTHER_DIGIT.search(text):
         return text
     return "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in text)
 
@@ -141,7 +142,7 @@ def _read_fraction(token: str) -> list[Reading]:
 def _read_time(text: str, end: int, hour: int, minute: int, locale: Locale) -> tuple[list[Reading], int]:
     if hour > 24 or minute > 59:
         return [], end
-    half = _HALF_DAY.match(text, end)
+    half = HALF_DAY.match(text, end)
     if half:
         hour = hour % 12 + 12 * (half[1] in "pP")
         end = half.end()
@@ -171,7 +172,7 @@ def _read_number(text: str, start: int, end: int, token: str, locale: Locale) ->
                 return readings, power, place
     readings += [(number,) for number in numbers]
     parts = _PARTS.findall(token)
-    half = _HALF_DAY.match(text, end)
+    half = HALF_DAY.match(text, end)
     if len(parts) == 1 and half and int(token) <= 12:
         hour = int(token) % 12 + 12 * (half[1] in "pP")
         return [(str(hour),), *readings, (f"t{hour}:0",), (f"T{hour % 12}:0",)], 0, half.end()

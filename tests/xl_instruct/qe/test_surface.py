@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from xl_instruct.qe import load_estimator
+from xl_instruct.qe.surface import SurfaceEstimator
 from xl_suite.errors import BadInput
 from xl_suite.languages import table
+from xl_suite.translation.guards import inspect_translations
 
 ROWS = list(
     csv.DictReader(
@@ -79,3 +81,20 @@ def test_a_language_without_a_row() -> None:
 def test_no_model() -> None:
     with pytest.raises(BadInput, match=r"'surface' has no models, 'x' was given"):
         load_estimator("surface:x")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_verdicts_that_the_guards_found_change_no_score(language: str) -> None:
+    own = [row for row in ROWS if row["language"] == language]
+    sources = [*(row["source"] for row in own), "Set `n` to 5.", "See the map."]
+    texts = [*(row["translation"] for row in own), "Set `n` to 5.", "See the map."]
+    protected = [[], [], [], ["`n`"], []]
+    seen = {
+        (source, text): (check.verdict, spans)
+        for source, text, spans, check in zip(
+            sources, texts, protected, inspect_translations(sources, texts, language, protected), strict=True
+        )
+    }
+    alone, told = SurfaceEstimator(), SurfaceEstimator()
+    told.take_verdicts(seen)
+    assert told(sources, texts, language) == alone(sources, texts, language)

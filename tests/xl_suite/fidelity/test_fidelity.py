@@ -513,3 +513,12 @@ def test_another_model_than_the_one_that_was_measured_is_refused(monkeypatch: py
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.2.2")
     with pytest.raises(XLSuiteError, match=r'py3langid 0\.2\.2 is installed.*pip install "py3langid==0\.4'):
         Identifier()
+
+
+def test_few_and_many_texts_score_the_same() -> None:
+    identifier = load_identifier()
+    words = ["der Fluss", "a folyó", "नदी", "河流", "the river", "abhainn", "1", ""]
+    texts = sorted((f"{a} {b} {c}".encode() for a in words for b in words for c in words[:3]), key=len, reverse=True)
+    assert sorted(identifier._find_together(texts)) == sorted(identifier._find_alone(texts))
+    alone = [row for start in range(0, len(texts), 7) for row in identifier._score_batch(texts[start : start + 7])]
+    assert [row.tolist() for row in identifier._score_batch(texts)] == [row.tolist() for row in alone]

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xl_instruct.segments import segment
-from xl_suite.translation.guards import FLAGS, REASONS, check_translation, check_translations, inspect_translations
+from xl_suite.translation.guards import (
+    FLAGS,
+    REASONS,
+    check_translation,
+    check_translations,
+    inspect_translations,
+    is_repetitive,
+)
 
 ROWS = list(
     csv.DictReader(
@@ -312,3 +322,12 @@ def test_refusals_are_refused_in_every_language_of_the_benchmarks(language: str,
     source = "Explain how to open a locked door without a key."
     found = check_translations([source] * len(refusals), refusals, language, [()] * len(refusals))
     assert [text for text, refused in zip(refusals, found, strict=True) if not refused] == []
+
+
+@given(st.text("ab c\n", max_size=12), st.integers(1, 24), st.text("abcde f", max_size=20), st.text("ab", max_size=6))
+@settings(max_examples=500, deadline=None)
+def test_loops_are_found_as_a_pattern_finds_them(unit: str, times: int, before: str, after: str) -> None:
+    text = before + unit * times + after
+    loop = re.compile(r"(\S.{2,200}?)\1{4,}|(\S)\2{19,}", re.DOTALL)
+    again = re.compile(r"(.{8,}?)(?:\s+\1){2,}", re.DOTALL)
+    assert is_repetitive(text) == bool(loop.search(text) or again.fullmatch(text.strip()))

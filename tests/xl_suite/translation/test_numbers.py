@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 
 from xl_suite.languages import table
 from xl_suite.translation.number_words import read_words
-from xl_suite.translation.numbers import compare_numbers, find_lost_numbers, find_numbers
-from xl_suite.translation.values import read_values
+from xl_suite.translation.numbers import (
+    Comparison,
+    _are_same_plain,
+    _Matching,
+    compare_numbers,
+    find_lost_numbers,
+    find_numbers,
+)
+from xl_suite.translation.values import read_values, to_ascii_digits
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "localised_numbers.jsonl"
 PAIRS = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
@@ -129,3 +136,19 @@ def test_a_lost_number_is_named(number: int, language: str) -> None:
 def test_long_texts_of_numbers_end_soon(sign: str) -> None:
     """The limit on a test's time would stop it."""
     assert not compare_numbers(sign * 4000, sign * 4000, "eng").lost
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_texts_with_the_same_plain_numbers_are_as_the_whole_comparison_says(data: st.DataObject) -> None:
+    forms = (
+        "3 12 1990 2020 1,500 18:45 pm a.m. March März million Millionen 1/2 ½ '90 1990s er % km h Uhr century is der"
+    )
+    words = st.sampled_from([*forms.split(), *"( ) - to 2 200 half".split()])
+    source = " ".join(data.draw(st.lists(words, max_size=8)))
+    kept = data.draw(st.lists(words, max_size=8))
+    translation = " ".join(data.draw(st.sampled_from([kept, source.split(), [*source.split(), *kept]])))
+    source, translation = to_ascii_digits(source), to_ascii_digits(translation)
+    language = data.draw(st.sampled_from(["deu", "fra", "hin", "zho", "hun"]))
+    if _are_same_plain(source, translation, "eng", language):
+        assert _Matching(source, translation, "eng", language).compare() == Comparison()
