@@ -144,7 +144,7 @@ def test_texts_with_the_same_plain_numbers_are_as_the_whole_comparison_says(data
     forms = (
         "3 12 1990 2020 1,500 18:45 pm a.m. March März million Millionen 1/2 ½ '90 1990s er % km h Uhr century is der"
     )
-    words = st.sampled_from([*forms.split(), *"( ) - to 2 200 half".split()])
+    words = st.sampled_from([*forms.split(), *["(", ")", "-", "to", "2", "200", "half"]])
     source = " ".join(data.draw(st.lists(words, max_size=8)))
     kept = data.draw(st.lists(words, max_size=8))
     translation = " ".join(data.draw(st.sampled_from([kept, source.split(), [*source.split(), *kept]])))
