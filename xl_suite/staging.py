@@ -22,6 +22,7 @@ from xl_suite.errors import BadInput
 # `.NAME.HOST-PROCESS-RANDOM`; earlier versions wrote it without the host.
 _NAME = re.compile(r"\.(?P<name>.+)\.(?:(?P<host>[0-9a-f]{8})-)?(?P<process>[0-9]{1,10})-[0-9a-f]{8}(?P<old>-old)?")
 _OLD = "-old"
+_PROBE = "probe"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 # The folders in which this process has looked for what killed runs left, with its number, which a fork changes.
@@ -114,8 +115,9 @@ def check_writable(out: Path) -> None:
     place = out.absolute()
     while not os.path.lexists(place):
         place = place.parent
-    probe = place / name_temporary(Path("probe")).name
+    probe = place / name_temporary(Path(_PROBE)).name
     try:
+        clear_abandoned(place, _PROBE)  # of a run that was killed at this place
         probe.mkdir()
         probe.rmdir()
     except OSError as error:

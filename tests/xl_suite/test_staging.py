@@ -18,7 +18,7 @@ from xl_suite.errors import BadInput
 from xl_suite.leaderboard import site
 from xl_suite.leaderboard.results import MARKER
 from xl_suite.records import atomic_folder, write_text
-from xl_suite.staging import clear_abandoned, exchange, is_temporary, list_entries, name_temporary
+from xl_suite.staging import check_writable, clear_abandoned, exchange, is_temporary, list_entries, name_temporary
 from xl_suite.submission import writer
 
 # Replaces OUT, or writes a file into it, and dies at the file operation with this number.
@@ -115,6 +115,15 @@ def test_names_in_use_and_names_of_other_hosts_stay(tmp_path: Path) -> None:
     assert is_temporary(mine.name)
     assert not is_temporary(".journal.sqlite")
     assert not is_temporary("rows.json")
+
+
+def test_a_kill_while_a_place_is_tried_leaves_nothing_for_good(tmp_path: Path) -> None:
+    kill = "import os, sys, pathlib\nfrom xl_suite.staging import check_writable\n"
+    kill += "pathlib.Path.rmdir = lambda self: os._exit(9)\ncheck_writable(pathlib.Path(sys.argv[1]) / 'a' / 'b')"
+    assert subprocess.run([sys.executable, "-c", kill, str(tmp_path)], check=False).returncode == 9
+    assert [is_temporary(path.name) for path in tmp_path.iterdir()] == [True]
+    check_writable(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_exchange_is_one_step_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

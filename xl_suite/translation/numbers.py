@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from xl_suite.translation.conversions import is_converted
 from xl_suite.translation.locales import MODEST, find_locale
 from xl_suite.translation.number_words import read_months, read_words
-from xl_suite.translation.values import HALF_DAY, Reading, Value, read_values, to_ascii_digits
+from xl_suite.translation.values import HALF_DAY, VULGAR, Reading, Value, read_values, to_ascii_digits
 
 _SEPARATED = re.compile(r"(?<=\d)[.,'’٫٬](?=\d)|(?<=\d)[\u0020\u00a0\u2009\u202f](?=\d{3}(?!\d))")
-_DIGIT = re.compile("[0-9½¼¾⅓⅔]")
+_FRACTIONS = "".join(VULGAR)
+_DIGIT = re.compile(rf"[0-9{_FRACTIONS}]")
+_FRACTION = re.compile(rf"[{_FRACTIONS}]")
 _NUMBER = re.compile(r"\d+")
-# A whole number without a sign, a unit of time or a fraction beside it, and all others.
-_PLAIN = re.compile(r"(?<![\w.,:/'’%½¼¾⅓⅔⅕-])\d+(?![\w:/'’½¼¾⅓⅔⅕–-]|[.,]\d|[ \u00a0\u202f]?[hH点點时時年月日世])")
+# A whole number without a sign or a unit of time beside it.
+_PLAIN = re.compile(r"(?<![\w.,:/'’%-])\d+(?![\w:/'’–-]|[.,]\d|[ \u00a0\u202f]?[hH点點时時年月日世])")
 _GROUPED = re.compile(r"\d[ \u00a0\u202f\u2009]\d{3}(?!\d)")
 # `300 km (190 miles)`: the same in another unit, which a translator may leave out.
 _GLOSS_BEFORE = re.compile(r"\([^\W\d]*[^\w()]{0,3}\Z")
@@ -67,8 +69,8 @@ def compare_numbers(source: str, translation: str, language: str, source_languag
 
 def _are_same_plain(source: str, translation: str, source_language: str, language: str) -> bool:
     """Whether both texts have the same whole numbers in the same order, and nothing that could make others of them:
-    no separators, scales (`million`), months, halves of the day. The matching would say the same at ten times the
-    cost."""
+    no fractions, separators, scales (`million`), months, halves of the day. The matching would say the same at ten
+    times the cost."""
     plain = _PLAIN.findall(source)
     if len(plain) != len(_NUMBER.findall(source)) or plain != _NUMBER.findall(translation):
         return False
@@ -77,7 +79,7 @@ def _are_same_plain(source: str, translation: str, source_language: str, languag
     ):
         return False
     for text, code in ((source, source_language), (translation, language)):
-        if _GROUPED.search(text) or _has_scale(text, code) or read_months(text, code):
+        if _FRACTION.search(text) or _GROUPED.search(text) or _has_scale(text, code) or read_months(text, code):
             return False
         lower = text.casefold()
         for form in find_locale(code).large:

@@ -33,13 +33,13 @@ class Value:
     atoms: frozenset[Reading] = field(default=frozenset(), compare=False)
 
 
-_VULGAR = {sign: Fraction(unicodedata.numeric(sign)).limit_denominator(10) for sign in "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"}
-_BEGIN = re.compile(rf"[0-9{''.join(_VULGAR)}]")
+VULGAR = {sign: Fraction(unicodedata.numeric(sign)).limit_denominator(10) for sign in "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"}
+_BEGIN = re.compile(rf"[0-9{''.join(VULGAR)}]")
 _TOKEN = re.compile(
     r"(?P<era>(?<!\d)\d{1,2}\s?世[纪紀]\s?\d0\s?年代)|"
     r"(?P<iso>(?<!\d)\d{4}(?:\.\s?|[-/]|\s?年\s?)\d{1,2}(?:\.\s?|[-/]|\s?月\s?)\d{1,2}(?!\d))|"
     r"(?P<date>(?<!\d)\d{1,2}(?P<mark>[./-])\s?\d{1,2}(?P=mark)\s?(?:\d{4}|\d{2})(?!\d|[.,]\d))|"
-    rf"(?P<fraction>(?:\d+[ \u00a0-])?\d+/\d+(?![\d/])|\d*\s?[{''.join(_VULGAR)}])|"
+    rf"(?P<fraction>(?:\d+[ \u00a0-])?\d+/\d+(?![\d/])|\d*\s?[{''.join(VULGAR)}])|"
     r"(?P<time>(?<!\d)\d{1,2}(?::|[ \u00a0\u202f]?[hH][ \u00a0\u202f]?|\s?[点點时時:：]\s?)\d{2}(?!\d|[.,:]\d))|"
     r"(?P<number>\d{1,3}(?:[.,'’٬\u00a0\u202f\u2009]\d{3})+(?!\d)(?:[.,٫]\d+)?|\d{1,3}(?: \d{3})+(?!\d)(?:,\d+)?|"
     r"\d{1,2}(?:,\d{2})+,\d{3}(?!\d)(?:\.\d+)?|\d+(?:[.,٫:]\d+)*)"
@@ -127,9 +127,9 @@ def _read_day(one: str, other: str, locale: Locale) -> list[Reading]:
 
 
 def _read_fraction(token: str) -> list[Reading]:
-    if token[-1] in _VULGAR:
+    if token[-1] in VULGAR:
         whole = token[:-1].strip()
-        return [(_write(int(whole or 0) + _VULGAR[token[-1]]),)]
+        return [(_write(int(whole or 0) + VULGAR[token[-1]]),)]
     numbers = [int(part) for part in _PARTS.findall(token)]
     if not numbers[-1]:
         return []

@@ -138,6 +138,12 @@ def test_long_texts_of_numbers_end_soon(sign: str) -> None:
     assert not compare_numbers(sign * 4000, sign * 4000, "eng").lost
 
 
+@pytest.mark.parametrize("fraction", ["½", "⅖", "⅝"])
+def test_a_fraction_in_one_sign_is_a_number(fraction: str) -> None:
+    assert compare_numbers(f"Take {fraction} of it.", "Nimm es.", "deu").lost == (fraction,)
+    assert not compare_numbers(f"Take {fraction} of it.", f"Nimm {fraction} davon.", "deu").lost
+
+
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_texts_with_the_same_plain_numbers_are_as_the_whole_comparison_says(data: st.DataObject) -> None:
