@@ -27,6 +27,7 @@ PAPER_LANGUAGES = ("deu", "por", "hun", "lit", "gle", "mlt", "zho", "hin")
 FORMAT = 1
 # The one reason for a refusal that no guard sees: the answer was cut off by max_tokens.
 TRUNCATED = "truncated"
+DOCUMENT_PROMPT = "translate_document"
 PROMPTS = ("instruct", "refine", "translate", "translate_in_context")
 
 Text = Annotated[str, Field(min_length=1)]
@@ -135,6 +136,17 @@ class Translator(ModelSettings):
         return Sampling(self.retry_temperature, first.max_tokens, first.top_p, first.seed, extra=first.extra)
 
 
+class Document(Translator):
+    """A third arm beside naive and best-of-k: a model that translates a whole response, or a window of it, in a call.
+
+    window: segments of a call; null is the whole response. before: sentences shown before a window.
+    """
+
+    window: Annotated[int, Field(ge=1)] | None = None
+    before: Annotated[int, Field(ge=0, le=20)] = 3
+    max_tokens: Count = 8192
+
+
 class Splitting(Section):
     """name: of a splitter (`sentencex`, `sat`). options: as its module takes them."""
 
@@ -208,6 +220,7 @@ class Config(Section):
     translators: Annotated[tuple[Translator, ...], Field(min_length=1)]
     splitter: Splitting = Splitting()
     translation: Translation = Translation()
+    document: Document | None = None
     estimation: Estimation = Estimation()
     filtering: Filtering = Filtering()
     decontaminate: str | None = None
@@ -321,4 +334,10 @@ def fingerprint(config: Config, limit: int | None = None) -> str:
     values["teacher"]["model"] = describe_model(config.teacher).key
     for own, translator in zip(values["translators"], config.translators, strict=True):
         own["model"] = describe_model(translator).key
-    return hash_values(values, limit, {name: load_prompt(name).sha256 for name in PROMPTS})
+    prompts: tuple[str, ...] = PROMPTS
+    if config.document is None:  # as it was before there was such an arm
+        values.pop("document")
+    else:
+        values["document"]["model"] = describe_model(config.document).key
+        prompts = (*PROMPTS, DOCUMENT_PROMPT)
+    return hash_values(values, limit, {name: load_prompt(name).sha256 for name in prompts})

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from xl_instruct.config import PROMPTS, Config
+from xl_instruct.config import DOCUMENT_PROMPT, PROMPTS, Config, describe_model
 from xl_instruct.dataset.rows import (
     Candidate,
     LanguageScore,
@@ -36,12 +36,14 @@ class Provenance:
     report_model: str
     fingerprint: str
     seed: int
+    document: str = ""  # the model of the document arm
 
 
 def describe_provenance(
     config: Config, teacher: str, translators: Sequence[str], qe_model: str, report_model: str, fingerprint: str
 ) -> Provenance:
     """teacher, translators, qe_model, report_model: names as the answers and scores have them."""
+    document = describe_model(config.document).name if config.document is not None else ""
     models = [
         UsedModel("teacher", teacher, config.teacher.revision),
         *(
@@ -50,12 +52,24 @@ def describe_provenance(
         ),
         UsedModel("estimator", qe_model, ""),
     ]
+    if config.document is not None:
+        models.append(UsedModel("translator", document, config.document.revision))
     if report_model:
         models.append(UsedModel("reporting estimator", report_model, ""))
     names = [name for name in PROMPTS if name != "translate_in_context" or config.translation.context]
+    if config.document is not None:
+        names.append(DOCUMENT_PROMPT)
     prompts = tuple(UsedPrompt(name, load_prompt(name).sha256) for name in names)
     return Provenance(
-        teacher, tuple(translators), tuple(models), prompts, qe_model, report_model, fingerprint, config.seed
+        teacher,
+        tuple(translators),
+        tuple(models),
+        prompts,
+        qe_model,
+        report_model,
+        fingerprint,
+        config.seed,
+        document,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from xl_instruct.config import Config
 from xl_instruct.dataset.composing import Provenance, compose, compose_scored
 from xl_instruct.dataset.rows import LanguageScore, ScoredRow, SyntheticRow
-from xl_instruct.dataset.selection import NAIVE, Choice, choose
+from xl_instruct.dataset.selection import DOCUMENT, NAIVE, Choice, choose, view
 from xl_instruct.dataset.statistics import Statistics
 from xl_instruct.segments import TRANSLATABLE
 from xl_instruct.stages.files import LeftOut, Row, StageFile
@@ -43,8 +43,10 @@ class Measured:
 
 
 def name_translations(config: Config) -> list[str]:
-    """The kinds of translation that a run makes: `naive`, and `bestof3` where there are three translators."""
-    return [NAIVE] if len(config.translators) == 1 else [NAIVE, config.best_of]
+    """The kinds of translation that a run makes: `naive`, `bestof3` where there are three translators, and
+    `document`; the last one is the best that translators of segments make."""
+    names = [NAIVE] if len(config.translators) == 1 else [NAIVE, config.best_of]
+    return names if config.document is None else [*names[:-1], DOCUMENT, names[-1]]
 
 
 def measure(config: Config, scored: Mapping[str, StageFile]) -> Measured:
@@ -99,7 +101,10 @@ class Composer:
     def rows(self, translations: str, language: str, numbers: Sequence[int] | None = None) -> Iterator[SyntheticRow]:
         """The rows that the cut left of a config and language; of these only `numbers` (in `Scores`), if given."""
         scores, cut = self._measured.scores[translations][language], self._measured.cuts[translations][language]
-        file, first = self._scored[language], 1 if translations == NAIVE else len(self._config.translators)
+        first = 1 if translations in (NAIVE, DOCUMENT) else len(self._config.translators)
+        file, common = self._scored[language], self._common
+        if translations == DOCUMENT:
+            common = replace(common, translators=(common.document,))
         report = self._reported.get(language)
         places = _index(report) if report is not None else None
         with self._prepared.path.open("rb") as pairs, file.path.open("rb") as rows:
@@ -112,8 +117,9 @@ class Composer:
                     pair = self._prepared.read_at(pairs, self._pairs[row["id"]])
                     other = None
                     if report is not None and second is not None and places is not None:
-                        other = _score_again(report.read_at(second, places[row["id"]]), choice)
-                    yield compose(pair, row, choice, language, other, self._common, first)
+                        other = score_again(report.read_at(second, places[row["id"]]), translations, choice)
+                    shown = {**row, "segments": view(row["segments"], translations)}
+                    yield compose(pair, shown, choice, language, other, common, first)
             finally:
                 if second is not None:
                     second.close()
@@ -170,8 +176,8 @@ class _Lookup:
 def write_dataset(out: Path, config: Config, composer: Composer, measured: Measured, card: Any) -> None:
     """Writes card and Parquet files into the new folder `out`, in the layout of the official release.
 
-    `default` has the naive translations, `bestof<k>` those, a split for each language by its English name; `scored`
-    has the English pairs. A config for each language shows both over the same files.
+    `default` has the naive translations, `bestof<k>` and `document` those, a split for each language by its
+    English name; `scored` has the English pairs. A config for each language shows both over the same files.
     """
     configs: dict[str, dict[str, Any]] = {}
     views: dict[str, dict[str, tuple[str, str]]] = {}
@@ -222,7 +228,8 @@ def write_quarantine(path: Path, files: list[StageFile], measured: Measured, sco
             for left, place in measured.unsound:
                 count += 1
                 scores = scored[left.language].read_at(opened[left.language], place)
-                refused = list_refused(scores, 1 if left.translations == NAIVE else None)
+                shown = {**scores, "segments": view(scores["segments"], left.translations)}
+                refused = list_refused(shown, 1 if left.translations == NAIVE else None)
                 yield replace(left, detail=describe_refused(refused), refused=refused)
 
     write_jsonl(path, failed())
@@ -239,8 +246,8 @@ def _index(file: StageFile) -> array[int]:
     return index
 
 
-def _score_again(row: Row, choice: Choice) -> float:
+def score_again(row: Row, translations: str, choice: Choice) -> float:
     """The mean score of the same winners by the estimator of `row`."""
-    todo = [segment for segment in row["segments"] if segment["kind"] in TRANSLATABLE]
+    todo = [segment for segment in view(row["segments"], translations) if segment["kind"] in TRANSLATABLE]
     scores = [segment["candidates"][winner]["score"] for segment, winner in zip(todo, choice.winners, strict=True)]
     return math.fsum(scores) / len(scores)

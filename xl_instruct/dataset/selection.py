@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from xl_instruct.segments import TRANSLATABLE
 from xl_instruct.stages.files import Row
 
 NAIVE = "naive"
+DOCUMENT = "document"  # the arm of `stages.documents`
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,16 @@ class Choice:
 def choose(segments: Sequence[Row], translations: str, mix: Literal["sentence", "row"]) -> Choice | str:
     """The choice of one row, or why there is none.
 
-    translations: `naive` takes the first translator's candidates, anything else the best of all. mix: `sentence`
-    takes the best sound candidate of each segment; `row` takes one translator for the whole row: that with the
-    highest mean among those whose candidates are all sound. Equal scores go to the earlier translator.
+    translations: `naive` takes the first translator's candidates, `document` those of that arm, anything else the
+    best of all. mix: `sentence` takes the best sound candidate of each segment; `row` takes one translator for the
+    whole row: that with the highest mean among those whose candidates are all sound. Equal scores go to the earlier
+    translator.
     """
-    todo = [segment for segment in segments if segment["kind"] in TRANSLATABLE]
+    todo = [segment for segment in view(segments, translations) if segment["kind"] in TRANSLATABLE]
     if not todo:
         return "nothing to translate"
     numbers = range(len(todo[0]["candidates"]))
-    if translations == NAIVE:
+    if translations in (NAIVE, DOCUMENT):
         return _choose_one(todo, [0])
     if mix == "row":
         return _choose_one(todo, numbers)
@@ -47,6 +49,18 @@ def choose(segments: Sequence[Row], translations: str, mix: Literal["sentence", 
             return "a segment without a sound candidate"
         winners.append(max(sound, key=lambda number: (segment["candidates"][number]["score"], -number)))
     return _measure(todo, winners)
+
+
+def list_candidates(segment: Row) -> list[dict[str, Any]]:
+    """The candidates of a segment, that of the document arm last, if there is one."""
+    return [*segment["candidates"], *([segment["document"]] if "document" in segment else [])]
+
+
+def view(segments: Sequence[Row], translations: str) -> Sequence[Row]:
+    """The segments with the candidates of an arm: those of translators, or the one of the document arm."""
+    if translations != DOCUMENT:
+        return segments
+    return [{**part, "candidates": [part["document"]]} if "document" in part else part for part in segments]
 
 
 def _choose_one(todo: Sequence[Row], numbers: Sequence[int] | range) -> Choice | str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from xl_instruct.dataset.selection import Choice
+from xl_instruct.dataset.selection import DOCUMENT, Choice, list_candidates
 from xl_instruct.segments import TRANSLATABLE
 from xl_instruct.stages.files import Row
 
@@ -34,7 +34,7 @@ class Statistics:
     def add(self, language: str, row: Row, choices: Mapping[str, Choice]) -> None:
         todo = [segment for segment in row["segments"] if segment["kind"] in TRANSLATABLE]
         for segment in todo:
-            for candidate in segment["candidates"]:
+            for candidate in list_candidates(segment):
                 key = (language, candidate["model"])
                 self.candidates[key] += 1
                 for guard in candidate["refused"]:
@@ -48,8 +48,9 @@ class Statistics:
             self.rows.setdefault((name, language), [0] * BINS)[_bin(choice.score)] += 1
             count, total = self.lengths.get((name, length), (0, 0.0))
             self.lengths[name, length] = (count + 1, total + choice.score)
-        if choices:
-            best = list(choices.values())[-1]
+        mixed = [choice for name, choice in choices.items() if name != DOCUMENT]
+        if mixed:
+            best = mixed[-1]
             for segment, winner in zip(todo, best.winners, strict=True):
                 self.wins[language, segment["candidates"][winner]["model"]] += 1
 

@@ -8,10 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xl_instruct.config import ModelSettings, Splitting
+from xl_instruct.config import Document, ModelSettings, Splitting
+from xl_instruct.stages.documents import build_document_call, cut_windows
 from xl_instruct.stages.files import LeftOut, Row, StageFile
 from xl_instruct.stages.pipeline import Pipeline
-from xl_instruct.stages.preparing import Preparation, prepare_rows
+from xl_instruct.stages.preparing import Preparation, count_units, prepare_rows
 from xl_instruct.stages.teaching import build_instruct_call, build_refine_call
 from xl_instruct.stages.translation import build_calls
 from xl_suite.chat.calls import Call
@@ -21,7 +22,7 @@ from xl_suite.chat.models import Model
 # Passages whose calls are reckoned out; the sums are scaled up.
 LOOKED_AT = 400
 # What the answers of each stage are, as `typical_lengths.tsv` names it.
-KINDS = {"instructions": "instruction", "refined": "answer", "translated": "translation"}
+KINDS = {"instructions": "instruction", "refined": "answer", "translated": "translation", "documented": "answer"}
 # Of a passage that stands in for those of a corpus on the Hub, which an estimate does not read.
 SENTENCES, WORDS = 15, 20
 STAND_IN = "What does the text tell, and which of its details matter most to someone who wants to know about it?"
@@ -36,7 +37,7 @@ def estimate_run(pipeline: Pipeline) -> list[Estimate]:
     """
     corpus = pipeline.config.passages
     unread = not pipeline.passages_file().exists() and is_on_hub(corpus.source)
-    passages = pipeline.passages_file() if unread else pipeline.passages()
+    passages = pipeline.passages_file() if unread else pipeline.sample_passages()
     teacher = pipeline.config.teacher
     instructions, refined = pipeline.pair_files(passages)
     texts = [make_passage()] if unread else _rows(passages)
@@ -58,6 +59,9 @@ def estimate_run(pipeline: Pipeline) -> list[Estimate]:
     for model, settings in zip(pipeline.translators, pipeline.config.translators, strict=True):
         calls = list(_translate(pipeline, prepared, settings))
         found.append(_estimate(pipeline, "translated", model, calls, scale, refined.exists()))
+    if pipeline.config.document is not None and pipeline.document is not None:
+        calls = list(_translate_documents(pipeline, prepared, pipeline.config.document))
+        found.append(_estimate(pipeline, "documented", pipeline.document, calls, scale, refined.exists()))
     return found
 
 
@@ -88,6 +92,13 @@ def _translate(pipeline: Pipeline, rows: Iterable[Row], settings: Any) -> Iterat
     for row in rows:
         for language in pipeline.config.languages:
             yield from build_calls(row["segments"], language, settings, pipeline.config.translation)
+
+
+def _translate_documents(pipeline: Pipeline, rows: Iterable[Row], settings: Document) -> Iterator[Call]:
+    for row in rows:
+        for window in cut_windows(count_units(row), settings.window):
+            for language in pipeline.config.languages:
+                yield build_document_call(row["segments"], window, language, settings, 0)
 
 
 def _estimate(

@@ -32,7 +32,7 @@ def explain_row(config: Config, out: Path, id: int) -> list[dict[str, Any]]:
     files = read_files(out / FOLDER)
     life = [entry for file in files for entry in _look_up(file, id)]
     if not life:
-        raise BadInput(f"{out} has no passage with the ID {id}. IDs count the run's passages from 0.")
+        raise BadInput(f"{out} has no passage with the ID {id}. IDs count the run's passages from 1.")
     return [*life, *_find_cuts(config, files, id)]
 
 
@@ -96,6 +96,8 @@ def _describe(entry: dict[str, Any]) -> Iterator[str]:
     for segment in todo:
         yield f"  {segment['text']!r}"
         yield from (f"    {_describe_candidate(one)}" for one in segment.get("candidates", ()))
+        if "document" in segment:
+            yield f"    document: {_describe_candidate(segment['document'])}"
 
 
 def _describe_candidate(candidate: Row) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from xl_instruct.config import Config
+from xl_instruct.dataset.arms import BLIND, KEY, Arms, compare_arms, export_pairs
 from xl_instruct.dataset.card import describe_run, find_run, list_stages, render
 from xl_instruct.dataset.composing import describe_provenance
 from xl_instruct.dataset.folder import (
@@ -33,7 +34,7 @@ from xl_suite.staging import clear_abandoned, list_entries
 
 REPORT = "report.html"
 QUARANTINE = "quarantine.jsonl"
-_OURS = ("README.md", REPORT, QUARANTINE, FOLDER, ".git", ".gitattributes", ".cache")
+_OURS = ("README.md", REPORT, QUARANTINE, BLIND, KEY, FOLDER, ".git", ".gitattributes", ".cache")
 
 
 class NothingLeft(XLSuiteError):
@@ -54,6 +55,7 @@ class Generated:
     quarantined: int
     warnings: Sequence[str]
     ledgers: Mapping[str, Ledger]
+    arms: Arms | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of the verb's `--json`."""
@@ -66,6 +68,7 @@ class Generated:
             "quarantined": self.quarantined,
             "warnings": list(self.warnings),
             "calls": add_ledgers(self.ledgers),
+            **({} if self.arms is None else {"arms": self.arms.to_dict()}),
             "ledgers": {label: ledger.to_dict() for label, ledger in self.ledgers.items()},
         }
 
@@ -80,6 +83,7 @@ class Generated:
                 f"{self.quarantined:,} rows in quarantine ({self.folder / QUARANTINE}); the same command tries them "
                 "again with new samples."
             )
+        lines += [] if self.arms is None else list(self.arms.describe())
         lines += [f"{label}: {ledger.describe()}" for label, ledger in self.ledgers.items()]
         return "\n".join([*lines, f"dataset: {self.folder}", f"report: {self.folder / REPORT}"])
 
@@ -122,7 +126,7 @@ def _generate(pipeline: Pipeline) -> Generated:
     for warning in warnings:
         progress(f"warning: {warning}")
     prepared = pipeline.prepared()
-    translated = pipeline.translated(prepared)
+    translated = pipeline.documented(pipeline.translated(prepared))
     scored = pipeline.scored(translated)
     reported = pipeline.reported(translated)
     measured = measure(config, scored)
@@ -151,11 +155,18 @@ def _generate(pipeline: Pipeline) -> Generated:
         )
         dropped = "What was dropped is dropped again: change the passages or the configuration."
         raise NothingLeft("\n".join(["No row is left. Left out:", *reasons, again if quarantined else dropped]))
+    arms = None
+    if config.document is not None:
+        arms = compare_arms(config, scored, reported, (estimators["scored"], estimators["reported"]))
+        arms = replace(arms, pairs=export_pairs(out, config, composer, measured))
     built = pipeline.folder / "dataset"
     shutil.rmtree(built, ignore_errors=True)
-    card = partial(render, config, common, summaries, measured, warnings)
+    card = partial(
+        render, config, common, summaries, measured, warnings if arms is None else [*warnings, *arms.describe()]
+    )
     write_dataset(built, config, composer, measured, card)
-    html = render_report(config, common, summaries, measured, composer, warnings)
+    said = warnings if arms is None else [*warnings, *arms.describe()]
+    html = render_report(config, common, summaries, measured, composer, said)
     write_text(out / REPORT, html)
     move_into_place(built, out)
     pipeline.finish()
@@ -171,6 +182,7 @@ def _generate(pipeline: Pipeline) -> Generated:
         quarantined,
         warnings,
         pipeline.ledgers,
+        arms,
     )
 
 

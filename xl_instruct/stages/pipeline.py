@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xl_instruct.config import (
+    DOCUMENT_PROMPT,
     Config,
     Teacher,
     describe_model,
@@ -20,6 +21,7 @@ from xl_instruct.config import (
     settings_of,
 )
 from xl_instruct.corpus.sampling import sample_rows
+from xl_instruct.stages.documents import lacks_sound, translate_document
 from xl_instruct.stages.files import FOLDER, LeftOut, Rounds, Row, StageFile, Summary, note_files
 from xl_instruct.stages.preparing import Preparation, count_units, prepare_rows, read_decontaminator
 from xl_instruct.stages.prompts import load_prompt
@@ -59,6 +61,7 @@ class Pipeline:
     fingerprint: str
     teacher: Model
     translators: tuple[Model, ...]
+    document: Model | None
     rounds: Rounds
     files: list[StageFile] = field(default_factory=list)
     tried: list[tuple[str, str]] = field(default_factory=list)
@@ -74,13 +77,18 @@ class Pipeline:
 
     def passages(self) -> StageFile:
         """Stage 0: sampled and filtered passages, as rows with `id`, `text`, `passage_id`, `passage_source`."""
+        file = self.sample_passages()
+        self._end(file)
+        return file
+
+    def sample_passages(self) -> StageFile:
+        """The same, without counting it among the files of the newest run: for an estimate."""
         file = self.passages_file()
         if not file.exists():
             self._begin(file)
             with file.write() as writer:
                 for row in sample_rows(self.config.passages, self.limit, writer.summary):
                     writer.add(row)
-        self._end(file)
         return file
 
     def passages_file(self) -> StageFile:
@@ -146,6 +154,43 @@ class Pipeline:
                 self._note_tried(file, summary.quarantined + summary.extra.get("unsound", 0))
             before = files
         return before
+
+    def documented(self, translated: Mapping[str, StageFile]) -> dict[str, StageFile]:
+        """The same with the document arm's candidate for every segment; as they are where there is no such arm."""
+        document, model = self.config.document, self.document
+        if document is None or model is None:
+            return dict(translated)
+        settings = [settings_of(document, model=model.key), load_prompt(DOCUMENT_PROMPT).sha256]
+        settings.append(settings_of(self.config.translation))
+        files, rounds = {}, {}
+        for language, source in translated.items():
+            files[language], rounds[language] = self._tried_file(
+                "documented", source.key, *settings, language=language
+            )
+        missing = [language for language, file in files.items() if not file.exists()]
+
+        async def converse(clients: dict[int, ChatClient]) -> None:
+            worker = Worker(0, document, clients[0])
+            for language in missing:
+                self._begin(files[language])
+                attempts = self.config.translation.attempts * rounds[language]
+
+                async def one(row: Row, summary: Summary, language: str = language, attempts: int = attempts) -> Any:
+                    both = (document, self.config.translation)
+                    made = await translate_document(row, language, worker, both, attempts, summary)
+                    summary.extra["unsound"] = summary.extra.get("unsound", 0) + lacks_sound(made)
+                    return made
+
+                await self._fill(files[language], translated[language].rows(), one, 1)
+
+        if missing:
+            total = sum(translated[language].summary().rows for language in missing)
+            with StartedServers(self.options) as servers:
+                self._run({0: model}, converse, f"document: {model.name}", total, servers)
+        for file in files.values():
+            self._end(file)
+            self._note_tried(file, file.summary().extra.get("unsound", 0))
+        return files
 
     def scored(self, translated: Mapping[str, StageFile]) -> dict[str, StageFile]:
         """The candidates' scores, a file for each language."""
@@ -363,14 +408,18 @@ def open_pipeline(
 ) -> Pipeline:
     """The stages of `config` in `out`. Reads local models' weights once, for their hash; makes no call."""
     models = (describe_model(config.teacher), *map(describe_model, config.translators))
+    document = None if config.document is None else describe_model(config.document)
     if options.batch is not None and all(model.kind in STARTED for model in models):
         raise BadInput(
             "--batch: every model of this configuration is a server that the run starts. Leave --batch out."
         )
     if options.replay is None:
-        check_prices(options.price, models)
+        check_prices(options.price, (*models, *([document] if document else [])))
     if options.budget is not None and options.replay is None:
-        for model in models:  # now, not when the models before it have been paid
+        for model in (
+            *models,
+            *([document] if document else []),
+        ):  # now, not when the models before it have been paid
             if model.kind != "replay":
                 require_price(model, options.price)
     return Pipeline(
@@ -382,5 +431,6 @@ def open_pipeline(
         fingerprint(config, limit),
         models[0],
         models[1:],
+        document,
         Rounds(out / FOLDER),
     )

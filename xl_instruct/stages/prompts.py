@@ -29,6 +29,7 @@ class PromptText:
 
 @cache
 def load_prompt(name: str) -> PromptText:
-    """The prompt of a file in xl_instruct/prompts: `instruct`, `refine`, `translate`, `translate_in_context`."""
+    """The prompt of a file in xl_instruct/prompts: `instruct`, `refine`, `translate`, `translate_in_context`,
+    `translate_document`."""
     text = files("xl_instruct").joinpath("prompts", f"{name}.txt").read_text(encoding="utf-8")
     return PromptText(name, text.removesuffix("\n"))

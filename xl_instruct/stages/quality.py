@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from xl_instruct.dataset.selection import list_candidates
 from xl_instruct.qe import QualityEstimator, TakesVerdicts, load_estimator
 from xl_instruct.qe.settling import TieBreak
 from xl_instruct.qe.store import ScoreJournal, ScoreStore, score_pairs
@@ -77,12 +78,12 @@ def _list_verdicts(group: Iterable[Row]) -> dict[tuple[str, str], tuple[str | No
         (segment["text"], candidate["text"]): (candidate.get("verdict"), list(segment["protected"]))
         for row in group
         for segment in _segments(row)
-        for candidate in segment["candidates"]
+        for candidate in list_candidates(segment)
     }
 
 
 def _candidates(row: Row) -> Iterator[tuple[str, dict[str, Any]]]:
-    return ((segment["text"], candidate) for segment in _segments(row) for candidate in segment["candidates"])
+    return ((segment["text"], candidate) for segment in _segments(row) for candidate in list_candidates(segment))
 
 
 def _segments(row: Row) -> Iterator[Row]:

@@ -154,15 +154,27 @@ def _judge(
         except Malformed:
             texts.append(answer.text.strip())
             refused.append([TRUNCATED])
+    return judge_texts(segments, texts, refused, (worker.client.model.name, sample), language, settings)
+
+
+def judge_texts(
+    segments: Sequence[Row],
+    texts: Sequence[str],
+    refused: Sequence[list[str]],
+    origin: tuple[str, int],
+    language: str,
+    settings: Translation,
+) -> list[dict[str, Any]]:
+    """Candidates of these texts for the segments. refused: reasons known already. origin: model and sample."""
     sources = [segment["text"] for segment in segments]
     found = inspect_translations(sources, texts, language, [segment["protected"] for segment in segments])
     active = settings.guards
     return [
         {
-            "model": worker.client.model.name,
+            "model": origin[0],
             "text": text,
             "refused": [guard for guard in own + check.refused if active is None or guard in active],
-            "sample": sample,
+            "sample": origin[1],
             "flags": check.flags,
             "verdict": check.verdict,
         }

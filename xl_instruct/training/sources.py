@@ -13,7 +13,7 @@ from xl_suite.dataset.shards import find_shards
 from xl_suite.errors import BadInput, UnknownLanguage
 from xl_suite.languages import Language, find_language, table
 
-NAIVE = "naive"
+NAIVE, DOCUMENT = "naive", "document"
 # A row's number and its QE score.
 Entry = tuple[int, float | None]
 
@@ -63,11 +63,13 @@ def parse_translations(text: str) -> str:
 
     `best-of-k` is left for the folder to say. Raises BadInput for anything else.
     """
-    if text == NAIVE:
-        return "default"
+    if text in (NAIVE, DOCUMENT):
+        return "default" if text == NAIVE else DOCUMENT
     found = re.fullmatch(r"best-?of-?(k|\d+)", text)
     if found is None or found[1] == "0":
-        raise BadInput(f"the translations are {text!r}; valid: naive, best-of-k, or best-of-3 and the like.")
+        raise BadInput(
+            f"the translations are {text!r}; valid: naive, best-of-k, document, or best-of-3 and the like."
+        )
     return f"bestof{found[1]}"
 
 
@@ -84,6 +86,7 @@ def find_config(folder: Path, translations: str) -> str:
         return wanted
     kinds = [NAIVE for name in known if name == "default"]
     kinds += [f"best-of-{name.removeprefix('bestof')}" for name in best]
+    kinds += [DOCUMENT for name in known if name == DOCUMENT]
     if not kinds:
         raise BadInput(
             f"{folder} is not a folder of XL-Instruct: it has neither default/ nor bestof<k>/ with Parquet. "
@@ -134,7 +137,7 @@ def read_xl_instruct(folder: Path, translations: str, languages: Sequence[str] |
         return tuple(found[one] for one in order)
 
     metadata = read_card(folder)
-    kind = NAIVE if config == "default" else f"best-of-{config.removeprefix('bestof')}"
+    kind = {"default": NAIVE, DOCUMENT: DOCUMENT}.get(config) or f"best-of-{config.removeprefix('bestof')}"
     return TrainingSource(
         folder.resolve().name,
         str(metadata.get("pretty_name") or "XL-Instruct"),

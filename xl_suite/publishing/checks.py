@@ -20,7 +20,7 @@ from xl_suite.errors import BadInput
 from xl_suite.keys import VARIABLES
 
 # What building a dataset leaves beside it: rows that were set aside, for whoever builds it.
-WORKING = ("review.jsonl", "quarantine.jsonl", "failed.json")
+WORKING = ("review.jsonl", "quarantine.jsonl", "failed.json", "blind-pairs.jsonl", "blind-pairs-key.jsonl")
 # Forms of keys as their providers document them; the last is any private key in PEM.
 _KEYS = re.compile(
     r"\bsk-[A-Za-z0-9_-]{20,}|\bhf_[A-Za-z0-9]{30,}|\bgh[pousr]_[A-Za-z0-9]{36,}|\bAKIA[0-9A-Z]{16}\b"
