@@ -22,6 +22,8 @@ import pytest
 
 from tests.docs.test_recipes import loopback_hub
 from tests.project.test_readme_commands import FAKE_VLLM
+from tests.scripted_models import MODELS, write_passages
+from tests.scripted_models import answer as answer_for_data
 from xl_suite.chat.loopback.batching import BatchDesk, BatchFaults
 from xl_suite.chat.loopback.server import Reply, last_message, serve_loopback, token_logprobs
 from xl_suite.cli.main import run_verb
@@ -103,6 +105,8 @@ def explain_left_out(page: str, command: str) -> str:
 
 def answer(request: dict[str, Any]) -> str | Reply:
     """A judge's letter, a score, a translation or an answer in German, as the request asks."""
+    if request["model"] in ("teacher", *MODELS):
+        return answer_for_data(request)
     text = last_message(request)
     if request.get("logprobs"):
         second = len(text) % 3 == 0
@@ -233,6 +237,19 @@ def prepare_annotator() -> None:
     shutil.copytree(find_folder("xl_gpt4o"), "my_annotator")
 
 
+def prepare_run() -> None:
+    shutil.rmtree("outputs/my-model")
+    write_passages(Path("passages.jsonl"), 8)
+    url = os.environ["OPENAI_BASE_URL"]
+    run = {
+        "languages": ["deu", "hun"],
+        "passages": {"source": "passages.jsonl", "count": 8},
+        "teacher": {"model": f"teacher@{url}"},
+        "translators": [{"model": f"{name}@{url}"} for name in MODELS],
+    }
+    Path("my-run.yaml").write_text(json.dumps(run))
+
+
 PREPARED: dict[str, Callable[[], object]] = {
     "benchmark.md": forget_outputs,
     "prompts.md": prepare_prompts,
@@ -240,7 +257,7 @@ PREPARED: dict[str, Callable[[], object]] = {
     "journals.md": prepare_journals,
     "leaderboard.md": prepare_results,
     "people.md": prepare_people,
-    "scaling.md": lambda: shutil.rmtree("outputs/my-model"),
+    "scaling.md": prepare_run,
     "judges.md": prepare_annotator,
     "data.md": lambda: shutil.copytree(run_demo(Path("demo-out")).folder / "xl-instruct", "xl-instruct"),
 }

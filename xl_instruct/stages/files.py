@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -173,6 +174,28 @@ class StageFile:
                         "from the journal and without a call."
                     ) from error
                 offset += len(line)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The rows of a stage's file from `start` to `end`; `end` is not among them."""
+
+    file: StageFile
+    start: int
+    end: int
+
+    @property
+    def key(self) -> str:
+        return self.file.key
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        return islice(self.file.rows(), self.start, self.end)
+
+    def summary(self) -> Summary:
+        """Rows, and about as many segments as such a share of all rows has."""
+        whole, rows = self.file.summary(), self.end - self.start
+        segments = whole.extra.get("segments", 0) * rows // max(1, whole.rows)
+        return Summary(whole.stage, whole.language, rows, extra={"segments": segments})
 
 
 class StageWriter:

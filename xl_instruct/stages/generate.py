@@ -29,12 +29,13 @@ from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.locking import hold_for
 from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput, XLSuiteError
+from xl_suite.executors.parts import PARTS
 from xl_suite.records import write_jsonl, write_text
 from xl_suite.staging import clear_abandoned, list_entries
 
 REPORT = "report.html"
 QUARANTINE = "quarantine.jsonl"
-_OURS = ("README.md", REPORT, QUARANTINE, BLIND, KEY, FOLDER, ".git", ".gitattributes", ".cache")
+_OURS = ("README.md", REPORT, QUARANTINE, BLIND, KEY, FOLDER, PARTS, ".git", ".gitattributes", ".cache")
 
 
 class NothingLeft(XLSuiteError):
@@ -95,17 +96,18 @@ def generate(
     *,
     limit: int | None = None,
     progress: Progress = lambda line: None,
+    own_journal: bool = False,
 ) -> Generated:
     """Runs the pipeline in `out`, from wherever an earlier run stopped, and writes the dataset there.
 
-    limit: takes the first passages of the sample only. Raises BadInput where `out` holds anything else, and what
-    ends a run (BudgetReached, ModelUnavailable, ...): the same call goes on from there.
+    limit: takes the first passages of the sample only. own_journal: as Pipeline has it. Raises BadInput where `out`
+    holds anything else, and what ends a run (BudgetReached, ModelUnavailable, ...): the same call goes on from there.
     """
     check_out(out)
     with hold_for(options), lock(out / FOLDER):
         clear_temporary(out / FOLDER)
         clear_abandoned(out)
-        pipeline = open_pipeline(config, out, options, limit=limit, progress=progress)
+        pipeline = open_pipeline(config, out, options, limit=limit, progress=progress, own_journal=own_journal)
         try:
             return _generate(pipeline)
         except NearlyAllRefused as error:

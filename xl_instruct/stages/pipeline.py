@@ -22,7 +22,7 @@ from xl_instruct.config import (
 )
 from xl_instruct.corpus.sampling import sample_rows
 from xl_instruct.stages.documents import lacks_sound, translate_document
-from xl_instruct.stages.files import FOLDER, LeftOut, Rounds, Row, StageFile, Summary, note_files
+from xl_instruct.stages.files import FOLDER, LeftOut, Rounds, Row, Slice, StageFile, Summary, note_files
 from xl_instruct.stages.preparing import Preparation, count_units, prepare_rows, read_decontaminator
 from xl_instruct.stages.prompts import load_prompt
 from xl_instruct.stages.quality import write_scores
@@ -40,6 +40,7 @@ from xl_suite.chat.settings import MOST_IN_BATCHES, ChatOptions
 from xl_suite.errors import BadInput
 
 Progress = Callable[[str], None]
+Source = StageFile | Slice
 Teach = Callable[[Row, ChatClient, Teacher, int, Summary], Awaitable[dict[str, Any] | LeftOut]]
 # Calls under way beyond the slots, so that these never wait for the next row.
 AHEAD = 256
@@ -50,7 +51,8 @@ class Pipeline:
     """The stages of one configuration in one folder. Make it with `open_pipeline`.
 
     Each method does one stage, unless its file is there, and returns that file (or one for each language).
-    ledgers: of the stages that made calls, by their label. budget: one for all of them.
+    ledgers: of the stages that made calls, by their label. budget: one for all of them. own_journal: the journal that
+    is replayed is this run's own, which its ranks filled: stages and rounds are those of a run that asks.
     """
 
     config: Config
@@ -63,6 +65,7 @@ class Pipeline:
     translators: tuple[Model, ...]
     document: Model | None
     rounds: Rounds
+    own_journal: bool = False
     files: list[StageFile] = field(default_factory=list)
     tried: list[tuple[str, str]] = field(default_factory=list)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
@@ -101,8 +104,8 @@ class Pipeline:
         instructions, refined = self.pair_files(passages)
         if not (instructions.exists() and refined.exists()):
             with StartedServers(self.options) as servers:
-                self._teach(instructions, passages, write_instruction, servers)
-                self._teach(refined, instructions, refine, servers)
+                self.teach(instructions, passages, write_instruction, servers)
+                self.teach(refined, instructions, refine, servers)
         for file in (instructions, refined):
             self._end(file)
             self._note_tried(file, file.summary().quarantined)
@@ -120,9 +123,7 @@ class Pipeline:
         """The pairs without those that overlap with the benchmark, their responses as `segments`."""
         decontaminator, version = read_decontaminator(self.config.decontaminate)  # before anything is paid for
         refined = self.pairs()
-        file = self._file(
-            "prepared", refined.key, settings_of(self.config.splitter), self.config.translation.unit, version
-        )
+        file = self._prepared_file(refined, version)
         if not file.exists():
             self._begin(file)
             preparation = Preparation(self.config.splitter, self.config.translation.unit, decontaminator)
@@ -136,18 +137,23 @@ class Pipeline:
         self._end(file)
         return file
 
-    def translated(self, prepared: StageFile) -> dict[str, StageFile]:
-        """Stage 3: segments with `candidates`, a file for each language. The files of earlier translators stay."""
+    def prepared_file(self) -> StageFile:
+        """The file of the prepared pairs, there or not."""
+        _, refined = self.pair_files(self.passages_file())
+        return self._prepared_file(refined, read_decontaminator(self.config.decontaminate)[1])
+
+    def translated(self, prepared: StageFile, groups: int | None = None) -> dict[str, StageFile]:
+        """Stage 3: segments with `candidates`, a file for each language. The files of earlier translators stay.
+
+        groups: only the first ones of `groups()`.
+        """
         before = dict.fromkeys(self.config.languages, prepared)
-        for numbers in self._groups():
-            files, rounds = {}, {}
-            for language, source in before.items():
-                keys = [self._translation_key(number) for number in range(numbers[-1] + 1)]
-                stage = f"translated{numbers[-1] + 1}"
-                files[language], rounds[language] = self._tried_file(stage, source.key, *keys, language=language)
+        for numbers in self.groups()[:groups]:
+            files, rounds = self.translation_files(numbers, before)
             missing = [language for language, file in files.items() if not file.exists()]
             if missing:
-                self._translate(numbers, before, files, rounds, missing)
+                with StartedServers(self.options) as servers:
+                    self.translate(numbers, before, files, rounds, missing, servers)
             for file in files.values():
                 self._end(file)
                 summary = file.summary()
@@ -155,42 +161,43 @@ class Pipeline:
             before = files
         return before
 
+    def translation_files(
+        self, numbers: Sequence[int], before: Mapping[str, Source]
+    ) -> tuple[dict[str, StageFile], dict[str, int]]:
+        """The files of a group of translators, there or not, and the rounds in which their rows are tried."""
+        files, rounds = {}, {}
+        for language, source in before.items():
+            keys = [self._translation_key(number) for number in range(numbers[-1] + 1)]
+            stage = f"translated{numbers[-1] + 1}"
+            files[language], rounds[language] = self._tried_file(stage, source.key, *keys, language=language)
+        return files, rounds
+
     def documented(self, translated: Mapping[str, StageFile]) -> dict[str, StageFile]:
         """The same with the document arm's candidate for every segment; as they are where there is no such arm."""
-        document, model = self.config.document, self.document
-        if document is None or model is None:
+        if self.document is None:
             return dict(translated)
-        settings = [settings_of(document, model=model.key), load_prompt(DOCUMENT_PROMPT).sha256]
+        files, rounds = self.document_files(translated)
+        missing = [language for language, file in files.items() if not file.exists()]
+        if missing:
+            with StartedServers(self.options) as servers:
+                self.translate_documents(translated, files, rounds, missing, servers)
+        for file in files.values():
+            self._end(file)
+            self._note_tried(file, file.summary().extra.get("unsound", 0))
+        return files
+
+    def document_files(self, translated: Mapping[str, Source]) -> tuple[dict[str, StageFile], dict[str, int]]:
+        """The files of the document arm, there or not, and the rounds in which their rows are tried."""
+        assert self.config.document is not None
+        assert self.document is not None
+        settings = [settings_of(self.config.document, model=self.document.key), load_prompt(DOCUMENT_PROMPT).sha256]
         settings.append(settings_of(self.config.translation))
         files, rounds = {}, {}
         for language, source in translated.items():
             files[language], rounds[language] = self._tried_file(
                 "documented", source.key, *settings, language=language
             )
-        missing = [language for language, file in files.items() if not file.exists()]
-
-        async def converse(clients: dict[int, ChatClient]) -> None:
-            worker = Worker(0, document, clients[0])
-            for language in missing:
-                self._begin(files[language])
-                attempts = self.config.translation.attempts * rounds[language]
-
-                async def one(row: Row, summary: Summary, language: str = language, attempts: int = attempts) -> Any:
-                    both = (document, self.config.translation)
-                    made = await translate_document(row, language, worker, both, attempts, summary)
-                    summary.extra["unsound"] = summary.extra.get("unsound", 0) + lacks_sound(made)
-                    return made
-
-                await self._fill(files[language], translated[language].rows(), one, 1)
-
-        if missing:
-            total = sum(translated[language].summary().rows for language in missing)
-            with StartedServers(self.options) as servers:
-                self._run({0: model}, converse, f"document: {model.name}", total, servers)
-        for file in files.values():
-            self._end(file)
-            self._note_tried(file, file.summary().extra.get("unsound", 0))
-        return files
+        return files, rounds
 
     def scored(self, translated: Mapping[str, StageFile]) -> dict[str, StageFile]:
         """The candidates' scores, a file for each language."""
@@ -206,10 +213,10 @@ class Pipeline:
 
     def finish(self) -> None:
         """Counts this run for the rows that are left in quarantine: the next one tries new samples for them."""
-        if self.options.replay is None:
+        if self.options.replay is None or self.own_journal:
             self.rounds.advance(self.tried)
 
-    def _teach(self, file: StageFile, source: StageFile, teach: Teach, servers: StartedServers) -> None:
+    def teach(self, file: StageFile, source: Source, teach: Teach, servers: StartedServers) -> None:
         """One of the teacher's stages, unless its file is there."""
         if not file.exists():
             self._begin(file)
@@ -225,13 +232,14 @@ class Pipeline:
             self._run({0: self.teacher}, converse, file.stage, source.summary().rows, servers)
         self._end(file)
 
-    def _translate(
+    def translate(
         self,
         numbers: Sequence[int],
-        before: Mapping[str, StageFile],
+        before: Mapping[str, Source],
         files: Mapping[str, StageFile],
         rounds: Mapping[str, int],
         missing: Sequence[str],
+        servers: StartedServers,
     ) -> None:
         """One group of translators, by number, for the languages whose file is missing."""
         models = {number: self.translators[number] for number in numbers}
@@ -251,12 +259,39 @@ class Pipeline:
             for language in missing:
                 await translate(language)
 
-        with StartedServers(self.options) as servers:
-            self._run(models, converse, label, total * len(numbers), servers)
+        self._run(models, converse, label, total * len(numbers), servers)
 
-    async def _translate_rows(
-        self, source: StageFile, file: StageFile, workers: Sequence[Worker], rounds: int
+    def translate_documents(
+        self,
+        translated: Mapping[str, Source],
+        files: Mapping[str, StageFile],
+        rounds: Mapping[str, int],
+        missing: Sequence[str],
+        servers: StartedServers,
     ) -> None:
+        """The document arm, for the languages whose file is missing."""
+        document, model = self.config.document, self.document
+        assert document is not None
+        assert model is not None
+
+        async def converse(clients: dict[int, ChatClient]) -> None:
+            worker = Worker(0, document, clients[0])
+            for language in missing:
+                self._begin(files[language])
+                attempts = self.config.translation.attempts * rounds[language]
+
+                async def one(row: Row, summary: Summary, language: str = language, attempts: int = attempts) -> Any:
+                    both = (document, self.config.translation)
+                    made = await translate_document(row, language, worker, both, attempts, summary)
+                    summary.extra["unsound"] = summary.extra.get("unsound", 0) + lacks_sound(made)
+                    return made
+
+                await self._fill(files[language], translated[language].rows(), one, 1)
+
+        total = sum(translated[language].summary().rows for language in missing)
+        self._run({0: model}, converse, f"document: {model.name}", total, servers)
+
+    async def _translate_rows(self, source: Source, file: StageFile, workers: Sequence[Worker], rounds: int) -> None:
         attempts = self.config.translation.attempts * rounds
         numbers = [worker.number for worker in workers]
         last = numbers[-1] == len(self.translators) - 1
@@ -312,12 +347,12 @@ class Pipeline:
             self._end(file)
         return files
 
-    def _groups(self) -> list[list[int]]:
+    def groups(self) -> list[list[int]]:
         """The translators that are asked at the same time, by number: those whose server runs already together,
         one whose server is started alone."""
         groups: list[list[int]] = []
         for number, model in enumerate(self.translators):
-            alone = model.kind in STARTED and self.options.replay is None
+            alone = model.kind in STARTED and (self.own_journal or self.options.replay is None)
             if groups and not alone and self.translators[groups[-1][-1]].kind not in STARTED:
                 groups[-1].append(number)
             else:
@@ -381,6 +416,11 @@ class Pipeline:
         rounds = self.rounds.of(stage, base)
         return StageFile(self.folder, stage, hash_values(base, source, rounds), base, language), rounds
 
+    def _prepared_file(self, refined: StageFile, version: str) -> StageFile:
+        return self._file(
+            "prepared", refined.key, settings_of(self.config.splitter), self.config.translation.unit, version
+        )
+
     def _passages_key(self) -> str:
         return hash_values("passages", "", settings_of(self.config.passages), self.limit)
 
@@ -405,6 +445,7 @@ def open_pipeline(
     *,
     limit: int | None = None,
     progress: Progress = lambda line: None,
+    own_journal: bool = False,
 ) -> Pipeline:
     """The stages of `config` in `out`. Reads local models' weights once, for their hash; makes no call."""
     models = (describe_model(config.teacher), *map(describe_model, config.translators))
@@ -416,10 +457,8 @@ def open_pipeline(
     if options.replay is None:
         check_prices(options.price, (*models, *([document] if document else [])))
     if options.budget is not None and options.replay is None:
-        for model in (
-            *models,
-            *([document] if document else []),
-        ):  # now, not when the models before it have been paid
+        # Now, not when the models before it have been paid.
+        for model in (*models, *([document] if document else [])):
             if model.kind != "replay":
                 require_price(model, options.price)
     return Pipeline(
@@ -433,4 +472,5 @@ def open_pipeline(
         models[1:],
         document,
         Rounds(out / FOLDER),
+        own_journal,
     )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from xl_suite.cli.jobs import run_job
+from xl_suite.cli.jobs import run_job, run_phases
 from xl_suite.cli.options import (
     Outcome,
     add_batch_options,
@@ -12,9 +15,18 @@ from xl_suite.cli.options import (
     add_json,
     add_limit,
     add_out,
+    add_rank_options,
+    asks_for_ranks,
     read_chat_settings,
 )
+from xl_suite.cli.values import positive_int
 from xl_suite.errors import BadInput
+
+if TYPE_CHECKING:
+    from xl_instruct.stages.files import StageFile
+    from xl_instruct.stages.generate import Generated
+    from xl_suite.api.jobs import Job
+    from xl_suite.executors.status import RunStatus
 
 SUMMARY = "Make cross-lingual training data from English passages: XL-Instruct's four stages."
 EXAMPLES = """\
@@ -23,6 +35,7 @@ examples:
   xl-suite generate my-run.yaml --out xl-instruct --estimate
   xl-suite generate my-run.yaml --out xl-instruct
   xl-suite generate my-run.yaml --out tried --limit 20
+  xl-suite generate my-run.yaml --out xl-instruct --ranks 4
   xl-suite generate my-run.yaml --out tried --explain 7    # a row's life, refused candidates included
 
 CONFIG is a YAML file, or the name of one that comes with the package: paper, permissive, smoke. A copy of one is the
@@ -44,12 +57,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_limit(parser, "only the first N passages of the sample")
     add_chat_options(parser)
     add_batch_options(parser)
+    add_rank_options(parser)
+    parser.add_argument(
+        "--phase",
+        metavar="PHASE",
+        help="what --rank, --finish, --status and --print-only are about: pairs, then translated:1 and so on, one "
+        "for each group of translators that are asked together, then documented (default: all, one after the other)",
+    )
+    parser.add_argument(
+        "--shard-rows",
+        type=positive_int,
+        metavar="N",
+        help="rows of a rank's unit; the same for all ranks of a run (default: 4096)",
+    )
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> Outcome:
     from xl_instruct.config import read_text
     from xl_suite.api import generate
+    from xl_suite.api.training import list_phases, read_phases
 
     if args.show:
         text = read_text(args.config)[0]
@@ -62,9 +89,37 @@ def run(args: argparse.Namespace) -> Outcome:
 
         life = explain_row(read_config(args.config), args.out, args.explain)
         return Outcome({"id": args.explain, "life": life}, describe_life(life))
-    job = generate.plan(args.config, out=args.out, limit=args.limit, **read_chat_settings(args))
-    return run_job(
-        args,
-        job,
-        lambda made: Outcome(made.to_dict(), notes=(made.describe(),), status=1 if made.quarantined else 0),
-    )
+
+    def plan(phase: str | None) -> Job[Any]:
+        settings = read_chat_settings(args)
+        return generate.plan(
+            args.config, out=args.out, limit=args.limit, phase=phase, shard_rows=args.shard_rows, **settings
+        )
+
+    if args.phase is None and asks_for_ranks(args):
+        if args.status:
+            return tell_phases(read_phases(args.config, args.out, args.limit))
+        if args.rank or args.print_only:
+            phases = ", ".join(list_phases(args.config, args.out, args.limit))
+            raise BadInput(f"--rank and --print-only are for one phase: add --phase with one of {phases}.")
+        if args.ranks:
+            return run_phases(args, list_phases(args.config, args.out, args.limit), plan, tell_made)
+    if args.phase is not None and not asks_for_ranks(args):
+        raise BadInput("--phase is for ranks: add --rank R/N, --ranks N, --finish, --status or --print-only.")
+    return run_job(args, plan(args.phase), tell_made if args.phase is None else partial(tell_phase, args.phase))
+
+
+def tell_made(made: Generated) -> Outcome:
+    return Outcome(made.to_dict(), notes=(made.describe(),), status=1 if made.quarantined else 0)
+
+
+def tell_phases(phases: Mapping[str, RunStatus | None]) -> Outcome:
+    waits = "waits for the phase before it"
+    lines = [f"{phase}: {told.describe() if told else waits}" for phase, told in phases.items()]
+    return Outcome({phase: told and told.to_dict() for phase, told in phases.items()}, "\n".join(lines))
+
+
+def tell_phase(phase: str, files: Mapping[str, StageFile]) -> Outcome:
+    summaries = [file.summary() for file in files.values()]
+    rows = {one.language or "rows": one.rows for one in summaries}
+    return Outcome({"phase": phase, "rows": rows}, notes=tuple(one.describe() for one in summaries))

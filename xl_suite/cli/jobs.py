@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xl_suite.cli.options import Outcome, asks_for_ranks, describe_estimates
 from xl_suite.errors import BadInput, Incomplete
@@ -64,6 +64,37 @@ def _run_divided(args: argparse.Namespace, job: Job[Value], finish: Callable[[Va
     with hold_for(job.options):  # no other run on the same folder meanwhile
         left = run_ranks(plan, args.ranks, engine, args.executor_config)
         return finish(_end(division, left))
+
+
+def run_phases(
+    args: argparse.Namespace,
+    phases: Sequence[str],
+    plan: Callable[[str | None], Job[Any]],
+    finish: Callable[[Any], Outcome],
+) -> Outcome:
+    """Runs all phases of a verb by ranks, one phase after the other, within one budget; then the rest of the job."""
+    from xl_suite.chat.ledger import collect_ledgers, sum_ledgers
+    from xl_suite.chat.locking import hold_for
+    from xl_suite.executors.commands import add_options
+    from xl_suite.executors.coordinator import Plan, run_ranks
+
+    left: float | None = args.budget
+    for phase in phases:
+        job = plan(phase)
+        assert job.division is not None
+        assert job.options is not None
+        given = add_options(args.given, "--phase", phase)
+        ranks = Plan(given, job.division.units, job.division.folder, left, args.budget)
+        with hold_for(job.options), collect_ledgers() as ledgers:
+            left = run_ranks(ranks, args.ranks, args.executor or "local", args.executor_config)
+            _end(job.division, left)
+        if left is not None:
+            left = max(0.0, left - (sum_ledgers(ledgers).dollars or 0.0))
+    job = plan(None)
+    assert job.division is not None
+    assert job.options is not None
+    with hold_for(job.options):
+        return finish(_end(job.division, left))
 
 
 def _print_commands(plan: Plan, count: int) -> Outcome:

@@ -26,12 +26,16 @@ MOST_NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the ranks of a run are made of. arguments: of the whole command. folder: of its units. budget: dollars."""
+    """What the ranks of a run are made of. arguments: of the whole command. folder: of its units. budget: dollars.
+
+    whole_budget: of the command, where these ranks are a part of it.
+    """
 
     arguments: tuple[str, ...]
     units: Sequence[Unit]
     folder: Path
     budget: float | None = None
+    whole_budget: float | None = None
 
     def list_ranks(self, count: int) -> list[Rank]:
         """The ranks of so many that have something to do."""
@@ -93,7 +97,7 @@ def _run_rounds(plan: Plan, count: int, run: Run, extra: Sequence[str]) -> float
         # Shares too small for a call are dealt out to fewer ranks.
         width = len(ranks) if spent > 0 or done else width // 2
         if not width or not left:
-            limit = plan.budget or 0.0
+            limit = plan.whole_budget or plan.budget or 0.0
             raise BudgetReached(
                 f"The budget of ${limit:g} is reached: ${limit - (left or 0.0):.4f} is spent, and ranks that are not "
                 f"done: {len(ranks)}. What was answered is kept; the same command with a budget for the rest goes on "

@@ -19,15 +19,19 @@ BLOCK = 256
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The rows from `start` to `end` of a language, in their order by ID; `end` is not among them."""
+    """The rows from `start` to `end` of a language, in their order by ID; `end` is not among them.
+
+    block: rows of a full unit, 0 for BLOCK.
+    """
 
     language: str
     start: int
     end: int
+    block: int = 0
 
     @property
     def name(self) -> str:
-        return f"{self.language or 'rows'}-{self.start // BLOCK:05d}"
+        return f"{self.language or 'rows'}-{self.start // (self.block or BLOCK):05d}"
 
     def take(self, rows: Sequence[Row]) -> Sequence[Row]:
         """The unit's rows among those of its language."""
@@ -57,11 +61,15 @@ def parse_rank(text: str) -> Rank:
     return rank
 
 
-def list_units(sizes: Mapping[str, int]) -> list[Unit]:
-    """The units of so many rows per language, full ones first, so that ranks get about the same number of rows."""
+def list_units(sizes: Mapping[str, int], block: int = 0) -> list[Unit]:
+    """The units of so many rows per language, full ones first, so that ranks get about the same number of rows.
+
+    block: rows of a full unit, 0 for BLOCK.
+    """
+    rows = block or BLOCK
     units = [
-        Unit(language, start, min(start + BLOCK, size))
+        Unit(language, start, min(start + rows, size), block)
         for language, size in sizes.items()
-        for start in range(0, size, BLOCK)
+        for start in range(0, size, rows)
     ]
     return sorted(units, key=lambda unit: unit.start - unit.end)
