@@ -4,13 +4,14 @@
 
 Ray has two nodes on 127.0.0.1 and 127.0.0.2; a rank, a worker and then a node are killed. `slurm` is parsl, and the
 plain array of docs/how-to/scaling.md, on two nodes of a real Slurm; it is left out where Debian's packages are not
-installed (apt-get install slurm-wlm munge). Status 1 where a file
-differs, a row is lost or doubled, or a kill repeats more than 2 calls a slot.
+installed (apt-get install slurm-wlm munge). Status 1 where a file differs, a row is lost or doubled, or a kill
+repeats more than 2 calls a slot. The calls of `generate` are not compared: a sentence of two shards is asked in both.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import resource
@@ -25,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.scale import cluster, slurm
+from tests.scripted_models import MODELS, write_passages
+from tests.scripted_models import answer as answer_for_data
 from tests.written import read_files, write_questions
 from xl_suite.chat.loopback.replies import Reply, token_logprobs
 from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
@@ -68,6 +71,17 @@ class Bench:
         command = ["judge", str(outputs / "ours"), "--reference", str(outputs / "theirs"), "--annotator", "xl_gpt4_1"]
         command += ["--model", f"judge@{self.server.url}", "--slots", str(SLOTS), "--out", str(place / "judged")]
         return [*command, *more]
+
+    def generate(self, out: Path) -> list[str]:
+        config = self.folder / "generate.json"
+        value = {
+            "languages": ["deu", "hun"],
+            "passages": {"source": str(write_passages(self.folder / "passages.jsonl", self.rows // 8))},
+            "teacher": {"model": f"teacher@{self.server.url}"},
+            "translators": [{"model": f"{name}@{self.server.url}"} for name in MODELS],
+        }
+        config.write_text(json.dumps(value))
+        return ["generate", str(config), "--out", str(out), "--slots", str(SLOTS)]
 
 
 def main() -> int:
@@ -132,6 +146,8 @@ def make_bench(folder: Path, count: int, latency: float) -> Iterator[Bench]:
 
 
 def answer(request: dict[str, Any]) -> str | Reply:
+    if request["model"] in ("teacher", *MODELS):
+        return answer_for_data(request)
     text = last_message(request)
     if request["model"] == "judge":
         return Reply("m", logprobs=token_logprobs({"m": -0.1 - len(text) % 7 / 10, "M": -2.3}))
@@ -154,6 +170,12 @@ def check_bytes(bench: Bench, engine: str, options: list[str]) -> list[str]:
         print(told, flush=True)
         if not alike or asked != 4 * bench.rows:  # the judge sees both orders
             wrong.append(told)
+        run([*bench.generate(place / "data"), *([*more, "--shard-rows", "8"] if count else [])])
+        alike = read_files(place / "data") == read_files(bench.folder / "ranks-0" / "data")
+        calls = bench.server.calls - before - asked
+        told = f"{engine}, ranks: {count or 'none'}: generate: the same: {alike}, calls: {calls}"
+        print(told, flush=True)
+        wrong += [] if alike else [told]
     return wrong
 
 
