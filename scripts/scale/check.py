@@ -170,8 +170,8 @@ def check_bytes(bench: Bench, engine: str, options: list[str]) -> list[str]:
         print(told, flush=True)
         if not alike or asked != 4 * bench.rows:  # the judge sees both orders
             wrong.append(told)
-        run([*bench.generate(place / "data"), *([*more, "--shard-rows", "8"] if count else [])])
-        alike = read_files(place / "data") == read_files(bench.folder / "ranks-0" / "data")
+        run([*bench.generate(bench.folder / f"data-{count}"), *([*more, "--shard-rows", "8"] if count else [])])
+        alike = read_files(bench.folder / f"data-{count}") == read_files(bench.folder / "data-0")
         calls = bench.server.calls - before - asked
         told = f"{engine}, ranks: {count or 'none'}: generate: the same: {alike}, calls: {calls}"
         print(told, flush=True)

@@ -43,8 +43,8 @@ def estimate_run(pipeline: Pipeline) -> list[Estimate]:
     texts = [make_passage()] if unread else _rows(passages)
     known = _rows(instructions) or [{**row, "instruction": STAND_IN} for row in texts]
     stages: list[tuple[str, Model, ModelSettings, StageFile, Sequence[Row], Any]] = [
-        ("instructions", pipeline.teacher, teacher, passages, texts, build_instruct_call),
-        ("refined", pipeline.teacher, teacher, instructions, known, build_refine_call),
+        ("instructions", pipeline.models.teacher, teacher, passages, texts, build_instruct_call),
+        ("refined", pipeline.models.teacher, teacher, instructions, known, build_refine_call),
     ]
     count = min(corpus.count, pipeline.limit or corpus.count) if unread else passages.summary().rows
     found = []
@@ -56,12 +56,12 @@ def estimate_run(pipeline: Pipeline) -> list[Estimate]:
     preparation = Preparation(splitter, pipeline.config.translation.unit, None)
     prepared = [row for row in prepare_rows(pairs, preparation) if not isinstance(row, LeftOut)]
     scale = _scale(refined, count, len(pairs))
-    for model, settings in zip(pipeline.translators, pipeline.config.translators, strict=True):
+    for model, settings in zip(pipeline.models.translators, pipeline.config.translators, strict=True):
         calls = list(_translate(pipeline, prepared, settings))
         found.append(_estimate(pipeline, "translated", model, calls, scale, refined.exists()))
-    if pipeline.config.document is not None and pipeline.document is not None:
+    if pipeline.config.document is not None and pipeline.models.document is not None:
         calls = list(_translate_documents(pipeline, prepared, pipeline.config.document))
-        found.append(_estimate(pipeline, "documented", pipeline.document, calls, scale, refined.exists()))
+        found.append(_estimate(pipeline, "documented", pipeline.models.document, calls, scale, refined.exists()))
     return found
 
 

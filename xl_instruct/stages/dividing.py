@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from xl_instruct.config import Config, hash_values
+from xl_instruct.stages.asking import Progress
 from xl_instruct.stages.files import FOLDER, Slice, StageFile, clear_temporary, lock
 from xl_instruct.stages.generate import check_out
-from xl_instruct.stages.pipeline import Pipeline, Progress, open_pipeline
+from xl_instruct.stages.pipeline import Pipeline, open_pipeline
 from xl_instruct.stages.teaching import refine, write_instruction
 from xl_suite.chat.locking import hold
 from xl_suite.chat.settings import ChatOptions
@@ -53,7 +54,7 @@ class Run:
 def list_phases(pipeline: Pipeline) -> list[str]:
     """The phases of a run, in their order: the teacher's two stages, each group of translators, the document arm."""
     groups = [f"{TRANSLATED}:{number}" for number in range(1, len(pipeline.groups()) + 1)]
-    return [PAIRS, *groups, *([DOCUMENTED] if pipeline.document else [])]
+    return [PAIRS, *groups, *([DOCUMENTED] if pipeline.models.document else [])]
 
 
 def find_phase(pipeline: Pipeline, name: str) -> int:
@@ -170,25 +171,25 @@ def do_shard(pipeline: Pipeline, place: int, source: StageFile, unit: Unit, tool
     cut = tools.folder.parent / SHARDS
     if not cut.exists():
         write_text(cut, dump_json({"rows": unit.block}))
-    part = replace(pipeline, out=tools.folder / "work", options=tools.options, files=[], tried=[], ledgers={})
-    part.budget = tools.budget
+    part = replace(pipeline, out=tools.folder / "work", options=tools.options, files=[])
+    part.asking.rounds, part.asking.budget = pipeline.asking.rounds, tools.budget
     rows = Slice(source, unit.start, unit.end)
     shutil.rmtree(part.out, ignore_errors=True)
     try:
         if place == 0:
             instructions, refined = part.pair_files(source)
-            part.teach(instructions, rows, write_instruction, tools.servers)
-            part.teach(refined, instructions, refine, tools.servers)
+            part.asking.teach(instructions, rows, write_instruction, tools.servers)
+            part.asking.teach(refined, instructions, refine, tools.servers)
         elif place <= len(part.groups()):
             numbers, before = part.groups()[place - 1], {unit.language: rows}
             files, rounds = part.translation_files(numbers, before)
-            part.translate(numbers, before, files, rounds, [unit.language], tools.servers)
+            part.asking.translate(numbers, before, files, rounds, [unit.language], tools.servers)
         else:
             files, rounds = part.document_files({unit.language: rows})
-            part.translate_documents({unit.language: rows}, files, rounds, [unit.language], tools.servers)
+            part.asking.translate_documents({unit.language: rows}, files, rounds, [unit.language], tools.servers)
     finally:
         shutil.rmtree(part.out, ignore_errors=True)
-    return sum(ledger.failed for ledger in part.ledgers.values())
+    return sum(ledger.failed for ledger in part.asking.ledgers.values())
 
 
 @contextmanager

@@ -22,8 +22,9 @@ from xl_instruct.dataset.folder import (
     write_quarantine,
 )
 from xl_instruct.dataset.report import render_report
+from xl_instruct.stages.asking import Progress
 from xl_instruct.stages.files import FOLDER, clear_temporary, lock
-from xl_instruct.stages.pipeline import Pipeline, Progress, open_pipeline
+from xl_instruct.stages.pipeline import Pipeline, open_pipeline
 from xl_instruct.stages.refusals import NearlyAllRefused
 from xl_suite.chat.ledger import Ledger
 from xl_suite.chat.locking import hold_for
@@ -139,8 +140,8 @@ def _generate(pipeline: Pipeline) -> Generated:
     }
     common = describe_provenance(
         config,
-        pipeline.teacher.name,
-        [model.name for model in pipeline.translators],
+        pipeline.models.teacher.name,
+        [model.name for model in pipeline.models.translators],
         estimators["scored"],
         estimators["reported"],
         pipeline.fingerprint,
@@ -183,7 +184,7 @@ def _generate(pipeline: Pipeline) -> Generated:
         list_stages(config, summaries, measured),
         quarantined,
         warnings,
-        pipeline.ledgers,
+        pipeline.asking.ledgers,
         arms,
     )
 

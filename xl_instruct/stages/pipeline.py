@@ -5,45 +5,31 @@ Every stage reads the file of the one before it and writes its own; see `stages`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from xl_instruct.config import (
     DOCUMENT_PROMPT,
     Config,
-    Teacher,
     describe_model,
     fingerprint,
     hash_values,
     settings_of,
 )
 from xl_instruct.corpus.sampling import sample_rows
-from xl_instruct.stages.documents import lacks_sound, translate_document
-from xl_instruct.stages.files import FOLDER, LeftOut, Rounds, Row, Slice, StageFile, Summary, note_files
+from xl_instruct.stages.asking import Asking, Models, Progress, Source
+from xl_instruct.stages.files import FOLDER, LeftOut, Rounds, StageFile, note_files
 from xl_instruct.stages.preparing import Preparation, count_units, prepare_rows, read_decontaminator
 from xl_instruct.stages.prompts import load_prompt
 from xl_instruct.stages.quality import write_scores
-from xl_instruct.stages.refusals import NearlyAllRefused, Watch
-from xl_instruct.stages.streaming import MOST_WAITING, run_together, stream_rows
 from xl_instruct.stages.teaching import refine, write_instruction
-from xl_instruct.stages.translation import Worker, is_unsound, translate_row
 from xl_suite.chat.budget import Budget, check_prices, require_price
-from xl_suite.chat.client import ChatClient
-from xl_suite.chat.ledger import Ledger
-from xl_suite.chat.models import STARTED, Model
-from xl_suite.chat.run import run
+from xl_suite.chat.models import STARTED
 from xl_suite.chat.serving.started import StartedServers
-from xl_suite.chat.settings import MOST_IN_BATCHES, ChatOptions
+from xl_suite.chat.settings import ChatOptions
 from xl_suite.errors import BadInput
-
-Progress = Callable[[str], None]
-Source = StageFile | Slice
-Teach = Callable[[Row, ChatClient, Teacher, int, Summary], Awaitable[dict[str, Any] | LeftOut]]
-# Calls under way beyond the slots, so that these never wait for the next row.
-AHEAD = 256
 
 
 @dataclass(slots=True)
@@ -51,8 +37,8 @@ class Pipeline:
     """The stages of one configuration in one folder. Make it with `open_pipeline`.
 
     Each method does one stage, unless its file is there, and returns that file (or one for each language).
-    ledgers: of the stages that made calls, by their label. budget: one for all of them. own_journal: the journal that
-    is replayed is this run's own, which its ranks filled: stages and rounds are those of a run that asks.
+    own_journal: the journal that is replayed is this run's own, which its ranks filled: stages and rounds are those
+    of a run that asks.
     """
 
     config: Config
@@ -61,18 +47,14 @@ class Pipeline:
     progress: Progress
     limit: int | None
     fingerprint: str
-    teacher: Model
-    translators: tuple[Model, ...]
-    document: Model | None
-    rounds: Rounds
+    models: Models
     own_journal: bool = False
     files: list[StageFile] = field(default_factory=list)
-    tried: list[tuple[str, str]] = field(default_factory=list)
-    ledgers: dict[str, Ledger] = field(default_factory=dict)
-    budget: Budget = field(init=False)
+    asking: Asking = field(init=False)
 
     def __post_init__(self) -> None:
-        self.budget = Budget(self.options.budget)
+        rounds, budget = Rounds(self.folder), Budget(self.options.budget)
+        self.asking = Asking(self.config, self.options, self.models, rounds, self.progress, budget)
 
     @property
     def folder(self) -> Path:
@@ -88,7 +70,7 @@ class Pipeline:
         """The same, without counting it among the files of the newest run: for an estimate."""
         file = self.passages_file()
         if not file.exists():
-            self._begin(file)
+            self.asking.begin(file)
             with file.write() as writer:
                 for row in sample_rows(self.config.passages, self.limit, writer.summary):
                     writer.add(row)
@@ -104,16 +86,17 @@ class Pipeline:
         instructions, refined = self.pair_files(passages)
         if not (instructions.exists() and refined.exists()):
             with StartedServers(self.options) as servers:
-                self.teach(instructions, passages, write_instruction, servers)
-                self.teach(refined, instructions, refine, servers)
+                self.asking.teach(instructions, passages, write_instruction, servers)
+                self._end(instructions)
+                self.asking.teach(refined, instructions, refine, servers)
         for file in (instructions, refined):
             self._end(file)
-            self._note_tried(file, file.summary().quarantined)
+            self.asking.note_tried(file, file.summary().quarantined)
         return refined
 
     def pair_files(self, passages: StageFile) -> tuple[StageFile, StageFile]:
         """The files of stages 1 and 2, there or not."""
-        teacher = settings_of(self.config.teacher, model=self.teacher.key)
+        teacher = settings_of(self.config.teacher, model=self.models.teacher.key)
         values = (teacher, self.config.attempts)
         instructions, _ = self._tried_file("instructions", passages.key, *values, load_prompt("instruct").sha256)
         refined, _ = self._tried_file("refined", instructions.key, *values, load_prompt("refine").sha256)
@@ -125,7 +108,7 @@ class Pipeline:
         refined = self.pairs()
         file = self._prepared_file(refined, version)
         if not file.exists():
-            self._begin(file)
+            self.asking.begin(file)
             preparation = Preparation(self.config.splitter, self.config.translation.unit, decontaminator)
             with file.write() as writer:
                 segments = 0  # of one language
@@ -153,11 +136,11 @@ class Pipeline:
             missing = [language for language, file in files.items() if not file.exists()]
             if missing:
                 with StartedServers(self.options) as servers:
-                    self.translate(numbers, before, files, rounds, missing, servers)
+                    self.asking.translate(numbers, before, files, rounds, missing, servers)
             for file in files.values():
                 self._end(file)
                 summary = file.summary()
-                self._note_tried(file, summary.quarantined + summary.extra.get("unsound", 0))
+                self.asking.note_tried(file, summary.quarantined + summary.extra.get("unsound", 0))
             before = files
         return before
 
@@ -174,23 +157,24 @@ class Pipeline:
 
     def documented(self, translated: Mapping[str, StageFile]) -> dict[str, StageFile]:
         """The same with the document arm's candidate for every segment; as they are where there is no such arm."""
-        if self.document is None:
+        if self.models.document is None:
             return dict(translated)
         files, rounds = self.document_files(translated)
         missing = [language for language, file in files.items() if not file.exists()]
         if missing:
             with StartedServers(self.options) as servers:
-                self.translate_documents(translated, files, rounds, missing, servers)
+                self.asking.translate_documents(translated, files, rounds, missing, servers)
         for file in files.values():
             self._end(file)
-            self._note_tried(file, file.summary().extra.get("unsound", 0))
+            self.asking.note_tried(file, file.summary().extra.get("unsound", 0))
         return files
 
     def document_files(self, translated: Mapping[str, Source]) -> tuple[dict[str, StageFile], dict[str, int]]:
         """The files of the document arm, there or not, and the rounds in which their rows are tried."""
-        assert self.config.document is not None
-        assert self.document is not None
-        settings = [settings_of(self.config.document, model=self.document.key), load_prompt(DOCUMENT_PROMPT).sha256]
+        document, model = self.config.document, self.models.document
+        assert document is not None
+        assert model is not None
+        settings = [settings_of(document, model=model.key), load_prompt(DOCUMENT_PROMPT).sha256]
         settings.append(settings_of(self.config.translation))
         files, rounds = {}, {}
         for language, source in translated.items():
@@ -214,123 +198,7 @@ class Pipeline:
     def finish(self) -> None:
         """Counts this run for the rows that are left in quarantine: the next one tries new samples for them."""
         if self.options.replay is None or self.own_journal:
-            self.rounds.advance(self.tried)
-
-    def teach(self, file: StageFile, source: Source, teach: Teach, servers: StartedServers) -> None:
-        """One of the teacher's stages, unless its file is there."""
-        if not file.exists():
-            self._begin(file)
-            attempts = self.config.attempts * self.rounds.of(file.stage, file.base)
-
-            async def converse(clients: dict[int, ChatClient]) -> None:
-                def one(row: Row, summary: Summary) -> Awaitable[dict[str, Any] | LeftOut]:
-                    return teach(row, clients[0], self.config.teacher, attempts, summary)
-
-                watch = self._watch(file)
-                await self._fill(file, source.rows(), one, 1, watch=watch)
-
-            self._run({0: self.teacher}, converse, file.stage, source.summary().rows, servers)
-        self._end(file)
-
-    def translate(
-        self,
-        numbers: Sequence[int],
-        before: Mapping[str, Source],
-        files: Mapping[str, StageFile],
-        rounds: Mapping[str, int],
-        missing: Sequence[str],
-        servers: StartedServers,
-    ) -> None:
-        """One group of translators, by number, for the languages whose file is missing."""
-        models = {number: self.translators[number] for number in numbers}
-        label = " + ".join(model.name for model in models.values())
-        total = sum(before[language].summary().extra.get("segments", 0) for language in missing)
-
-        async def converse(clients: dict[int, ChatClient]) -> None:
-            workers = [Worker(number, self.config.translators[number], clients[number]) for number in numbers]
-
-            async def translate(language: str) -> None:
-                self._begin(files[language])
-                await self._translate_rows(before[language], files[language], workers, rounds[language])
-
-            if self.options.batch is not None:  # one can take a day: those of all languages are out at the same time
-                await run_together(map(translate, missing))
-                return
-            for language in missing:
-                await translate(language)
-
-        self._run(models, converse, label, total * len(numbers), servers)
-
-    def translate_documents(
-        self,
-        translated: Mapping[str, Source],
-        files: Mapping[str, StageFile],
-        rounds: Mapping[str, int],
-        missing: Sequence[str],
-        servers: StartedServers,
-    ) -> None:
-        """The document arm, for the languages whose file is missing."""
-        document, model = self.config.document, self.document
-        assert document is not None
-        assert model is not None
-
-        async def converse(clients: dict[int, ChatClient]) -> None:
-            worker = Worker(0, document, clients[0])
-            for language in missing:
-                self._begin(files[language])
-                attempts = self.config.translation.attempts * rounds[language]
-
-                async def one(row: Row, summary: Summary, language: str = language, attempts: int = attempts) -> Any:
-                    both = (document, self.config.translation)
-                    made = await translate_document(row, language, worker, both, attempts, summary)
-                    summary.extra["unsound"] = summary.extra.get("unsound", 0) + lacks_sound(made)
-                    return made
-
-                await self._fill(files[language], translated[language].rows(), one, 1)
-
-        total = sum(translated[language].summary().rows for language in missing)
-        self._run({0: model}, converse, f"document: {model.name}", total, servers)
-
-    async def _translate_rows(self, source: Source, file: StageFile, workers: Sequence[Worker], rounds: int) -> None:
-        attempts = self.config.translation.attempts * rounds
-        numbers = [worker.number for worker in workers]
-        last = numbers[-1] == len(self.translators) - 1
-
-        async def one(row: Row, summary: Summary) -> dict[str, Any] | LeftOut:
-            made = await translate_row(row, file.language, workers, self.config.translation, attempts, summary)
-            if not isinstance(made, LeftOut):
-                summary.extra["segments"] = summary.extra.get("segments", 0) + count_units(made)
-                summary.extra["unsound"] = summary.extra.get("unsound", 0) + is_unsound(made, numbers, last)
-            return made
-
-        watch = self._watch(file, [worker.client.model.name for worker in workers])
-        await self._fill(file, source.rows(), one, len(workers), count_units, watch)
-
-    def _run(
-        self,
-        models: Mapping[int, Model],
-        conversation: Callable[[dict[int, ChatClient]], Awaitable[None]],
-        label: str,
-        total: int,
-        servers: StartedServers,
-    ) -> None:
-        ledger = self.ledgers[label] = Ledger()
-        run(
-            models,
-            conversation,
-            self._options_for(models.values()),
-            label=label,
-            total=total,
-            servers=servers,
-            budget=self.budget,
-            ledger=ledger,
-        )
-
-    def _options_for(self, models: Iterable[Model]) -> ChatOptions:
-        """A model whose server is started for it has no batches: it is asked one by one."""
-        if any(model.kind in STARTED for model in models):
-            return replace(self.options, batch=None)
-        return self.options
+            self.asking.rounds.advance(self.asking.tried)
 
     def _score(
         self, translated: Mapping[str, StageFile], stage: str, model: str, options: Mapping[str, Any]
@@ -341,7 +209,7 @@ class Pipeline:
         }
         missing = {code: (translated[code], file) for code, file in files.items() if not file.exists()}
         for _, file in missing.values():
-            self._begin(file)
+            self.asking.begin(file)
         write_scores(missing, model, options, self.options.journal)
         for file in files.values():
             self._end(file)
@@ -351,9 +219,9 @@ class Pipeline:
         """The translators that are asked at the same time, by number: those whose server runs already together,
         one whose server is started alone."""
         groups: list[list[int]] = []
-        for number, model in enumerate(self.translators):
+        for number, model in enumerate(self.models.translators):
             alone = model.kind in STARTED and (self.own_journal or self.options.replay is None)
-            if groups and not alone and self.translators[groups[-1][-1]].kind not in STARTED:
+            if groups and not alone and self.models.translators[groups[-1][-1]].kind not in STARTED:
                 groups[-1].append(number)
             else:
                 groups.append([number])
@@ -364,44 +232,8 @@ class Pipeline:
         for name in ("mix", "unit"):  # the one counts later, the other before
             settings.pop(name)
         prompts = [load_prompt(name).sha256 for name in ("translate", "translate_in_context")]
-        translator = settings_of(self.config.translators[number], model=self.translators[number].key)
+        translator = settings_of(self.config.translators[number], model=self.models.translators[number].key)
         return [settings, prompts, translator]
-
-    async def _fill(
-        self,
-        file: StageFile,
-        rows: Iterable[Row],
-        one: Callable[[Row, Summary], Awaitable[dict[str, Any] | LeftOut]],
-        models: int,
-        weigh: Callable[[Row], int] = lambda row: 1,
-        watch: Watch | None = None,
-    ) -> None:
-        batched = self.options.batch is not None
-        in_flight = MOST_IN_BATCHES if batched else 3 * self.options.slots + AHEAD
-        with file.write() as writer:
-            results: AsyncIterator[dict[str, Any] | LeftOut] = stream_rows(
-                rows,
-                lambda row: one(row, writer.summary),
-                in_flight=in_flight,
-                weigh=lambda row: weigh(row) * models,
-                most_waiting=in_flight if batched else MOST_WAITING,
-            )
-            async with aclosing(results) as stream:  # type: ignore[type-var]
-                async for row in stream:
-                    writer.add(row)
-                    if watch is not None:
-                        self._look(watch, row, file)
-
-    def _watch(self, file: StageFile, models: Sequence[str] = ()) -> Watch | None:
-        share = self.config.stop_at_refused
-        return None if share is None else Watch(share, file.stage, file.language, models)
-
-    def _look(self, watch: Watch, row: Row | LeftOut, file: StageFile) -> None:
-        try:
-            watch.add(row)
-        except NearlyAllRefused:
-            self._note_tried(file, 1)
-            raise
 
     def _file(self, stage: str, *values: Any, language: str = "") -> StageFile:
         key = hash_values(stage, language, *values)
@@ -413,7 +245,7 @@ class Pipeline:
         The round belongs to passages and settings, whatever became of the rows in the stages between.
         """
         base = hash_values(stage, language, self._passages_key(), *settings)
-        rounds = self.rounds.of(stage, base)
+        rounds = self.asking.rounds.of(stage, base)
         return StageFile(self.folder, stage, hash_values(base, source, rounds), base, language), rounds
 
     def _prepared_file(self, refined: StageFile, version: str) -> StageFile:
@@ -423,13 +255,6 @@ class Pipeline:
 
     def _passages_key(self) -> str:
         return hash_values("passages", "", settings_of(self.config.passages), self.limit)
-
-    def _note_tried(self, file: StageFile, failed: int) -> None:
-        if failed:
-            self.tried.append((file.stage, file.base))
-
-    def _begin(self, file: StageFile) -> None:
-        self.progress(f"{file.stage}{' ' + file.language if file.language else ''}: begins")
 
     def _end(self, file: StageFile) -> None:
         if file not in self.files:
@@ -448,29 +273,16 @@ def open_pipeline(
     own_journal: bool = False,
 ) -> Pipeline:
     """The stages of `config` in `out`. Reads local models' weights once, for their hash; makes no call."""
-    models = (describe_model(config.teacher), *map(describe_model, config.translators))
     document = None if config.document is None else describe_model(config.document)
-    if options.batch is not None and all(model.kind in STARTED for model in models):
+    models = Models(describe_model(config.teacher), tuple(map(describe_model, config.translators)), document)
+    if options.batch is not None and all(model.kind in STARTED for model in models.list_all()):
         raise BadInput(
             "--batch: every model of this configuration is a server that the run starts. Leave --batch out."
         )
     if options.replay is None:
-        check_prices(options.price, (*models, *([document] if document else [])))
-    if options.budget is not None and options.replay is None:
-        # Now, not when the models before it have been paid.
-        for model in (*models, *([document] if document else [])):
-            if model.kind != "replay":
-                require_price(model, options.price)
-    return Pipeline(
-        config,
-        out,
-        options,
-        progress,
-        limit,
-        fingerprint(config, limit),
-        models[0],
-        models[1:],
-        document,
-        Rounds(out / FOLDER),
-        own_journal,
-    )
+        check_prices(options.price, models.list_all())
+        if options.budget is not None:
+            for model in models.list_all():  # now, not when the models before it have been paid
+                if model.kind != "replay":
+                    require_price(model, options.price)
+    return Pipeline(config, out, options, progress, limit, fingerprint(config, limit), models, own_journal)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -207,6 +209,42 @@ def test_rows_that_failed_are_tried_again(tmp_path: Path) -> None:
         assert run_verb([*command, "--out", str(out), "--finish"]).status == 0
         assert run_verb([*command, "--out", str(tmp_path / "single")]).status == 0
     check_alike(tmp_path / "single", out)
+
+
+def test_quarantined_rows_are_tried_by_ranks_again_as_by_one_process(tmp_path: Path) -> None:
+    """Translators copy sentences about the market, some times; a language is one shard, which asks each once."""
+    asked: Counter[tuple[str, str]] = Counter()
+
+    def copy(request: dict[str, Any]) -> str | Reply:
+        text = last_message(request)
+        source = re.search(r"<text>(.*)</text>\Z", text, re.DOTALL)
+        if source is None or "market" not in source[1]:
+            return answer(request)
+        asked[request["model"], text] += 1
+        return source[1] if asked[request["model"], text] <= 3 else answer(request)
+
+    def run(out: Path, *more: str) -> list[int]:
+        """Three times the same command, each to its files; the rows in quarantine."""
+        asked.clear()
+        found = []
+        for number in range(3):
+            for phase in ("pairs", "translated:1") if more else ():
+                for rank in ("0/2", "1/2"):
+                    assert run_rank(command, out, phase, rank, COUNT).status == 0
+            done = run_verb([*command, "--out", str(out), *more])
+            found.append(done.answer["quarantined"])
+            assert done.status == (1 if found[-1] else 0)
+            shutil.copytree(out, out.with_name(f"{out.name}-{number}"))
+        return found
+
+    with serve_loopback(copy) as server:
+        command = configure(tmp_path, server)
+        quarantined = run(tmp_path / "single")
+        assert quarantined[0] > 0
+        assert quarantined[-1] == 0
+        assert run(tmp_path / "ranked", "--finish") == quarantined
+    for number in range(3):
+        check_alike(tmp_path / f"single-{number}", tmp_path / f"ranked-{number}")
 
 
 def test_a_budget_holds_over_all_phases(server: Loopback, tmp_path: Path) -> None:
