@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from xl_suite.cli.jobs import run_job, run_phases
+from xl_suite.cli.jobs import run_detached, run_job, run_phases, tell_detached
 from xl_suite.cli.options import (
     Outcome,
     add_batch_options,
@@ -98,12 +98,12 @@ def run(args: argparse.Namespace) -> Outcome:
 
     if args.phase is None and asks_for_ranks(args):
         if args.status:
-            return tell_phases(read_phases(args.config, args.out, args.limit))
+            return tell_phases(read_phases(args.config, args.out, args.limit), tell_detached(args))
+        phases = list_phases(args.config, args.out, args.limit)
         if args.rank or args.print_only:
-            phases = ", ".join(list_phases(args.config, args.out, args.limit))
-            raise BadInput(f"--rank and --print-only are for one phase: add --phase with one of {phases}.")
+            raise BadInput(f"--rank and --print-only are for one phase: add --phase with one of {', '.join(phases)}.")
         if args.ranks:
-            return run_phases(args, list_phases(args.config, args.out, args.limit), plan, tell_made)
+            return run_detached(args) if args.detach else run_phases(args, phases, plan, tell_made)
     if args.phase is not None and not asks_for_ranks(args):
         raise BadInput("--phase is for ranks: add --rank R/N, --ranks N, --finish, --status or --print-only.")
     return run_job(args, plan(args.phase), tell_made if args.phase is None else partial(tell_phase, args.phase))
@@ -113,9 +113,9 @@ def tell_made(made: Generated) -> Outcome:
     return Outcome(made.to_dict(), notes=(made.describe(),), status=1 if made.quarantined else 0)
 
 
-def tell_phases(phases: Mapping[str, RunStatus | None]) -> Outcome:
+def tell_phases(phases: Mapping[str, RunStatus | None], first: Sequence[str]) -> Outcome:
     waits = "waits for the phase before it"
-    lines = [f"{phase}: {told.describe() if told else waits}" for phase, told in phases.items()]
+    lines = [*first, *(f"{phase}: {told.describe() if told else waits}" for phase, told in phases.items())]
     return Outcome({phase: told and told.to_dict() for phase, told in phases.items()}, "\n".join(lines))
 
 

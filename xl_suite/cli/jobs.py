@@ -38,6 +38,8 @@ def _run_divided(args: argparse.Namespace, job: Job[Value], finish: Callable[[Va
     division = job.division
     assert division is not None
     engine = args.executor or "local"
+    if args.detach and args.ranks is None:
+        raise BadInput("--detach is for a whole run of ranks: add --ranks N.")
     alone = args.rank or args.finish or args.status
     if alone and (args.executor or args.print_only):
         raise BadInput("--executor and --print-only are for all ranks: leave --rank, --finish and --status out.")
@@ -51,7 +53,7 @@ def _run_divided(args: argparse.Namespace, job: Job[Value], finish: Callable[[Va
         return finish(division.finish())
     if args.status:
         status = read_status(division.units, division.folder)
-        return Outcome(status.to_dict(), status.describe())
+        return Outcome(status.to_dict(), "\n".join([*tell_detached(args), status.describe()]))
     if args.ranks is None:
         if engine == "local" and not args.print_only:
             return finish(job.run())
@@ -60,6 +62,8 @@ def _run_divided(args: argparse.Namespace, job: Job[Value], finish: Callable[[Va
     plan = Plan(args.given, division.units, division.folder, args.budget)
     if args.print_only:
         return _print_commands(plan, args.ranks)
+    if args.detach:
+        return run_detached(args)
     assert job.options is not None
     with hold_for(job.options):  # no other run on the same folder meanwhile
         left = run_ranks(plan, args.ranks, engine, args.executor_config)
@@ -95,6 +99,30 @@ def run_phases(
     assert job.options is not None
     with hold_for(job.options):
         return finish(_end(job.division, left))
+
+
+def run_detached(args: argparse.Namespace) -> Outcome:
+    """Starts the same command in the background."""
+    from xl_suite.executors.commands import drop_options
+    from xl_suite.executors.detaching import detach
+    from xl_suite.executors.parts import PARTS
+
+    run = detach(drop_options(args.given, {"--detach": 0}), args.out / PARTS)
+    told = {"process": run.process, "host": run.host, "log": str(run.log)}
+    notes = (
+        f"process {run.process} goes on in the background. Its log: {run.log}",
+        "The same command with --status in place of --ranks tells how far it is; `kill` with its number ends it.",
+    )
+    return Outcome(told, notes=notes)
+
+
+def tell_detached(args: argparse.Namespace) -> list[str]:
+    """A line about the run in the background, where there was one."""
+    from xl_suite.executors.detaching import read_detached
+    from xl_suite.executors.parts import PARTS
+
+    run = read_detached(args.out / PARTS)
+    return [] if run is None else [run.describe()]
 
 
 def _print_commands(plan: Plan, count: int) -> Outcome:

@@ -247,11 +247,15 @@ def add_rank_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--executor-config", type=Path, metavar="FILE", help="YAML for ray or parsl; see the docs")
     group.add_argument("--print-only", action="store_true", help="print the commands of the ranks, and run none")
+    group.add_argument(
+        "--detach", action="store_true", help="with --ranks: go on in the background; --status tells how far it is"
+    )
 
 
 def asks_for_ranks(args: argparse.Namespace) -> bool:
     """Whether any option of `add_rank_options` is given."""
-    return bool(args.rank or args.finish or args.ranks or args.executor or args.status or args.print_only)
+    own = (args.rank, args.finish, args.ranks, args.executor, args.status, args.print_only, args.detach)
+    return any(own)
 
 
 def add_price(parser: Parser) -> None:

@@ -16,6 +16,7 @@ OWN: Mapping[str, int] = {
     "--executor-config": 1,
     "--ranks": 1,
     "--print-only": 0,
+    "--detach": 0,
     "--status": 0,
     "--budget": 1,
     "--json": 0,
@@ -36,8 +37,11 @@ class Command:
         return shlex.join(["xl-suite", *self.arguments])
 
 
-def drop_own(arguments: Sequence[str]) -> list[str]:
-    """The arguments of a verb without the options of the whole run, which may be shortened as argparse allows."""
+def drop_options(arguments: Sequence[str], options: Mapping[str, int] = OWN) -> list[str]:
+    """The arguments of a verb without some options, which may be shortened as argparse allows.
+
+    options: how many values each takes; those of the whole run by default.
+    """
     kept: list[str] = []
     left = list(arguments)
     while left:
@@ -45,11 +49,11 @@ def drop_own(arguments: Sequence[str]) -> list[str]:
         if token == "--":
             return [*kept, token, *left]
         name, equals, _ = token.partition("=")
-        option = name if name in OWN else next((one for one in OWN if len(name) > 2 and one.startswith(name)), None)
+        option = next((one for one in options if one == name or (len(name) > 2 and one.startswith(name))), None)
         if option is None or not name.startswith("--") or name == "--rank":
             kept.append(token)
         elif not equals:
-            del left[: OWN[option]]
+            del left[: options[option]]
     return kept
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xl_suite.errors import BadInput, BudgetReached, Incomplete
-from xl_suite.executors.commands import Command, add_options, drop_own, share_budget
+from xl_suite.executors.commands import Command, add_options, drop_options, share_budget
 from xl_suite.executors.running import Ended, Run, Setting, describe_status, read_last_line
 from xl_suite.executors.units import Rank, Unit
 from xl_suite.foreign import parse_yaml, read_bytes
@@ -47,7 +47,7 @@ class Plan:
 
     def write_commands(self, ranks: Sequence[Rank], budget: float | None, *extra: str) -> list[Command]:
         """The commands of ranks. budget: dollars that all of them together may cost. extra: further options."""
-        own = drop_own(self.arguments)
+        own = drop_options(self.arguments)
         shares = [] if budget is None else share_budget(budget, [self.weigh(rank) for rank in ranks])
         return [
             Command(
@@ -60,7 +60,7 @@ class Plan:
         ]
 
     def write_finish(self) -> str:
-        return Command(Rank(0, 1), add_options(drop_own(self.arguments), "--finish"), Path(), Path()).describe()
+        return Command(Rank(0, 1), add_options(drop_options(self.arguments), "--finish"), Path(), Path()).describe()
 
 
 def run_ranks(plan: Plan, count: int, engine: str, config: Path | None = None) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from xl_suite.executors.commands import Command
+from xl_suite.executors.devices import VISIBLE, find_devices, share_devices
 from xl_suite.executors.running import Ended, Run, Setting, Started, start
 
 POLL_SECONDS = 0.05
@@ -20,9 +21,10 @@ def open_engine(_: Setting) -> Iterator[Run]:
 
 def _run(commands: Sequence[Command]) -> Iterator[Ended]:
     running: list[Started] = []
+    shares = share_devices(find_devices(), len(commands))
     try:
-        for command in commands:
-            running.append(start(command))
+        for command, devices in zip(commands, shares, strict=True):
+            running.append(start(command, {VISIBLE: devices} if devices else None))
         while running:
             for one in [one for one in running if one.process.poll() is not None]:
                 running.remove(one)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +96,11 @@ class Started:
         self.process.wait()
 
 
-def start(command: Command) -> Started:
-    """Starts the command of a rank with this interpreter's xl-suite; the JSON that it prints goes beside its log."""
+def start(command: Command, environment: Mapping[str, str] | None = None) -> Started:
+    """Starts the command of a rank with this interpreter's xl-suite; the JSON that it prints goes beside its log.
+
+    environment: variables that the rank has beside those of this process.
+    """
     command.log.parent.mkdir(parents=True, exist_ok=True)
     # -P: what lies in the folder where the command runs is never imported.
     program = [sys.executable, "-P", "-m", "xl_suite.cli.main", *command.arguments]
@@ -105,13 +108,19 @@ def start(command: Command) -> Started:
         process = subprocess.Popen(
             program,
             cwd=command.folder,
-            env={**os.environ, TIED: "1"},
+            env={**os.environ, **_own_cache(command.rank), TIED: "1", **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=answer,
             stderr=log,
             process_group=0,  # Ctrl-C reaches only the process that started it
         )
     return Started(command, process)
+
+
+def _own_cache(rank: Rank) -> dict[str, str]:
+    """A folder for what vLLM compiles: its servers write to one of the same name at the same time."""
+    place = os.environ.get("VLLM_CACHE_ROOT") or Path.home() / ".cache" / "vllm"
+    return {"VLLM_CACHE_ROOT": str(Path(place) / f"rank-{rank.number}")}
 
 
 def run_command(command: Command) -> Ended:

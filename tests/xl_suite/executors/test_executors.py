@@ -24,7 +24,7 @@ from xl_suite.chat.loopback.replies import Reply
 from xl_suite.chat.loopback.server import Loopback, last_message, serve_loopback
 from xl_suite.cli.main import run_verb
 from xl_suite.executors import coordinator
-from xl_suite.executors.commands import Command, add_options, drop_own, share_budget
+from xl_suite.executors.commands import Command, add_options, drop_options, share_budget
 from xl_suite.executors.coordinator import LOGS, Plan, run_ranks
 from xl_suite.executors.running import Ended, read_last_line, run_command
 from xl_suite.executors.status import DONE, read_status
@@ -271,7 +271,7 @@ def test_a_config_of_an_engine_is_read_within_bounds(
 
 def test_the_command_of_a_rank_is_the_given_one() -> None:
     given = ["judge", "outputs", "--ranks=8", "--reference", "r", "--exec", "local", "--budget", "3", "--print", "-q"]
-    assert drop_own([*given, "--rank", "x", "--", "--ranks"]) == [
+    assert drop_options([*given, "--rank", "x", "--", "--ranks"]) == [
         "judge", "outputs", "--reference", "r", "-q", "--rank", "x", "--", "--ranks",
     ]  # fmt: skip
     assert add_options(["judge", "outputs", "--", "-x"], "--finish") == ("judge", "outputs", "--finish", "--", "-x")
