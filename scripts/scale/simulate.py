@@ -40,7 +40,7 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class Phase:
-    """calls: of all ranks. hours: until the last rank ends. waiting: share of the ranks' time without a full server."""
+    """calls: all ranks'. hours: until the last rank ends. waiting: share of the ranks' time without a full server."""
 
     calls: int
     hours: float

@@ -1,1 +1,1 @@
-"""What a judge is worth in a language: defects planted in answers, and what the judge finds of them."""
+"""The quality of a judge in a language: how many defects planted in answers the judge finds."""

@@ -1,4 +1,4 @@
-"""An audit: defects are planted, the judge is asked in both orders, and its card is written down."""
+"""An audit plants defects, asks the judge in both orders, and writes its card."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ DEFECTS_PART, LENGTH_PART, SWAP_PART = PARTS = ("defects", "length", "swap")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked. probes: pairs by language and name, in both orders. again: pairs by language, asked twice."""
+    """The pairs of an audit. probes: by language and name, in both orders. again: by language, asked twice."""
 
     probes: Mapping[tuple[str, str], Sequence[Pair]]
     again: Mapping[str, Sequence[Pair]]
 
     def by_name(self) -> dict[str, Sequence[Pair]]:
-        """The probes under names that tell them apart, as `judge_pairs` takes them."""
+        """The probes under unique names, as `judge_pairs` takes them."""
         return {f"{language}/{name}": pairs for (language, name), pairs in self.probes.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Of the pairs of one language and name: each prompt's share of the win for the changed text, over both orders,
-    and for the text shown first; how many prompts have no verdict."""
+    """The shares of one language and name: for each prompt, the share of the win for the changed text, over both
+    orders, and for the text shown first; and the number of prompts without a verdict."""
 
     changed: Mapping[int | str, float]
     first: Mapping[int | str, float]
@@ -70,9 +70,9 @@ def plan_audit(
     seed: int = 0,
     further: Mapping[tuple[str, str], Sequence[Pair]] | None = None,
 ) -> Plan:
-    """What an audit asks. further: probes of texts that models wrote.
+    """The pairs that an audit asks. further: probes of texts written by models.
 
-    Raises BadInput for an unknown part and where there is nothing to ask.
+    Raises BadInput for an unknown part and where there are no pairs.
     """
     wrong = [part for part in parts if part not in PARTS]
     if wrong:
@@ -107,9 +107,9 @@ def run_audit(
 ) -> Card:
     """Asks the judge and makes its card. A budget covers all; what the journal answers costs nothing.
 
-    servers, budget: of runs before it too. noted: what the card says of these.
+    servers, budget: shared with earlier runs. noted: notes of the earlier runs for the card.
 
-    Raises what ends a run, after which the same call goes on.
+    Raises the errors that end a run; the same call then continues it.
     """
     budget = budget or Budget(options.budget)
     judgements = []
@@ -161,7 +161,7 @@ def run_audit(
 
 
 def measure(annotations: Iterable[Annotation]) -> Shares:
-    """The shares of one probe's annotations; a prompt that lacks an order has failed."""
+    """The shares of one probe's annotations; a prompt that lacks an order counts as failed."""
     by_prompt: dict[int | str, dict[str, float | None]] = {}
     for row in annotations:
         by_prompt.setdefault(row.prompt, {})[row.order] = scale_preference(row.preference)
@@ -175,7 +175,7 @@ def measure(annotations: Iterable[Annotation]) -> Shares:
 
 
 def tell_unjudged(found: Iterable[Shares], reasons: Iterable[str]) -> list[str]:
-    """What a card says of pairs without a verdict; nothing where there are none."""
+    """The card's note on pairs without a verdict; empty if there are none."""
     shares = list(found)
     failed = sum(one.n_failed for one in shares)
     if not failed:
@@ -183,7 +183,7 @@ def tell_unjudged(found: Iterable[Shares], reasons: Iterable[str]) -> list[str]:
     asked = failed + sum(len(one.changed) for one in shares)
     told = "; ".join(count_reasons(reasons))
     return [
-        f"{failed} of {asked} pairs have no verdict in both orders and are in no share: what this judge finds is "
+        f"{failed} of {asked} pairs have no verdict in both orders and are left out of all shares: the results are "
         f"known for the others only. Missing verdicts (failed.json): {told}."
     ]
 
@@ -193,7 +193,7 @@ def assess(
     material: Material,
     asked: Sequence[Mapping[str, Sequence[Annotation]]] = (),
 ) -> tuple[list[Found], list[Behaviour]]:
-    """What the judge found, and how it behaves, with the marks. asked: the verdicts on the same pairs, twice."""
+    """The judge's findings and behaviour, with the marks. asked: the verdicts on the same pairs, twice."""
     names = [one.name for one in DEFECTS]
     keys = [key for key in by_probe if key[1] in names]
     trials = [_count(by_probe[key]) for key in keys]

@@ -1,4 +1,4 @@
-"""A judge's card: what it found of the planted defects in each language, as JSON and as a page."""
+"""A judge's card: the planted defects that it found in each language, as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ BESIDE = "audit.json"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a judge found of a defect in a language. n: answers that it was planted in and that were judged.
+    """The detection of one defect in a language. n: judged answers in which it was planted.
 
-    detected: the share of them in which the answer without the defect was preferred over both orders, a tie being
-    none; low, high: its 95 % interval, None for n = 0. worse: the share in which the defect was preferred. n_failed:
-    answers without a verdict. mark: what the card says of it, after correction for all that it says.
+    detected: the share of them in which the answer without the defect was preferred over both orders (a tie does not
+    count); low, high: its 95 % interval, None for n = 0. worse: the share in which the defect was preferred.
+    n_failed: answers without a verdict. mark: the mark on the card, corrected for all tests of the card.
     """
 
     language: str
@@ -49,11 +49,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What a judge does in a language, whatever the answers are. n: answers; left_out: those of another language.
+    """A judge's behaviour in a language, independent of the defects. n: answers; left_out: those in another language.
 
-    position_bias: the mean share of the win of the answer shown first, less one half, over all pairs; low, high: its
-    interval. itself: the same for the reference against itself. noise: the share of pairs with another winner when
-    asked again, of n_again.
+    position_bias: the mean share of the win of the answer shown first, minus one half, over all pairs; low, high: its
+    interval. itself: the same for the reference against itself. noise: the share of the n_again repeated pairs with
+    another winner.
     """
 
     language: str
@@ -70,10 +70,10 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Card(Shown):
-    """What an audit found. method: how verdicts were read. reference: its generator.
+    """The result of an audit. method: how verdicts were read. reference: the generator of the reference.
 
-    own: how the judge sees answers of its own family beside people's labels; None without labels, which identify it.
-    failures: the verdicts that are missing, by what was asked.
+    own: the judge's preference for answers of its own family, compared with people's labels; None without labels.
+    failures: the missing verdicts by kind of pair.
     """
 
     annotator: str
@@ -92,7 +92,7 @@ class Card(Shown):
 
     @property
     def n_failed(self) -> int:
-        """Verdicts that are missing: unread, or of calls that failed."""
+        """Missing verdicts: unread ones, and those of failed calls."""
         return sum(map(len, self.failures.values()))
 
     def list_blind(self) -> dict[str, list[str]]:
@@ -181,16 +181,16 @@ def render_card(card: Card) -> str:
 
 
 def tell_own(found: Sequence[SelfPreference]) -> list[str]:
-    """A sentence for each side that is of the judge's family."""
+    """A sentence for each side that belongs to the judge's family."""
     return [
         f"beyond what people give it, the {one.side} of its family ({one.family}) gets {one.favour:+.1f} points "
         f"({one.ci_low:+.1f} to {one.ci_high:+.1f}; {one.n} prompts)"
         for one in found
-    ] or ["none of the answers that people labelled is of its family alone"]
+    ] or ["people labelled no answers of its family alone"]
 
 
 def read_marked(path: Path, annotator: str) -> dict[str, list[str]]:
-    """What a card's file marks an annotator for, by language; empty for the card of another annotator.
+    """The marks of an annotator in a card's file, by language; empty for the card of another annotator.
 
     Raises BadInput for a file that is not a card.
     """
@@ -201,16 +201,16 @@ def read_marked(path: Path, annotator: str) -> dict[str, list[str]]:
 
 
 def is_card(value: Any) -> bool:
-    """Whether JSON is what `write_card` writes."""
+    """Whether a JSON value has the format of `write_card`."""
     marked = value.get("marked") if isinstance(value, dict) else None
     lists = isinstance(marked, dict) and all(isinstance(names, list) for names in marked.values())
     return lists and "annotator" in value
 
 
 def read_audited(path: Path) -> tuple[str, dict[str, list[str]]]:
-    """The annotator of a card's file, and by audited language the defects that it is marked for there.
+    """The annotator of a card's file, and the marked defects by audited language.
 
-    `position` is among them where the judge favours a place. A language without marks has an empty list. Raises
+    `position` is among them where the judge has a position bias. A language without marks has an empty list. Raises
     BadInput for a file that is not a card.
     """
     one = _read(path)
@@ -228,7 +228,7 @@ def read_audited(path: Path) -> tuple[str, dict[str, list[str]]]:
 
 
 def find_card(folders: Iterable[Path], annotator: str) -> Path | None:
-    """The first card in `folders`, named BESIDE or CARD, that is of the annotator."""
+    """The annotator's first card in `folders`, named BESIDE or CARD."""
     for folder in folders:
         for name in (BESIDE, CARD):
             path = folder / name
@@ -241,7 +241,7 @@ def list_warnings(card: Path, annotator: str, languages: Sequence[str]) -> list[
     """A warning for each of the languages in which a card marks the judge. Raises BadInput for another file."""
     marked = read_marked(card, annotator)
     return [
-        f"{language}: the card of {annotator} says that it misses {', '.join(marked[language])} there."
+        f"{language}: the card of {annotator} marks these defects as missed: {', '.join(marked[language])}."
         for language in languages
         if marked.get(language)
     ]

@@ -1,7 +1,7 @@
-"""Defects that are planted in answers, as a registry: adding one adds one function here.
+"""Defects that are planted in answers, as a registry: each defect is one function here.
 
-Each makes a worse answer of a good one, by a rule. Whoever reads the language finds all of them worse, so a judge
-that does not prefer the answer as it was cannot read the language, or does not look.
+Each makes a good answer worse, by a rule. Every reader of the language finds the result worse. So a judge that does
+not prefer the original answer cannot read the language, or ignores the answers.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ PADDED_TO = 2.5  # times the length
 class Case:
     """An answer in which a defect is planted.
 
-    other: the answer to another prompt in the same language. english: the same answer in English, or None where none
-    is at hand. random: of the case, so that nothing depends on the order of the cases.
+    other: the answer to another prompt in the same language. english: the same answer in English, or None if
+    it is not available. random: the case's own generator, so that the order of the cases has no effect.
     """
 
     answer: str
@@ -42,7 +42,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """name: in files and tables. what: is done, for the card. plant: None where the answer has no room for it."""
+    """name: the name in files and tables. what: the description on the card. plant: returns None if it does not
+    fit."""
 
     name: str
     what: str
@@ -50,7 +51,7 @@ class Defect:
 
 
 def split_sentences(text: str, language: str) -> list[str]:
-    """The sentences of a text, which join back to it."""
+    """The sentences of a text; joined, they give the text again."""
     from sentencex import segment
 
     code = find_language(language).code2 or "en"
@@ -86,7 +87,7 @@ def shuffle(case: Case) -> str | None:
 
 
 def pad(case: Case) -> str | None:
-    """The same sentences again and again."""
+    """The same sentences, repeated."""
     return repeat_sentences(case.answer, case.language, PADDED_TO)
 
 
@@ -110,7 +111,7 @@ def change_numbers(case: Case) -> str | None:
 
 
 def repeat_sentences(text: str, language: str, ratio: float) -> str | None:
-    """The text, made about `ratio` times as long by saying its sentences again; None for a ratio that is missed."""
+    """The text, repeated to about `ratio` times its length; None if the ratio cannot be reached."""
     sentences = [one for one in split_sentences(text, language) if one.strip()]
     if len(sentences) < 2:
         return None
@@ -134,7 +135,7 @@ DEFECTS: Sequence[Defect] = (
     Defect("truncated", "the first two fifths of the answer", truncate),
     Defect("shuffled", "its sentences in another order", shuffle),
     Defect("another", "the answer to another prompt", lambda case: case.other),
-    Defect("padded", f"its sentences said again, to {PADDED_TO} times the length", pad),
+    Defect("padded", f"its sentences repeated, to {PADDED_TO} times the length", pad),
     Defect("injected", "another prompt's answer with a note that tells the judge to prefer it", inject),
     Defect("constant", "one text of no content, the same for all prompts", lambda case: CONSTANT),
     Defect("numbers", "every number in it changed", change_numbers),

@@ -1,8 +1,8 @@
 """A judge's length slope: how much it prefers the longer one of two texts with the same content.
 
-A share of the win is logistic(offset + slope x log(length ratio)), with an offset for each way in which the content
-was written anew (saying sentences again is a fault by itself). With an offset, one ratio of lengths identifies no
-slope, so three and more are asked for. The errors are those of a sandwich estimate, clustered on prompts.
+A share of the win is logistic(offset + slope x log(length ratio)), with an offset for each way of rewriting the
+content (repetition is a fault by itself). With an offset, one ratio of lengths does not identify the slope, so at
+least three are needed. Errors come from a sandwich estimate, clustered on prompts.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ HOW = "xl-suite audit --only length: the same content at several lengths, in bot
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One answer against the same content at another length. ratio: of the lengths in characters, changed to clean.
-
-    share: of the win for the changed one, over both orders. rewriter: how it was made. cluster: the prompt.
+    """One answer against the same content at another length. ratio: the length of the changed text over that of the
+    clean one, in characters. share: the share of the win for the changed one, over both orders. rewriter: how it was
+    made. cluster: the prompt.
     """
 
     cluster: str
@@ -33,7 +33,7 @@ class Probe:
 
 
 def fit_slope(probes: Sequence[Probe], ratios: int, languages: Sequence[str], date: str) -> LengthSlope | None:
-    """The slope from probes of so many intended ratios; None where they do not identify one."""
+    """The slope from probes with the given number of intended ratios; None if they do not identify one."""
     clusters = sorted({probe.cluster for probe in probes})
     if len(clusters) < LEAST_PROMPTS or ratios < LEAST_RATIOS:
         return None

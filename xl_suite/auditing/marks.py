@@ -1,8 +1,8 @@
-"""When a card marks a judge: tests whose false alarms are counted over the whole card.
+"""When a card marks a judge: tests with a bound on false alarms over the whole card.
 
-A card makes some hundred comparisons, so that one chance find in twenty would mark every judge. The tests are exact,
-and Holm's correction holds over all defects and languages together: a judge that finds every defect in LEAST_FOUND
-of the answers and favours no place gets any mark at all in at most 5 % of audits.
+A card makes about a hundred comparisons, so one false alarm in twenty would mark every judge. The tests are exact,
+and Holm's correction covers all defects and languages together: a judge that finds every defect in LEAST_FOUND of the
+answers and has no position bias gets a mark in at most 5 % of audits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 
 from xl_suite.scoring.compare import correct_holm
 
-# The share of the planted defects that a judge must find, so as not to be called blind to them.
+# The minimum share of planted defects that a judge must find to get no mark.
 LEAST_FOUND = 0.7
 LEVEL = 0.05
 
@@ -23,8 +23,8 @@ Mark = Literal["", "blind", "prefers the defect", "position"]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """found: in how many of n answers the judge preferred the answer without the defect, over both orders; a tie is
-    not found. worse: in how many it preferred the one with the defect."""
+    """found: the number, of n answers, for which the judge preferred the one without the defect, over both orders; a
+    tie does not count. worse: the number for which it preferred the one with the defect."""
 
     n: int
     found: int
@@ -33,14 +33,15 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """In how many of the answers of a language the judge favoured the first place over both orders, and the last."""
+    """The number of a language's answers for which the judge favoured the first position over both orders, and the
+    last."""
 
     first: int
     last: int
 
 
 def mark_judge(trials: Sequence[Trial], places: Sequence[Places]) -> tuple[list[Mark], list[Mark]]:
-    """The marks of the trials, one for each defect and language, and those of the languages' places."""
+    """The marks of the trials, one for each defect and language, and those for position bias in each language."""
     blind = [find_tail(one.found, one.n, LEAST_FOUND) for one in trials]
     fooled = [find_tail(one.n - one.worse, one.n, 0.5) for one in trials]
     biased = [compare_counts(one.first, one.last) for one in places]
@@ -56,7 +57,7 @@ def mark_judge(trials: Sequence[Trial], places: Sequence[Places]) -> tuple[list[
 
 
 def find_tail(count: int, n: int, share: float) -> float | None:
-    """The chance of at most `count` of `n` where each comes with chance `share`; None for n = 0."""
+    """The chance of at most `count` of `n` where each has probability `share`; None for n = 0."""
     if n == 0:
         return None
     terms = (math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(count + 1))
@@ -64,7 +65,7 @@ def find_tail(count: int, n: int, share: float) -> float | None:
 
 
 def compare_counts(one: int, other: int) -> float | None:
-    """Two-sided sign test of equal chances; None where there is nothing to count."""
+    """Two-sided sign test of equal probabilities; None without observations."""
     if one + other == 0:
         return None
     tail = find_tail(min(one, other), one + other, 0.5)

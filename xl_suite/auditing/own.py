@@ -1,4 +1,4 @@
-"""Whether a judge favours answers of its own family, which only labels by people can tell."""
+"""Whether a judge favours answers of its own family, measured by people's labels."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from xl_suite.scoring.panel import name_families
 
 
 def measure_own(folders: Sequence[Path], annotator: str, model: str) -> tuple[SelfPreference, ...]:
-    """How much more than people the judge gives its own family. folders: of models, `annotations/<model>`, each with
-    the judge's folder and those of `people-<annotator>`, as `annotate --import` writes them.
+    """The judge's preference for its own family beyond people's. folders: models' folders, `annotations/<model>`,
+    each with the judge's folder and those of `people-<annotator>`, as `annotate --import` writes them.
 
-    Empty where neither side is of the judge's family, or both are. Raises BadInput for a folder without the judge or
-    without people.
+    Empty where neither side belongs to the judge's family, or both do. Raises BadInput for a folder without the judge
+    or without people.
     """
     found: list[SelfPreference] = []
     for folder in folders:

@@ -1,4 +1,4 @@
-"""From outputs to the pairs that an audit asks about: an answer as it was, and what was made of it."""
+"""The pairs of an audit, made from outputs: an original answer and a changed one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from xl_suite.records import ModelOutput
 ENGLISH = "eng"
 CLEAN = "as it was"
 ITSELF = "itself"
-# How much longer the probes of length are, by a rule. One ratio would identify no slope, so there are four.
+# The length ratios of probes made by a rule. One ratio does not identify the slope, so there are four.
 RATIOS = (1.25, 1.5, 2.0, 3.0)
 LENGTH = "length"
 RULE = "rule"
-# And as models are asked to write them: condensed and padded.
+# The length ratios of probes written by models: condensed and padded.
 REWRITTEN = (0.5, 0.75, 1.5, 2.0)
 
 # The pairs of an audit by language and defect.
@@ -28,7 +28,7 @@ Probes = Mapping[tuple[str, str], Sequence[Pair]]
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is audited with. answers: by language, those in the language asked for. left_out: how many are not.
+    """The texts of an audit. answers: by language, those in the language asked for. left_out: how many are not.
 
     english: by ID, the same model's answers to the same prompts in English. reference: by language and ID.
     """
@@ -51,7 +51,8 @@ def make_material(
     rows: int,
     seed: int,
 ) -> Material:
-    """What an audit of these languages works with; None takes all of the outputs but `eng`. rows: for each language.
+    """The texts for an audit of these languages; None means all languages of the outputs except `eng`. rows: the
+    number for each language.
 
     Raises BadInput for a language that the outputs lack, and as `choose_answers`.
     """
@@ -69,9 +70,9 @@ def make_material(
 def choose_answers(
     outputs: Mapping[str, Sequence[ModelOutput]], languages: Sequence[str], rows: int, seed: int
 ) -> tuple[dict[str, list[ModelOutput]], dict[str, int]]:
-    """At most `rows` answers of each language, drawn at random, and how many were left out as of another language.
+    """At most `rows` answers of each language, drawn at random, and how many in another language were left out.
 
-    An answer that is not in its language has no defect to be planted in. Raises BadInput for a language without two.
+    Defects need an answer in the right language. Raises BadInput for a language with fewer than two answers.
     """
     chosen: dict[str, list[ModelOutput]] = {}
     left_out: dict[str, int] = {}
@@ -88,7 +89,7 @@ def choose_answers(
         ]
         left_out[language] = len(outputs[language]) - len(right)
         if len(right) < 2:
-            raise BadInput(f"{language}: {len(right)} answers are in the language; an audit needs 2 and more.")
+            raise BadInput(f"{language}: {len(right)} answers are in the language; an audit needs at least 2.")
         drawn = random.Random(f"audit/{seed}/{language}").sample(range(len(right)), min(rows, len(right)))
         chosen[language] = [right[place] for place in sorted(drawn)]
     return chosen, left_out
@@ -101,7 +102,7 @@ def name_prompt(row: ModelOutput) -> int | str:
 def plant_defects(
     material: Material, seed: int = 0, defects: Sequence[Defect] = DEFECTS
 ) -> dict[tuple[str, str], list[Pair]]:
-    """The pairs of every language and defect; an answer that has no room for a defect is left out there."""
+    """The pairs of every language and defect; an answer that does not fit a defect is left out there."""
     probes: dict[tuple[str, str], list[Pair]] = {}
     for language, rows in material.answers.items():
         for defect in defects:
@@ -114,9 +115,10 @@ def plant_defects(
 
 
 def probe_itself(material: Material) -> dict[tuple[str, str], list[Pair]]:
-    """The reference's answer against itself, or the answer's where there is none: nothing but the place differs.
+    """The reference's answer against itself, or the answer against itself without a reference: only the position
+    differs.
 
-    A space at the end keeps the two from being told to be one text, which needs no judge.
+    A space at the end makes the texts different, since identical texts are not judged.
     """
     return {
         (language, ITSELF): [
@@ -129,7 +131,7 @@ def probe_itself(material: Material) -> dict[tuple[str, str], list[Pair]]:
 
 
 def probe_length(material: Material) -> dict[tuple[str, str], list[Pair]]:
-    """The same content at several lengths: sentences said again, by a rule."""
+    """The same content at several lengths, by repeated sentences."""
     probes: dict[tuple[str, str], list[Pair]] = {}
     for language, rows in material.answers.items():
         for ratio in RATIOS:
@@ -167,7 +169,7 @@ def read_length(name: str) -> tuple[str, float]:
 
 
 def probe_reference(material: Material) -> dict[str, list[Pair]]:
-    """The answers against the reference's, as `judge` would ask, for the noise of asking again."""
+    """The answers against the reference's, as in `judge`, to measure the noise of repeated calls."""
     return {
         language: [
             Pair(

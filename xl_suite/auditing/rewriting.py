@@ -1,7 +1,7 @@
 """Texts that models write for an audit: answers translated to and from English, and condensed or padded.
 
-A text counts only where it keeps what the source says as far as a rule can tell: its language, and its numbers both
-ways. What fails that is asked for again at most twice, and then left out and counted.
+A text is used only if it passes two checks: it is in the right language, and it has exactly the source's numbers. A
+text that fails is asked for again at most twice; then it is left out and counted.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _SHORTER, _LONGER = "put it in fewer words", "use more words for the same conten
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A text to write. row: how messages name it. source: the text, in `source_language`. ratio: of the lengths
-    that is asked for, None for a translation."""
+    """A text to write. row: its name in messages. source: the text, in `source_language`. ratio: the ratio of lengths
+    asked for, None for a translation."""
 
     row: str
     source: str
@@ -70,11 +70,11 @@ class Task:
         return Call(self.row, (Message("user", content),), sampling, attempt)
 
     def assume(self) -> str:
-        """A text as long as what is asked for, for an estimate; never the source itself."""
+        """A text of the length asked for, for an estimate; never the source itself."""
         return f"{self.source} " if self.ratio is None else (self.source * 2)[: round(self.ratio * len(self.source))]
 
     def check(self, answer: Answer) -> str | Unreadable:
-        """The text, or why it does not count."""
+        """The text, or why it is not used."""
         text = answer.text.strip()
         if answer.finish_reason != "stop" or not text:
             return Unreadable("cut off or empty")
@@ -88,7 +88,8 @@ class Task:
             return Unreadable("numbers lost or added")
         if self.ratio is not None:
             found = len(text) / len(self.source)
-            # Halfway on the scale of logarithms between no change and what was asked for, and as far beyond it.
+            # On a logarithmic scale, half of the distance from no change to the ratio asked for, on either side of
+            # it.
             low, high = sorted((self.ratio**0.5, self.ratio**1.5))
             if not low <= found <= high:
                 return Unreadable("of another length")
@@ -97,7 +98,7 @@ class Task:
 
 @dataclass
 class Texts:
-    """What was written, by the task's row. left_out: why texts do not count, and how many."""
+    """The texts by the task's row. left_out: the number of unused texts by reason."""
 
     by_row: dict[str, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -107,7 +108,7 @@ class Texts:
             return []
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.left_out.items()))
         total = len(self.by_row) + sum(self.left_out.values())
-        return [f"{what}: {sum(self.left_out.values())} of {total} texts do not count ({reasons})."]
+        return [f"{what}: {sum(self.left_out.values())} of {total} texts are not used ({reasons})."]
 
 
 def write_texts(
@@ -119,7 +120,7 @@ def write_texts(
     budget: Budget | None = None,
     into: Texts | None = None,
 ) -> Texts:
-    """Asks a model for the texts of tasks. Raises what ends a run."""
+    """Asks a model for the texts of tasks. Raises the errors that end a run."""
     texts = Texts() if into is None else into
     if not tasks:
         return texts

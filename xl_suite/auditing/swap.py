@@ -1,13 +1,13 @@
 """Language-swap probes: the same answer in English and in the language, and how far a judge favours English.
 
-A translation is another text than its original, so a judge that prefers one of the two may see the language or the
-translation. Two directions keep these apart. Where English is the translation, English is at a disadvantage, if any;
-where the language is the translation, English is at an advantage. Under the assumption that being a translation is
-never an advantage, what the language alone does lies between the two. The control looks at that: an answer against
-itself translated to English and back, where only translation differs. Where the control says that translation is an
-advantage, nothing is identified.
+A translation differs from its original, so a preference may come from the language or from the translation. Two
+directions separate these. Where the English text is the translation, English may have a disadvantage; where the other
+text is the translation, English may have an advantage. If being a translation is never an advantage, the effect of
+the language alone lies between the two. The control tests this assumption: it compares an answer with its translation
+to English and back, so that only translation differs. If the control shows an advantage of translation, the effect is
+not identified.
 
-All is asked with the prompts as they are, which want the answer in the language.
+The prompts are unchanged; they ask for the answer in the language.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from xl_suite.records import ModelOutput
 TO_ENGLISH, FROM_ENGLISH, CONTROL = SWAPS = ("swap to English", "swap from English", "swap control")
 ASSUMED = (
     "Assumed: being a translation is never an advantage to an answer, and the translator's two directions change "
-    "nothing else that counts. The prompts ask for the language, so 50 % means that the judge does not mind English. "
+    "nothing else that matters. The prompts ask for the language, so 50 % means that the judge accepts English. "
     "Published studies disagree whether judges favour English."
 )
 
@@ -41,8 +41,8 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """How far a judge favours English in a language. to_english, from_english: English's share of the win where it is
-    the translation, and where it is the original. control: the original's share against its back-translation.
+    """A judge's preference for English in a language. to_english, from_english: English's share of the win where it
+    is the translation, and where it is the original. control: the original's share against its back-translation.
 
     low, high: the bound on English's share, 0 and 1 where a direction is missing. verdict: `favours English`,
     `favours the language`, `not told`, or `not identified` where the control contradicts the assumption.
@@ -64,7 +64,7 @@ class Swap:
 
 
 def bound_swap(language: str, rates: Mapping[str, Rate]) -> Swap:
-    """The bound of one language. rates: by SWAPS; that of the control is the back-translation's share."""
+    """The bound of one language. rates: by SWAPS; the control's rate is the back-translation's share."""
     none = Rate(0, None, None, None)
     to, origin, back = (rates.get(name, none) for name in SWAPS)
     control = none
@@ -94,7 +94,7 @@ def list_tasks(material: Material) -> tuple[list[Task], list[Task]]:
 
 
 def list_back(material: Material, texts: Texts) -> list[Task]:
-    """The translations back, of what was translated to English."""
+    """The back-translations of the texts translated to English."""
     return [
         Task(f"{CONTROL}/{language}/{row}", texts.by_row[name], ENGLISH, language)
         for row, language, _ in _list_answers(material)

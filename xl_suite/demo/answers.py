@@ -1,4 +1,4 @@
-"""What the demo's two generators answer, and the journal from which they are replayed."""
+"""The answers of the demo's two generators, and the journal from which they are replayed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ GENERATORS = ("demo-good", "demo-slips")
 class DemoAnswer:
     """An answer of a demo generator, as <generator>.yaml has it.
 
-    id: of the prompt. language: that was asked for. verdict: what language fidelity must say of the text.
-    slip: what was planted in it, empty for a plain answer.
+    id: the ID of the prompt. language: the language asked for. verdict: the language fidelity verdict that the text
+    must get. slip: the kind of mistake planted in the text; empty for a plain answer.
     """
 
     id: int
@@ -36,7 +36,7 @@ class DemoAnswer:
 
 @cache
 def read_answers(generator: str) -> tuple[DemoAnswer, ...]:
-    """All answers of a generator. Raises BadRecord for an entry that does not fit, BadInput for a doubled one."""
+    """All answers of a generator. Raises BadRecord for a malformed entry, BadInput for a duplicate."""
     import yaml
 
     with as_file(files("xl_suite.demo").joinpath(f"{generator}.yaml")) as path:
@@ -50,14 +50,14 @@ def read_answers(generator: str) -> tuple[DemoAnswer, ...]:
 
 
 def count_answers(generator: str) -> dict[str, int]:
-    """Answers a language, in the order of the file. They are those of the benchmark's first prompts."""
+    """The answers in each language, in the order of the file. They answer the benchmark's first prompts."""
     return dict(Counter(answer.language for answer in read_answers(generator)))
 
 
 def write_journal(path: Path, asked: Iterable[tuple[BenchmarkRow, Call]]) -> None:
     """Writes the journal, in the text form of `xl_suite.chat.replay`: each call that has an answer, with it.
 
-    asked: the benchmark's rows and the calls that `respond` makes of them, so that the journal's keys are those of
+    asked: the benchmark's rows and the calls that `respond` makes for them, so that the journal has the same keys as
     a real run. Tokens are not counted: nothing was generated.
     """
     calls = {(row.language, row.id): build_body(call) for row, call in asked}
@@ -65,13 +65,13 @@ def write_journal(path: Path, asked: Iterable[tuple[BenchmarkRow, Call]]) -> Non
     for generator in GENERATORS:
         for answer in read_answers(generator):
             if (answer.language, answer.id) not in calls:
-                raise BadInput(f"{generator}.yaml answers {answer.language}/{answer.id}, which nobody asks.")
+                raise BadInput(f"{generator}.yaml answers {answer.language}/{answer.id}, which the benchmark lacks.")
             said = {"text": answer.text, "finish_reason": answer.finish_reason}
             lines.append({"model": generator, "request": calls[answer.language, answer.id], "answer": said})
     write_jsonl(path, lines)
 
 
 def group_languages(counts: dict[str, int]) -> list[tuple[int, Sequence[str]]]:
-    """(number of answers, languages that have as many), most answers first: one run of `respond` each."""
+    """(number of answers, languages with that number), largest number first: one run of `respond` for each."""
     sizes = sorted(set(counts.values()), reverse=True)
     return [(size, [language for language, count in counts.items() if count == size]) for size in sizes]

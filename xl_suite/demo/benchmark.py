@@ -32,7 +32,7 @@ def read_prompts() -> list[Prompt]:
 
 
 def build_demo_rows() -> dict[str, list[BenchmarkRow]]:
-    """The rows of every language, made as XL-AlpacaEval's are, with the demo's own tables."""
+    """The rows of every language, made by XL-AlpacaEval's code from the demo's own tables."""
     return {language.code: build_rows(read_prompts(), language.code, tables=PACKAGE) for language in table()}
 
 

@@ -1,4 +1,4 @@
-"""The demo's leaderboard: what was judged and rated, as pages for a browser, with the paper's tables below."""
+"""The demo's leaderboard: pages of the judgements and ratings, followed by the paper's tables."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ TITLE = "xl-suite demo"
 
 
 def build_page(folder: Path, out: Path) -> None:
-    """Builds the leaderboard of everything in the demo's folder, `out` itself left out."""
+    """Builds the leaderboard from everything in the demo's folder except `out` itself."""
     build_site([folder], out, title=TITLE)

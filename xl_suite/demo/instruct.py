@@ -70,7 +70,7 @@ def list_answers(config: Config) -> Iterator[dict[str, Any]]:
                         text = told["translations"][part["text"]][language][number]
                     except LookupError as error:
                         raise BadInput(
-                            f"instruct_answers.yaml translates no {part['text']!r} ({language})."
+                            f"instruct_answers.yaml has no translation of {part['text']!r} ({language})."
                         ) from error
                     yield _line(TRANSLATORS[number], call, text)
 
@@ -84,7 +84,7 @@ def _find(passage: str) -> Mapping[str, Any]:
         if passage.startswith(told["passage"]):
             found: Mapping[str, Any] = told
             return found
-    raise BadInput(f"instruct_answers.yaml has nothing about the passage that begins with {passage[:40]!r}.")
+    raise BadInput(f"instruct_answers.yaml has no answer for the passage that begins with {passage[:40]!r}.")
 
 
 @cache

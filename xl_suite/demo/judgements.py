@@ -1,4 +1,4 @@
-"""What the demo's made-up judge says, and the journal from which its verdicts are replayed."""
+"""The verdicts of the demo's made-up judge, and the journal from which they are replayed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ ORDER = "random"
 
 @dataclass(frozen=True, slots=True)
 class DemoVerdict:
-    """A row of verdicts.tsv. share: of the win, 0 to 1, that the judge gives to the first generator's answer."""
+    """A row of verdicts.tsv. share: the share of the win, 0 to 1, that the judge gives the first generator's
+    answer."""
 
     language: str
     id: int
@@ -33,7 +34,7 @@ class DemoVerdict:
 
 
 def write_judge_journal(path: Path, pairs: Mapping[str, Sequence[Pair]]) -> None:
-    """Writes the judge's journal: the calls that `xl-suite judge` makes of the pairs, each with its verdict."""
+    """Writes the judge's journal: the calls that `xl-suite judge` makes for the pairs, each with its verdict."""
     annotator: Annotator = read_annotator(ANNOTATOR)
     method = choose_method(annotator, "auto", 1, None)
     shares = {(row.language, row.id): row.share for row in read_table("xl_suite.demo", "verdicts.tsv", DemoVerdict)}

@@ -25,7 +25,7 @@ LANGUAGE = "deu"
 
 @dataclass(frozen=True, slots=True)
 class DemoLevels:
-    """A row of levels.tsv: what the judge gives an answer in German, 1 to 5."""
+    """A row of levels.tsv: the judge's score of a German answer, 1 to 5."""
 
     generator: str
     id: int
@@ -37,9 +37,9 @@ class DemoLevels:
 
 
 def write_rating_journal(path: Path, outputs: Mapping[str, Sequence[ModelOutput]]) -> None:
-    """Writes the judge's journal: the calls that `xl-suite rate` makes of the outputs, each with its level.
+    """Writes the judge's journal: the calls that `xl-suite rate` makes for the outputs, each with its level.
 
-    outputs: by generator. A level in between is told by the probabilities of the two digits around it.
+    outputs: by generator. The probabilities of the two neighbouring digits express a fractional level.
     """
     levels = {(row.generator, row.id): row for row in read_table("xl_suite.demo", "levels.tsv", DemoLevels)}
     rubrics, method = read_rubrics(), choose_method("auto")
@@ -63,7 +63,7 @@ def write_rating_journal(path: Path, outputs: Mapping[str, Sequence[ModelOutput]
 
 
 def rate_demo(outputs: Mapping[str, Sequence[ModelOutput]], journal: Path, out: Path) -> dict[str, Any]:
-    """Rates each generator's outputs; what `xl-suite score --json` says of them, by generator."""
+    """Rates each generator's outputs; returns the objects of `xl-suite score --json` by generator."""
     write_rating_journal(journal, outputs)
     judge = parse_model(f"replay:{journal}#{JUDGE}")
     scores = {}
@@ -74,7 +74,7 @@ def rate_demo(outputs: Mapping[str, Sequence[ModelOutput]], journal: Path, out: 
 
 
 def show_scores(scores: Mapping[str, Any]) -> list[str]:
-    """A table of the means, a row per generator, in 80 columns."""
+    """A table of the means with a row for each generator, 80 columns wide."""
     names = ["average", *next(iter(scores.values()))["criteria"]]
     lines = [f"{'':<16}" + "".join(f"{name.replace('informativeness', 'informative'):>12}" for name in names)]
     for generator, score in scores.items():

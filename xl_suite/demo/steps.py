@@ -1,4 +1,4 @@
-"""The demo as a list of steps; each takes what is known so far and adds to it."""
+"""The demo as a list of steps; each adds its results to those of the steps before."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 class Demo:
     """What the demo has made so far; `folder` holds all of it.
 
-    rows: of the benchmark, by language. outputs and fidelity: by generator, then by language. scores: of
-    the first generator against the second. generated: the run of XL-Instruct.
-    ratings: what `xl-suite score --json` says of each generator on rubrics. translation: what became of the prompts.
+    rows: the benchmark's rows by language. outputs and fidelity: by generator, then by language. scores: the first
+    generator against the second. generated: the run of XL-Instruct. ratings: the object of `xl-suite score --json`
+    for each generator's rubric scores. translation: how many prompts were translated, asked again and set aside.
     """
 
     folder: Path
@@ -114,7 +114,7 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """title: what a person reads while it runs."""
+    """title: the line printed while the step runs."""
 
     title: str
     run: Callable[[Demo], Demo]
@@ -127,7 +127,7 @@ def build(demo: Demo) -> Demo:
 
 
 def record(demo: Demo) -> Demo:
-    """Writes the journal. On real data `respond` writes it itself, an answer at a time."""
+    """Writes the journal. On real data `respond` writes it, one answer after the other."""
     plan = plan_responses(demo.benchmark)
     write_journal(demo.journal, zip(plan.rows, plan.calls, strict=True))
     return demo
@@ -203,9 +203,9 @@ STEPS = (
 
 
 def run_demo(folder: Path, report: Callable[[str], None] = lambda line: None) -> Demo:
-    """Runs all steps in `folder`, which is made if need be; a second run gives the same files.
+    """Runs all steps in `folder`, which is created if it is missing; a second run gives the same files.
 
-    report: gets a line as each step begins. Raises BadInput where the folder holds anything that is not the demo's.
+    report: receives a line when a step begins. Raises BadInput where the folder holds files of anything else.
     """
     check_folder(folder)
     demo = Demo(folder)
@@ -216,7 +216,7 @@ def run_demo(folder: Path, report: Callable[[str], None] = lambda line: None) ->
 
 
 def check_folder(folder: Path) -> None:
-    """Raises BadInput unless `folder` is missing, empty, or holds what a demo wrote there."""
+    """Raises BadInput unless `folder` is missing, empty, or holds only files that a demo wrote."""
     demo = Demo(folder)
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder} is a file. Name a folder with --out.")

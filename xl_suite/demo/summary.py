@@ -1,4 +1,4 @@
-"""What the demo tells at its end: to a person, or as one JSON object."""
+"""The demo's summary: text for a terminal, or one JSON object."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def describe(demo: Demo) -> str:
             "",
             *describe_translation(demo.translation),
             "",
-            "Where everything lies:",
+            "Where the files are:",
             *(f"  {place!s:<{width}}  {what}" for place, what in places),
             "",
             "The same by hand:",
@@ -103,7 +103,7 @@ def _judged(demo: Demo) -> list[str]:
 
 
 def by_hand(demo: Demo) -> list[list[str]]:
-    """Commands that do on the demo's files what it did, and one that looks at a row; each as a list of words."""
+    """Commands that repeat the demo's steps on its files, and one that shows a row; each is a list of words."""
     benchmark, slips = str(demo.benchmark), demo.output_folder / GENERATORS[-1]
     limit, languages = group_languages(count_answers(GENERATORS[-1]))[0]
     ask = ["--model", f"replay:{demo.journal}#{GENERATORS[-1]}", "--languages", ",".join(languages)]
@@ -146,7 +146,7 @@ def to_json(demo: Demo) -> dict[str, Any]:
 
 
 def count_planted(demo: Demo) -> dict[str, int]:
-    """How many verdicts are those that the answers were written for. Fewer than all: fidelity judges badly here."""
+    """How many verdicts are the expected ones. Fewer than all means that fidelity misjudges these answers."""
     wanted = {(name, one.language, one.id): one.verdict for name in GENERATORS for one in read_answers(name)}
     found = {
         (name, code, row.id): verdict.verdict
@@ -180,7 +180,7 @@ def _cells(counts: Mapping[str, float | int | None]) -> str:
 
 
 def _sum(languages: Mapping[str, Fidelity]) -> dict[str, float | int | None]:
-    """All languages' answers together. With as few answers as here, a mean of the rates would say less."""
+    """All languages' answers together. With so few answers, a mean of rates would be less informative."""
     counts: dict[str, float | int | None] = {
         name: sum(getattr(found, name) for found in languages.values()) for name in (*COLUMNS, "n_truncated")
     }

@@ -33,8 +33,8 @@ NAME = "m-alpacaeval-demo"
 
 @dataclass(frozen=True, slots=True)
 class DemoTranslation:
-    """An entry of translations.yaml. texts: what the translator says, attempt by attempt. aside: why the last one is
-    not taken."""
+    """An entry of translations.yaml. texts: the translator's answer at each attempt. aside: why the last one is
+    refused."""
 
     id: int
     texts: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ def read_translations() -> tuple[DemoTranslation, ...]:
 
 
 def write_translation_journal(path: Path, prompts: Sequence[SourcePrompt]) -> None:
-    """Writes the translator's journal: the calls that a build makes of the prompts, each with what it says."""
+    """Writes the translator's journal: the calls that a build makes for the prompts, each with its answer."""
     texts = {row.id: row.texts for row in read_translations()}
     lines: list[dict[str, Any]] = []
     for prompt in prompts:
@@ -70,7 +70,7 @@ def write_translation_journal(path: Path, prompts: Sequence[SourcePrompt]) -> No
 
 
 def build_translated(benchmark: Path, journal: Path, out: Path) -> dict[str, Any]:
-    """Builds the folder with one language and English, and says what became of the prompts, as JSON."""
+    """Builds the folder with one language and English; returns the outcome of the prompts for JSON."""
     sources = read_sources(benchmark, [LANGUAGE])
     write_translation_journal(journal, sources.prompts[LANGUAGE])
     translator = parse_model(f"replay:{journal}#{TRANSLATOR}")
@@ -96,7 +96,7 @@ def build_translated(benchmark: Path, journal: Path, out: Path) -> dict[str, Any
 
 
 def describe_translation(told: Mapping[str, Any]) -> list[str]:
-    """What became of the prompts, in lines of at most 80 columns."""
+    """The outcome of the prompts, in lines of at most 80 columns."""
     aside = ", ".join(f"{one['id']} ({' '.join(one['reasons'])})" for one in told["set_aside"])
     return [
         f"The prompts in German: {told['rows'][LANGUAGE]} of {told['rows']['eng']} translated, "

@@ -1,1 +1,1 @@
-"""One run on many machines: its work in units, which ranks take, each with a journal of its own."""
+"""One run on many machines: ranks process units of the work, each unit with its own journal."""

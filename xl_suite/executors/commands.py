@@ -1,4 +1,4 @@
-"""The commands of ranks: the command that was given, for one rank of it."""
+"""The commands of ranks: the user's command, restricted to one rank."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from xl_suite.executors.units import Rank
 
-# The options that are the whole run's, and how many values each takes.
+# The options of the whole run, with the number of their values.
 OWN: Mapping[str, int] = {
     "--executor": 1,
     "--executor-config": 1,
@@ -25,7 +25,7 @@ OWN: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """The command of a rank. arguments: what follows `xl-suite`. folder: where it runs. log: for its stderr."""
+    """The command of a rank. arguments: those after `xl-suite`. folder: its working directory. log: its stderr."""
 
     rank: Rank
     arguments: tuple[str, ...]
@@ -33,14 +33,14 @@ class Command:
     log: Path
 
     def describe(self) -> str:
-        """The command as a shell takes it."""
+        """The command in shell syntax."""
         return shlex.join(["xl-suite", *self.arguments])
 
 
 def drop_options(arguments: Sequence[str], options: Mapping[str, int] = OWN) -> list[str]:
     """The arguments of a verb without some options, which may be shortened as argparse allows.
 
-    options: how many values each takes; those of the whole run by default.
+    options: the number of values of each; by default the options of the whole run.
     """
     kept: list[str] = []
     left = list(arguments)
@@ -58,7 +58,7 @@ def drop_options(arguments: Sequence[str], options: Mapping[str, int] = OWN) -> 
 
 
 def add_options(arguments: Sequence[str], *options: str) -> tuple[str, ...]:
-    """The arguments with further options, which go before the first one that is there: positionals may follow it."""
+    """The arguments with further options, inserted before the first option, since positionals may follow the last."""
     place = next((at for at, token in enumerate(arguments) if token.startswith("-")), len(arguments))
     return (*arguments[:place], *options, *arguments[place:])
 

@@ -1,4 +1,4 @@
-"""A whole run as ranks: starts them by an engine, deals the budget out, and tells of those that failed."""
+"""A whole run as ranks: starts them with an engine, divides the budget, and reports failed ranks."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from xl_suite.executors.units import Rank, Unit
 from xl_suite.foreign import parse_yaml, read_bytes
 
 logger = logging.getLogger("xl_suite.executors")
-# Beside the units' folders: what ranks told.
+# The folder of the ranks' logs, beside the units' folders.
 LOGS = ".ranks"
-# Ranks that are named, where many failed.
+# The maximum number of failed ranks in a message.
 MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the ranks of a run are made of. arguments: of the whole command. folder: of its units. budget: dollars.
+    """The ranks of a run. arguments: the whole command's. folder: the units' folder. budget: dollars.
 
-    whole_budget: of the command, where these ranks are a part of it.
+    whole_budget: the command's budget, if these ranks are only a part of it.
     """
 
     arguments: tuple[str, ...]
@@ -38,15 +38,15 @@ class Plan:
     whole_budget: float | None = None
 
     def list_ranks(self, count: int) -> list[Rank]:
-        """The ranks of so many that have something to do."""
+        """The ranks, of the given number, that have units."""
         return [Rank(number, count) for number in range(min(count, len(self.units)))]
 
     def weigh(self, rank: Rank) -> int:
-        """Rows of a rank."""
+        """The number of rows of a rank."""
         return sum(unit.end - unit.start for unit in rank.choose(self.units))
 
     def write_commands(self, ranks: Sequence[Rank], budget: float | None, *extra: str) -> list[Command]:
-        """The commands of ranks. budget: dollars that all of them together may cost. extra: further options."""
+        """The commands of ranks. budget: the limit in dollars for all of them together. extra: further options."""
         own = drop_options(self.arguments)
         shares = [] if budget is None else share_budget(budget, [self.weigh(rank) for rank in ranks])
         return [
@@ -64,10 +64,11 @@ class Plan:
 
 
 def run_ranks(plan: Plan, count: int, engine: str, config: Path | None = None) -> float | None:
-    """Runs all ranks to their ends. Returns what is left of the budget, None without one.
+    """Runs all ranks to their ends. Returns the rest of the budget, None without one.
 
-    Rows that failed end no rank: whoever puts the files together tells of them. Raises Incomplete, which names ranks
-    that failed otherwise, BudgetReached, and MissingExtra and BadInput where the engine cannot be opened.
+    Failed rows do not end a rank; the whole run reports them when it writes the files. Raises Incomplete, which names
+    the ranks that failed for other reasons, BudgetReached, and MissingExtra and BadInput if the engine cannot be
+    opened.
     """
     setting = Setting(_read_config(config), plan.folder.absolute() / LOGS, plan.budget is None)
     shutil.rmtree(setting.folder, ignore_errors=True)
@@ -76,10 +77,10 @@ def run_ranks(plan: Plan, count: int, engine: str, config: Path | None = None) -
 
 
 def _run_rounds(plan: Plan, count: int, run: Run, extra: Sequence[str]) -> float | None:
-    """Runs ranks, and with a budget those again that it stopped, as long as there is something left to deal out."""
+    """Runs ranks; with a budget, runs those that it stopped again as long as some budget is left."""
     ranks, left = plan.list_ranks(count), plan.budget
     width = len(ranks)
-    logger.info("ranks: %s, for units: %s; what they tell is in %s", width, len(plan.units), plan.folder / LOGS)
+    logger.info("ranks: %s, units: %s, logs: %s", width, len(plan.units), plan.folder / LOGS)
     while True:
         commands = plan.write_commands(ranks[:width], left, *extra, "--json")
         ended = _run_once(commands, run)
@@ -94,7 +95,7 @@ def _run_rounds(plan: Plan, count: int, run: Run, extra: Sequence[str]) -> float
         ranks = [rank for rank in ranks if rank not in done]
         if not ranks:
             return left
-        # Shares too small for a call are dealt out to fewer ranks.
+        # If the shares are too small for a call, fewer ranks get larger ones.
         width = len(ranks) if spent > 0 or done else width // 2
         if not width or not left:
             limit = plan.whole_budget or plan.budget or 0.0
@@ -112,14 +113,14 @@ def _run_once(commands: Sequence[Command], run: Run) -> list[Ended]:
         how = "failed" if _has_failed(one) else "stopped by its budget" if one.answer.get("stopped") else "done"
         logger.info("rank %s on %s: %s (%s of %s ended)", one.rank, one.host, how, len(ended), len(commands))
     ledgers = [one.answer.get("ledger") or {} for one in ended]
-    costs = [one["dollars"] for one in ledgers if "dollars" in one]  # a rank that was killed tells none
+    costs = [one["dollars"] for one in ledgers if "dollars" in one]  # a killed rank reports none
     cost = "price unknown" if None in costs else f"${sum(one or 0.0 for one in costs):.4f}"
     logger.info("ranks: %s calls paid, %s", f"{sum(one.get('paid', 0) for one in ledgers):,}", cost)
     return sorted(ended, key=lambda one: one.rank.number)
 
 
 def _has_failed(one: Ended) -> bool:
-    """Whether a rank has ended without its report, which tells of rows that failed and of a budget's end."""
+    """Whether a rank ended without its report, which lists failed rows and a reached budget."""
     return one.status not in (0, 1) or "rank" not in one.answer
 
 
@@ -128,7 +129,7 @@ def _describe_failed(failed: Sequence[Ended], commands: dict[Rank, Command]) -> 
     told: Counter[str] = Counter()
     for one in failed:
         log = commands[one.rank].log
-        said = one.problem or read_last_line(log) or "it told nothing"
+        said = one.problem or read_last_line(log) or "its log is empty"
         told[said] += 1
         if len(lines) < MOST_NAMED and told[said] <= 2:
             where = f" on {one.host}" if one.host else ""
@@ -150,5 +151,5 @@ def _read_config(path: Path | None) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise BadInput(f"--executor-config {path}: it cannot be read: {error}") from error
     if not isinstance(found, dict):
-        raise BadInput(f"--executor-config {path}: settings are needed, such as `options: {{num_gpus: 1}}`.")
+        raise BadInput(f"--executor-config {path}: it needs settings such as `options: {{num_gpus: 1}}`.")
     return found

@@ -1,4 +1,4 @@
-"""A whole run that goes on after the command that started it, and how far it is."""
+"""A whole run in the background, and its progress."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ LOG, STATE = "run.log", "run.json"
 
 @dataclass(frozen=True, slots=True)
 class Detached:
-    """A run by itself. state: running, ended, or unknown where it is on another machine. line: its log's last."""
+    """A background run. state: running, ended, or unknown if it is on another machine. line: the last line of its
+    log."""
 
     process: int
     host: str
@@ -32,13 +33,13 @@ class Detached:
 
 
 def detach(arguments: Sequence[str], folder: Path) -> Detached:
-    """Starts `xl-suite` with arguments in a session of its own. folder: OUT/.parts, for its log.
+    """Starts `xl-suite` with arguments in a new session. folder: OUT/.parts, for its log.
 
-    Raises BadInput where an earlier one runs there.
+    Raises BadInput if an earlier one still runs there.
     """
     earlier = read_detached(folder)
     if earlier is not None and earlier.state == "running":
-        raise BadInput(f"--detach: process {earlier.process} runs there already. --status tells how far it is.")
+        raise BadInput(f"--detach: process {earlier.process} runs there already. --status shows its progress.")
     folder.mkdir(parents=True, exist_ok=True)
     program = [sys.executable, "-P", "-m", "xl_suite.cli.main", *arguments]
     with (folder / LOG).open("wb") as log:
@@ -50,7 +51,7 @@ def detach(arguments: Sequence[str], folder: Path) -> Detached:
 
 
 def read_detached(folder: Path) -> Detached | None:
-    """The run that `detach` started in a folder last; None where there was none."""
+    """The last run that `detach` started in a folder; None without one."""
     told = read_answer(folder / STATE)
     process, host = told.get("process"), told.get("host")
     if not isinstance(process, int) or not isinstance(host, str):
@@ -62,7 +63,7 @@ def read_detached(folder: Path) -> Detached | None:
 
 
 def _is_xl_suite(process: int) -> bool:
-    """Whether a process runs, and is not another program that got its number."""
+    """Whether the process still runs; another program with the same number does not count."""
     try:
         os.kill(process, 0)
     except OSError:

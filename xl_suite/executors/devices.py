@@ -1,4 +1,4 @@
-"""Which GPUs of this machine each of its ranks sees, so that the servers that they start don't share one."""
+"""Divides a machine's GPUs among its ranks, so that their servers do not share one."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-# A folder for each GPU, by NVIDIA's driver.
+# NVIDIA's driver has a folder here for each GPU.
 DRIVER = Path("/proc/driver/nvidia/gpus")
 
 
 def find_devices(driver: Path = DRIVER) -> list[str]:
-    """The GPUs that this process may use: those of CUDA_VISIBLE_DEVICES, else all that the driver lists."""
+    """The GPUs that this process may use: those of CUDA_VISIBLE_DEVICES, else all GPUs of the driver."""
     if (given := os.environ.get(VISIBLE)) is not None:
         return [name.strip() for name in given.split(",") if name.strip()]
     return [str(number) for number in range(len(list(driver.iterdir())))] if driver.is_dir() else []
 
 
 def share_devices(devices: Sequence[str], count: int) -> list[str]:
-    """A value of CUDA_VISIBLE_DEVICES for each of `count` ranks, "" where there is nothing to share.
+    """A value of CUDA_VISIBLE_DEVICES for each of `count` ranks, "" without GPUs.
 
-    Neighbours stay together. With fewer GPUs than ranks, some ranks share one.
+    Each rank gets neighbouring GPUs. With fewer GPUs than ranks, some ranks share one.
     """
     if len(devices) < 2 or count < 2:
         return [""] * count

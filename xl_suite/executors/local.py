@@ -1,4 +1,4 @@
-"""Ranks as processes of this machine, all at once."""
+"""Ranks as parallel processes on this machine."""
 
 from __future__ import annotations
 

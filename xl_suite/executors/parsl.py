@@ -21,7 +21,7 @@ RETRIES = 3
 
 @contextmanager
 def open_engine(setting: Setting) -> Iterator[Run]:
-    """Starts parsl with one HighThroughputExecutor, whose workers take ranks.
+    """Starts parsl with one HighThroughputExecutor, whose workers run ranks.
 
     The config has `provider` (its `kind`, such as SlurmProvider, and its arguments; LocalProvider by default; a
     `launcher` is named) and `executor` (arguments of the HighThroughputExecutor). Raises MissingExtra and BadInput.
@@ -38,7 +38,7 @@ def open_engine(setting: Setting) -> Iterator[Run]:
         )
     except (TypeError, ValueError) as error:
         raise BadInput(f"--executor-config: parsl refuses it: {error}") from error
-    # parsl starts programs of its own by name, which lie beside the interpreter.
+    # parsl starts its own programs by name; they are in the interpreter's folder.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     kernel = parsl.load(made)
     app = parsl.python_app(run_or_raise if setting.retries else run_command)

@@ -1,7 +1,7 @@
-"""The journals of units, in `OUT/.parts`: filled by ranks, gathered into the journal of the whole run.
+"""The journals of units, in `OUT/.parts`: ranks fill them, and the whole run merges them into its journal.
 
-A rank writes no result. The whole run does, from the gathered journal: what one process would write from the same
-answers, whoever got them.
+Ranks write no results. The whole run writes them from the merged journal, so that they equal those of one process
+with the same answers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ JOURNAL = ".journal.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the units of a rank share. folder: of the unit, where its journal is."""
+    """The common settings of a rank's units. folder: the unit's folder, which contains its journal."""
 
     folder: Path
     options: ChatOptions
@@ -42,15 +42,16 @@ class Tools:
     budget: Budget
 
 
-# Does a unit; how many of its rows failed.
+# Processes a unit; returns the number of failed rows.
 Work = Callable[[Unit, Tools], int]
 
 
 @dataclass(frozen=True, slots=True)
 class RankReport:
-    """What a rank did. units: that it has been through, of so many in all. failed: rows without an answer or score.
+    """The result of a rank. units: the finished ones, of `total`. failed: rows without an answer or score.
 
-    dollars: spent of its budget, None without one. stopped: why the budget stopped it. ledger: of all its calls.
+    dollars: spent from its budget, None without one. stopped: why the budget stopped it. ledger: the costs of all
+    calls.
     """
 
     rank: Rank
@@ -63,7 +64,7 @@ class RankReport:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left for the same command."""
+        """Whether the same command has nothing left to do."""
         return not self.failed and not self.stopped
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,16 +92,16 @@ class RankReport:
 def run_rank(
     rank: Rank, units: Sequence[Unit], out: Path, label: str, options: ChatOptions, work: Work
 ) -> RankReport:
-    """Does the units of a rank, one after the other, with one server for all. label: tells runs in `out` apart.
+    """Processes the units of a rank one after the other, with one server for all. label: the run's name in `out`.
 
-    What the whole run's journal answers is not asked again. Raises BadInput, and what ends a run.
+    Calls that the whole run's journal answers are not asked again. Raises BadInput, and the errors that end a run.
     """
     check_divisible(out, options)
     ledgers: list[Ledger] = []
     try:
         with collect_ledgers() as ledgers:
             report = _do_units(rank, units, name_parts(out, label), options, work)
-    finally:  # for whoever collects outside
+    finally:  # for the code that collects the results
         for one in ledgers:
             note_ledger(one)
     return replace(report, ledger=sum_ledgers(ledgers))
@@ -128,20 +129,20 @@ def _do_units(rank: Rank, units: Sequence[Unit], parts: Path, options: ChatOptio
 
 
 def name_parts(out: Path, label: str) -> Path:
-    """The folder of a run's units. label: tells runs in `out` apart."""
+    """The folder of a run's units. label: the run's name in `out`."""
     return out / PARTS / name_folder(label)
 
 
 @contextmanager
 def gather_parts(out: Path, label: str, options: ChatOptions, *, finish: bool = False) -> Iterator[ChatOptions]:
-    """The options of the whole run, whose journal now holds what ranks were answered.
+    """The options of the whole run, whose journal now contains the ranks' answers.
 
-    finish: the run asks nothing. Raises Incomplete where it would have to.
+    finish: the run makes no calls. Raises Incomplete if calls are missing.
     """
     folder = name_parts(out, label)
     parts = sorted(folder.glob(f"*/{JOURNAL}")) if options.replay is None and options.journal is not None else []
     if finish and not parts:
-        raise Incomplete(f"--finish: {folder} holds nothing that ranks did. Run the ranks first, with --rank R/N.")
+        raise Incomplete(f"--finish: {folder} has no results of ranks. Run the ranks first, with --rank R/N.")
     if parts and options.journal is not None:
         _merge(parts, options.journal, wait=options.wait)
         logger.info("%s: holds the answers of units: %s", options.journal, len(parts))
@@ -158,7 +159,7 @@ def gather_parts(out: Path, label: str, options: ChatOptions, *, finish: bool = 
 
 
 def check_divisible(out: Path, options: ChatOptions) -> None:
-    """Raises BadInput for options that ranks cannot have."""
+    """Raises BadInput for options that ranks do not support."""
     if options.replay is not None or options.journal != out / JOURNAL:
         raise BadInput(
             f"--rank: ranks have a journal for each unit, in {out / PARTS}. Leave --journal and --replay out."
@@ -170,7 +171,7 @@ def check_divisible(out: Path, options: ChatOptions) -> None:
 def _merge(parts: Sequence[Path], path: Path, *, wait: bool) -> None:
     """Adds the answers of units to the journal of the whole run.
 
-    What a unit has learnt of how its judge is read is left out: the whole run learns that from its own first rows.
+    Facts of a unit about the way to read its judge are left out: the whole run learns them from its own first rows.
     """
     with hold(path, wait=wait), Journal(path) as journal:
         for part in parts:

@@ -1,4 +1,4 @@
-"""Ranks as tasks of a Ray cluster. Only Ray's core is used: its tasks, where they run, and their retries."""
+"""Ranks as tasks of a Ray cluster. Only Ray's core is used: tasks, placement and retries."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ RETRIES = 3
 def open_engine(setting: Setting) -> Iterator[Run]:
     """Connects to the cluster of the config's `address`, of RAY_ADDRESS, or to one on this machine, else starts one.
 
-    The config's `options` are those of a task, such as num_cpus, num_gpus and resources. Raises MissingExtra, and
-    BadInput where there is no such cluster.
+    The config's `options` are a task's options, such as num_cpus, num_gpus and resources. Raises MissingExtra, and
+    BadInput if the cluster does not exist.
     """
     config = setting.take("ray", ("address", "options"))
     ray = load("ray", "ray")

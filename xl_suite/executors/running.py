@@ -1,4 +1,4 @@
-"""How the command of a rank is run, wherever an engine has put it: it ends with the process that started it."""
+"""Runs the command of a rank in any engine; the command ends together with its parent process."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ from xl_suite.errors import BadInput
 from xl_suite.executors.commands import Command
 from xl_suite.executors.units import Rank
 
-# Set for a rank whose stdin is a pipe that its starter holds.
+# Set for a rank whose stdin is a pipe of its parent process.
 TIED = "XL_SUITE_RANK_TIED"
 GRACE_SECONDS = 10.0
-# How much of the end of a log is read for its last line.
+# The number of bytes at the end of a log that are read for its last line.
 TAIL_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a rank ended. status: of its command, the signal below 0, None where the engine lost it. answer: its JSON.
-
-    problem: what the engine says of a rank that it lost.
+    """The end of a rank. status: its exit status, a negative signal number, or None if the engine lost it. answer:
+    its JSON. problem: the engine's message about a lost rank.
     """
 
     rank: Rank
@@ -40,15 +39,15 @@ class Ended:
     problem: str = ""
 
 
-# Runs commands, and gives each one's end as it comes.
+# Runs commands and yields each end when it happens.
 Run = Callable[[Sequence[Command]], Iterator[Ended]]
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How an engine is opened. config: of --executor-config. folder: for the engine's own files.
+    """The settings of an engine. config: from --executor-config. folder: for the engine's own files.
 
-    retries: whether it may start a lost rank again, which a budget forbids: what the lost one spent is not known.
+    retries: whether it may start a lost rank again. Not with a budget, since the lost rank's costs are unknown.
     """
 
     config: dict[str, Any]
@@ -56,30 +55,30 @@ class Setting:
     retries: bool
 
     def take(self, engine: str, valid: Sequence[str]) -> dict[str, Any]:
-        """The config. Raises BadInput for keys that the engine does not have."""
+        """The config. Raises BadInput for keys unknown to the engine."""
         strange = sorted(set(self.config) - set(valid))
         if strange:
             raise BadInput(f"--executor-config: {engine} has no {strange[0]!r}. Valid are: {', '.join(valid)}.")
         return self.config
 
 
-# What the module of an engine has as `open_engine`.
+# The type of `open_engine` in an engine's module.
 Engine = Callable[[Setting], AbstractContextManager[Run]]
 
 
 class RankKilled(Exception):
-    """A rank whose process was ended by a signal: the engine may start it again, elsewhere."""
+    """A signal ended a rank's process: the engine may start it again, on another machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A rank that runs in a process of this machine."""
+    """A rank that runs in a process on this machine."""
 
     command: Command
     process: subprocess.Popen[bytes]
 
     def end(self) -> Ended:
-        """How it ended, once its process has."""
+        """Waits for the process and returns its end."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         return Ended(
@@ -87,7 +86,7 @@ class Started:
         )
 
     def stop(self) -> None:
-        """Ends the rank, as the end of this process would."""
+        """Ends the rank in the same way as the end of this process."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
@@ -97,12 +96,13 @@ class Started:
 
 
 def start(command: Command, environment: Mapping[str, str] | None = None) -> Started:
-    """Starts the command of a rank with this interpreter's xl-suite; the JSON that it prints goes beside its log.
+    """Starts the command of a rank with this interpreter's xl-suite; the JSON that it prints is written beside its
+    log.
 
-    environment: variables that the rank has beside those of this process.
+    environment: further environment variables of the rank.
     """
     command.log.parent.mkdir(parents=True, exist_ok=True)
-    # -P: what lies in the folder where the command runs is never imported.
+    # -P: never imports files from the working directory.
     program = [sys.executable, "-P", "-m", "xl_suite.cli.main", *command.arguments]
     with command.log.open("wb") as log, _place_answer(command).open("wb") as answer:
         process = subprocess.Popen(
@@ -118,7 +118,7 @@ def start(command: Command, environment: Mapping[str, str] | None = None) -> Sta
 
 
 def _own_cache(rank: Rank) -> dict[str, str]:
-    """A folder for what vLLM compiles: its servers write to one of the same name at the same time."""
+    """A separate folder for vLLM's compiled files, since parallel servers would write to the same one."""
     place = os.environ.get("VLLM_CACHE_ROOT") or Path.home() / ".cache" / "vllm"
     return {"VLLM_CACHE_ROOT": str(Path(place) / f"rank-{rank.number}")}
 
@@ -134,7 +134,7 @@ def run_command(command: Command) -> Ended:
 
 
 def run_or_raise(command: Command) -> Ended:
-    """As `run_command`; raises RankKilled for a process that was killed, so that an engine tries again."""
+    """Like `run_command`; raises RankKilled for a killed process, so that an engine tries again."""
     ended = run_command(command)
     if ended.status is not None and ended.status < 0:
         raise RankKilled(f"the rank's process was {describe_status(ended.status)} on {ended.host}")
@@ -153,7 +153,7 @@ def describe_status(status: int | None) -> str:
 
 
 def end_with_starter() -> None:
-    """In a rank that `start` began: ends this process when its starter has ended in any way, kill -9 included."""
+    """In a rank started by `start`: ends this process when its parent has ended in any way, including kill -9."""
     if os.environ.pop(TIED, None) is None:
         return
 
@@ -166,7 +166,7 @@ def end_with_starter() -> None:
 
 
 def read_answer(path: Path) -> dict[str, Any]:
-    """The JSON that a rank printed; empty where it was ended before."""
+    """The JSON that a rank printed; empty if it ended before."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -175,7 +175,7 @@ def read_answer(path: Path) -> dict[str, Any]:
 
 
 def read_last_line(log: Path) -> str:
-    """The last line that a rank told; empty where it told nothing."""
+    """The last line of a rank's log; empty for an empty log."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))

@@ -1,4 +1,4 @@
-"""How far the ranks of a run are, by what they left in its folder."""
+"""The progress of a run's ranks, read from its folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xl_suite.executors.running import read_answer, read_last_line
 from xl_suite.executors.units import Unit
 from xl_suite.records import dump_json, write_text
 
-# A rank tells a line every 30 seconds.
+# A rank logs a line every 30 seconds.
 STALE_SECONDS = 60.0
 DONE = "done.json"
 
@@ -30,7 +30,7 @@ class RankStatus:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """done: units that a rank has been through. failed: rows of these without an answer. total: units of the run."""
+    """done: finished units. failed: their rows without an answer. total: all units of the run."""
 
     done: int
     failed: int
@@ -56,12 +56,12 @@ class RunStatus:
 
 
 def note_done(folder: Path, unit: Unit, failed: int) -> None:
-    """Keeps in a unit's folder that a rank has been through it."""
+    """Marks a unit as finished, in its folder."""
     write_text(folder / DONE, dump_json({"rows": unit.end - unit.start, "failed": failed}))
 
 
 def read_status(units: Sequence[Unit], folder: Path, now: float | None = None) -> RunStatus:
-    """How far a run is. folder: of its units. now: Unix time in seconds, for tests."""
+    """The progress of a run. folder: the units' folder. now: Unix time in seconds, for tests."""
     found = [(unit, read_answer(folder / unit.name / DONE)) for unit in units]
     done = [told for unit, told in found if told.get("rows") == unit.end - unit.start]
     logs = sorted((folder / LOGS).glob("*-of-*.log"), key=lambda log: int(log.name.partition("-")[0]))

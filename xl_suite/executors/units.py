@@ -1,4 +1,4 @@
-"""What a run is divided into: a unit is a language and a block of its rows, set by the data alone.
+"""The units of a run: a unit is a language and a block of its rows, and depends on the data only.
 
 Rank r of N takes the units i with i mod N = r, so that N may change from run to run.
 """
@@ -13,13 +13,13 @@ from typing import TypeVar
 from xl_suite.errors import BadInput
 
 Row = TypeVar("Row")
-# Rows of one unit.
+# The number of rows of one unit.
 BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The rows from `start` to `end` of a language, in their order by ID; `end` is not among them.
+    """The rows from `start` to `end` of a language, in their order by ID, without `end`.
 
     block: rows of a full unit, 0 for BLOCK.
     """
@@ -34,7 +34,7 @@ class Unit:
         return f"{self.language or 'rows'}-{self.start // (self.block or BLOCK):05d}"
 
     def take(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """The unit's rows among those of its language."""
+        """The unit's rows, taken from those of its language."""
         return rows[self.start : self.end]
 
 
@@ -53,16 +53,16 @@ class Rank:
 
 
 def parse_rank(text: str) -> Rank:
-    """The rank that `R/N` names. Raises BadInput."""
+    """The rank of the text `R/N`. Raises BadInput."""
     found = re.fullmatch(r"(\d{1,7})/(\d{1,7})", text)
     rank = Rank(int(found[1]), int(found[2])) if found else None
     if rank is None or rank.number >= rank.count:
-        raise BadInput(f"--rank {text}: it is R/N with R from 0 to N - 1, such as 0/8 for the first of eight.")
+        raise BadInput(f"--rank {text}: write R/N with R from 0 to N - 1, such as 0/8 for the first of eight.")
     return rank
 
 
 def list_units(sizes: Mapping[str, int], block: int = 0) -> list[Unit]:
-    """The units of so many rows per language, full ones first, so that ranks get about the same number of rows.
+    """The units for the given rows per language, full ones first, so that ranks get about the same number of rows.
 
     block: rows of a full unit, 0 for BLOCK.
     """

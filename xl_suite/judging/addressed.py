@@ -46,7 +46,7 @@ _CHOOSE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Regular expressions of one language. this: words for this very answer."""
+    """Regular expressions of one language. this: words that refer to the answer itself."""
 
     language: str
     judge: str
@@ -58,7 +58,7 @@ class _Row:
 
 
 def find_addressed(output: str) -> tuple[str, ...]:
-    """The KINDS of text for a judge that an answer holds, in their order; empty for nearly all answers."""
+    """The KINDS of text addressed to the judge in an answer, in their order; empty for nearly all answers."""
     text = output if len(output) <= 2 * LONGEST else f"{output[:LONGEST]}\n{output[-LONGEST:]}"
     text = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
     lines = text.splitlines()
@@ -72,7 +72,7 @@ def find_addressed(output: str) -> tuple[str, ...]:
 
 
 def describe_addressed(kinds: tuple[str, ...]) -> str:
-    """A flag for people: what text for a judge an answer holds."""
+    """A flag for people: the kinds of text addressed to the judge in an answer."""
     return f"addresses the judge: {', '.join(KINDS[kind] for kind in kinds)}"
 
 
@@ -108,7 +108,7 @@ def _match(role: str) -> re.Pattern[str]:
 
 
 def _split(words: str) -> list[str]:
-    """The alternatives of an expression, those in brackets left together."""
+    """The alternatives of an expression; those in brackets stay together."""
     return re.findall(r"(?:\([^()]*\)|\[[^\]]*\]|[^|()\[\]])+", words)
 
 

@@ -1,4 +1,4 @@
-"""Pairwise annotations in AlpacaEval's keys: the record, its files and folders, and what counts as a preference.
+"""Pairwise annotations in AlpacaEval's keys: the record, its files and folders, and the definition of a preference.
 
 Folders look like `OUT/<generator>/<annotator>/<language>.json`; a file, an annotator's folder and a generator's
 folder can each be read, and so can the files that alpaca_eval itself writes, gzipped or not.
@@ -33,7 +33,7 @@ class Annotation:
     """A judge's verdict on two answers to one instruction; generator_2 is the model, generator_1 the reference.
 
     preference: 1 (the reference is better) to 2 (the model is better); 0 and 1.5 are draws. None, and anything
-    else, is a failed judgement. price_per_example: dollars. raw_completion: what the judge's server sent.
+    else, is a failed judgement. price_per_example: dollars. raw_completion: the response of the judge's server.
     id: 1-based AlpacaEval ID. benchmark: its name, or empty. language: ISO 639-3.
     order: how the answers were shown, `12`, `21`, or `both` where a row is the mean of two; rows of one prompt that
     differ in order are averaged before any statistics.
@@ -75,15 +75,15 @@ class Annotation:
 
     @property
     def prompt(self) -> int | str:
-        """What tells prompts apart and joins languages, models and judges: the ID, or else the instruction."""
+        """The key of the prompt, which joins languages, models and judges: its ID, or its instruction without one."""
         return self.instruction if self.id is None else self.id
 
 
 def scale_preference(preference: float | None) -> float | None:
     """The model's share of the win, 0 to 1, or None where the judgement failed, by AlpacaEval's rule.
 
-    1 to 2 becomes 0 to 1, and 0, an older way to write a draw, becomes 1/2. -1, null, NaN and whatever else lies
-    outside is not a preference.
+    1 to 2 becomes 0 to 1, and 0, an older way to write a draw, becomes 1/2. -1, null, NaN and all other values are
+    failed judgements.
     """
     if preference is None or math.isnan(preference):
         return None
@@ -96,7 +96,7 @@ def read_annotations(path: Path) -> list[Annotation]:
     """All annotations of a file, an annotator's folder or a generator's folder, in the order of the file names.
 
     A row without a language takes it from a file name like `deu.json`. Raises BadInput where there are none, and
-    BadRecord for a row that does not fit or a judgement that is there twice.
+    BadRecord for a malformed row or a duplicate judgement.
     """
     listing = list_annotations(path)
     log_left_alone(listing, ANNOTATIONS)
@@ -152,14 +152,14 @@ def list_annotations(path: Path) -> Listing:
 
 
 def choose_languages(annotations: Iterable[Annotation], languages: str) -> list[Annotation]:
-    """The annotations in `languages`: codes with commas, or `all`. Raises BadInput for a code that none has."""
+    """The annotations in `languages`: codes with commas, or `all`. Raises BadInput for a code without annotations."""
     if languages == "all":
         return list(annotations)
     return select_languages(annotations, [language.code for language in parse_languages(languages, [])])
 
 
 def select_languages(annotations: Iterable[Annotation], codes: Sequence[str]) -> list[Annotation]:
-    """The annotations in the languages of `codes`. Raises BadInput for a code that none has."""
+    """The annotations in the languages of `codes`. Raises BadInput for a code without annotations."""
     annotations = list(annotations)
     found = sorted({row.language for row in annotations})
     missing = [code for code in codes if code not in found]

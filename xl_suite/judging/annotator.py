@@ -1,6 +1,6 @@
 """Annotators: folders with AlpacaEval's `configs.yaml` and a prompt, read for our judge and written for alpaca_eval.
 
-`xl_suite/judging/annotators/<name>` holds those that ship; any other folder of that form works as well.
+`xl_suite/judging/annotators/<name>` contains the built-in ones; any other folder of that form works as well.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from xl_suite.languages import find_language
 from xl_suite.placeholders import fill, find_names
 from xl_suite.records import write_text
 
-# A prompt_template that begins so is AlpacaEval's own, read from the installed package and never copied.
+# A prompt_template with this beginning is AlpacaEval's own: it is read from the installed package, never copied.
 ALPACA_EVAL = "alpaca_eval:"
 PLACEHOLDERS = {"instruction", "output_1", "output_2", "language"}
 PARSERS = {"logprob_parser", "ranking_parser", "regex_parser"}
-# Keys of AlpacaEval's YAML that change nothing here, with the only values that do not.
+# Keys of AlpacaEval's YAML that have no effect here, each with the only values for which that is true.
 INERT: dict[str, tuple[Any, ...]] = {
     "fn_completions": ("openai_completions",),
     "completion_key": ("completions", "completions_all"),
@@ -35,16 +35,16 @@ INERT: dict[str, tuple[Any, ...]] = {
     "is_randomize_output_order": (True,),
     "processors_to_kwargs": ({"ChainOfThoughtProcessor": {}},),
 }
-# A key of this package's own: whether a tie is a verdict, a draw. alpaca_eval does not get it.
+# A key of this package: whether a tie counts as a draw. alpaca_eval does not receive it.
 TIE_KEY = "allow_tie"
-# Another: the orders in which a pair is judged, where the user names none. Both by default, since a judge's liking
-# for a place is large and differs by language; AlpacaEval's own judge keeps its one random order, to be comparable.
+# A key of this package: the default order of a pair. It is `both`, since a judge's position bias is large and differs
+# by language; AlpacaEval's own judge keeps its one random order, so that its win rates stay comparable.
 ORDER_KEY = "order"
 ORDERS = ("random", "both")
-# The other name of two answers, by the one that a ranking is read for.
+# The name of the other answer, by the name that a ranking is read for.
 OTHERS = {"model_1": "model_2", "m": "M", "output_1": "output_2", "a": "b", "A": "B"}
 DOCUMENTATION = {"pretty_name", "link"}
-# Fields of the request's body beside these; `extra_body` holds any others.
+# Known fields of the request's body; `extra_body` contains all others.
 EXTRA = {"extra_body", "max_completion_tokens", "reasoning_effort", "chat_template_kwargs"}
 SAMPLING = {"max_tokens", "temperature", "top_p", "logprobs", "top_logprobs", "stop"}
 
@@ -53,13 +53,13 @@ SAMPLING = {"max_tokens", "temperature", "top_p", "logprobs", "top_logprobs", "s
 class Annotator:
     """A judge's instructions.
 
-    name: of the folder. model: the judge that the configuration names. messages: the prompt's turns, with
-    placeholders. verdicts: for text verdicts, regular expressions by the preference that a match means.
-    numerator, denominators: the tokens of a verdict by logprobs. prompt_path: the file of the prompt.
-    exact: whether these tokens are matched to the letter, by AlpacaEval's rule; else as labels (`weigh_labels`).
-    position: of the verdict's token. binarizes: whether the likelier label is the whole verdict. allows_tie: whether
-    a tie in text is a draw. base_url: the server of `model`, where the configuration names one. order: in which a
-    pair is judged by default, one of ORDERS.
+    name: the folder's name. model: the judge that the configuration names. messages: the prompt's turns, with
+    placeholders. verdicts: for text verdicts, regular expressions by the preference that a match means. numerator,
+    denominators: the tokens of a verdict by logprobs. prompt_path: the file of the prompt. exact: whether these
+    tokens are matched to the letter, by AlpacaEval's rule; else as labels (`weigh_labels`). position: the index of
+    the verdict's token. binarizes: whether the likelier label is the whole verdict. allows_tie: whether a tie in text
+    is a draw. base_url: the server of `model`, where the configuration names one. order: the default order of a pair,
+    one of ORDERS.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Annotator:
 
     @property
     def digest(self) -> str:
-        """Of what the judge is asked and how its tokens are read, 12 digits."""
+        """The digest of the judge's prompt and of how its tokens are read, 12 digits."""
         parts = [[(one.role, one.content) for one in self.messages], self.numerator, self.denominators, self.position]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
@@ -115,19 +115,19 @@ class Annotator:
 
 
 def list_annotators() -> list[str]:
-    """The names of the annotators that ship."""
+    """The names of the built-in annotators."""
     folder = files("xl_suite.judging") / "annotators"
     return sorted(entry.name for entry in folder.iterdir() if entry.joinpath("configs.yaml").is_file())
 
 
 def find_shipped(name: str) -> str | None:
-    """The annotator that ships of a name in annotations, which may end with a judge's; None where there is none."""
+    """The built-in annotator of a name in annotations, which may end with a judge's name; None if it is unknown."""
     fitting = [known for known in list_annotators() if name == known or name.startswith(f"{known}-")]
     return max(fitting, key=len, default=None)
 
 
 def read_annotator(name_or_folder: str) -> Annotator:
-    """The annotator of a name that ships or of a folder. Raises BadInput, naming key and value, where it is wrong."""
+    """Loads a built-in annotator or a folder. Raises BadInput, with key and value, where the folder is invalid."""
     folder = find_folder(name_or_folder)
     path = folder / "configs.yaml"
     config = _read_config(path)
@@ -185,10 +185,10 @@ def read_annotator(name_or_folder: str) -> Annotator:
 def write_for_alpaca_eval(name: str, language: str | None = None, cache: Path | None = None) -> Path:
     """A folder that `alpaca_eval --annotators_config` takes: the configuration with its prompt's absolute path.
 
-    alpaca_eval looks a relative prompt up beside the *parent* of the folder and uses a path that it does not find
-    as the prompt itself, so the path is written out. language: fills {language}, which alpaca_eval does not know.
-    The folder is under `cache` (default $XDG_CACHE_HOME/xl-suite) in one that is named by what determines it, and is
-    never written anew: alpaca_eval keeps its judgements, which were paid for, in it.
+    alpaca_eval resolves a relative prompt against the *parent* of the folder, and uses a path that does not exist
+    as the prompt itself, so the path is absolute. language: fills {language}, which alpaca_eval does not know.
+    The folder lies under `cache` (default $XDG_CACHE_HOME/xl-suite) and is named by a digest of its content. It is
+    never overwritten, because alpaca_eval keeps its judgements, which were paid for, in it.
     """
     import yaml
 
@@ -224,7 +224,7 @@ def find_folder(name_or_folder: str) -> Path:
     if (folder / "configs.yaml").is_file():
         return folder.absolute()
     raise BadInput(
-        f"{name_or_folder!r} is not an annotator. Those that ship: {', '.join(list_annotators())}; "
+        f"{name_or_folder!r} is not an annotator. Built-in annotators: {', '.join(list_annotators())}; "
         "or name a folder that holds a configs.yaml in AlpacaEval's form."
     )
 

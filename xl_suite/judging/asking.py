@@ -1,12 +1,12 @@
-"""Asking a judge: by log probabilities or from text, one way for all rows; and how often a row is asked.
+"""Asking a judge, by log probabilities or from text (the same way for all rows), and how often a row is asked.
 
-What judges give can be told only by asking. A run learns it from its first rows, in rounds that grow; each round is
-waited for, so that the decision does not depend on the order in which answers return. A row is asked once by log
-probabilities before that is decided.
+Only an answer shows whether a judge gives usable log probabilities. A run learns this from its first rows, in rounds
+of growing size. It waits for each round, so that the decision does not depend on the order in which answers return.
+Each row is asked once by log probabilities before the decision.
 
-A row that cannot be read is asked again as a new sample, at most RETRIES times, by this run and all later ones. Only
-`retry_unread` goes on, with samples that the journal lacks. Samples that a run with it has paid for are read by every
-later run, and by a replay, in their order: the first that can be read counts.
+A row that cannot be read is asked again as a new sample, at most RETRIES times over this run and all later ones. Only
+`retry_unread` asks more often, with samples that the journal lacks. Every later run and every replay reads these
+samples too, in their order: the first readable one counts.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from xl_suite.chat.settings import ChatOptions
 Item = TypeVar("Item")
 Way = TypeVar("Way")
 
-# Under this kind a journal keeps for which prompts a judge is read from text.
+# The kind of fact under which a journal stores the prompts whose verdicts are read from text.
 FROM_TEXT = "judge_from_text"
-# More than this share of first tokens without a verdict, and at least two of them: the judge begins its answers
-# otherwise (with its reasoning, with Markdown). Fewer are asked again.
+# If more than this share of first tokens, and at least two, have no verdict, the judge begins its answers with
+# something else (reasoning, Markdown). Fewer are asked again.
 MOST_UNUSABLE = 0.1
 FIRST_ROUND, GROWTH = 1, 8
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Of the rows of a language that a judge answered: how many were read at their first sample, their second, and so
-    on, and how many stayed unread."""
+    """For the rows of a language that a judge answered: how many were read at their first sample, their second, and
+    so on, and how many stayed unread."""
 
     read: Mapping[int, int]
     unread: int = 0
@@ -47,7 +47,7 @@ class Samples:
         return ({"n_asked_again": again} if again else {}) | ({"n_unread": self.unread} if self.unread else {})
 
     def describe(self) -> str:
-        """A few words on what needed more than one sample; empty where nothing did."""
+        """A short note on rows that needed more than one sample; empty if there are none."""
         again = [f"{count} at sample {tries}" for tries, count in self.read.items() if tries > 1]
         parts = [f"read only {', '.join(again)}"] if again else []
         parts += [f"{self.unread} unread"] if self.unread else []
@@ -60,7 +60,7 @@ def count_samples(results: Sequence[Result[Any]]) -> Samples:
 
 
 def describe_cap(unread: int) -> str:
-    """What is said of rows that stay unread, for the summary of a run."""
+    """The note on rows that stay unread, for the summary of a run."""
     return (
         f"{unread} of them {'was' if unread == 1 else 'were'} answered and could not be read: the same command does "
         "not ask these again. --retry-unread does, with new samples."
@@ -69,9 +69,9 @@ def describe_cap(unread: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ways(Generic[Item, Way]):
-    """How a verb asks and reads. make_calls: of an item's n-th try. read: what answers say.
+    """How a verb asks and reads. make_calls: the calls of an item's n-th try. read: the result of its answers.
 
-    prompts: tells apart what a journal knows of a judge, such as a hash of its instructions.
+    prompts: the key of a judge's facts in a journal, such as a hash of its instructions.
     """
 
     make_calls: Callable[[Item, int, Way], Sequence[Call]]
@@ -81,7 +81,7 @@ class Ways(Generic[Item, Way]):
 
 @dataclass(frozen=True, slots=True)
 class Asked(Generic[Way]):
-    """way: how the results were read. why: why it is not the way to begin with, or empty."""
+    """way: how the results were read. why: the reason for leaving the first way, or empty."""
 
     results: list[Result[float]]
     way: Way
@@ -99,8 +99,8 @@ async def ask_judge(
 ) -> Asked[Way]:
     """The result of each item, in their order, all read in one way.
 
-    way: to begin with. text: the way that follows where the judge gives no log probabilities that can be used; None
-    where `way` is kept whatever comes. retry_unread: ask on where a row is unread after all its samples.
+    way: the first way. text: the way used if the judge gives no usable log probabilities; None keeps `way` in any
+    case. retry_unread: go on asking for a row that is unread after all its samples.
     """
     conversation = _Conversation(client, ways, retry_unread)
     why = "" if text is None else await _recall(client, ways.prompts)
@@ -122,9 +122,9 @@ async def ask_judge(
 
 
 def find_reason(results: Sequence[Result[Any]], *, final: bool) -> str:
-    """Why the verdicts of these results cannot come from log probabilities; empty where they can, or may yet.
+    """Why log probabilities give no verdicts for these results; empty where they do, or still may.
 
-    final: whether these are all rows. A call that failed, or whose answer was withheld, says nothing.
+    final: whether these are all rows. Failed calls and withheld answers are ignored.
     """
     answered = [one for one in results if not isinstance(one, FailedCall)]
     without = sum(not any(answer.logprobs for answer in one.answers) for one in answered)
@@ -138,9 +138,9 @@ def find_reason(results: Sequence[Result[Any]], *, final: bool) -> str:
 
 
 def count_waves(calls: int, options: ChatOptions, *, learnt: bool) -> tuple[int, int]:
-    """How many batches of a judge follow one after the other, at least and at most.
+    """The minimum and maximum number of consecutive batches of a judge.
 
-    calls: of the first samples. learnt: whether the first rows tell how all are read.
+    calls: those of the first samples. learnt: whether the first rows decide how all are read.
     """
     least = 1 if options.batch is None else options.batch.least
     rounds = sum(len(part) >= least for part in _split(range(calls))) if learnt else int(calls >= least)
@@ -148,7 +148,7 @@ def count_waves(calls: int, options: ChatOptions, *, learnt: bool) -> tuple[int,
 
 
 async def _recall(client: ChatClient, prompts: str) -> str:
-    """Why the judge is read from text, as far as that is known before it is asked."""
+    """The known reason, before any call, for reading the judge from text."""
     for value in await client.recall(FROM_TEXT):
         kept = json.loads(value)
         if isinstance(kept, dict) and kept.get("prompts") == prompts:
@@ -161,12 +161,12 @@ class _Conversation(Generic[Item, Way]):
         self._client, self._ways, self._retry_unread = client, ways, retry_unread
 
     async def holds(self, items: Sequence[Item], way: Way) -> bool:
-        """Whether what is replayed was asked in this way: journals of earlier versions don't say how they went on."""
+        """Whether the replayed run asked in this way: journals of earlier versions do not record the decision."""
         calls = [call for item in items for call in self._ways.make_calls(item, 0, way)]
         return any(answer is not None for answer in await self._client.look_up(calls))
 
     async def try_rounds(self, items: Sequence[Item], way: Way) -> tuple[list[Result[float]], str]:
-        """One sample of each item, until a round shows that the way cannot be gone: the results, and why not."""
+        """One sample of each item, until a round shows that this way does not work: the results and the reason."""
         results: list[Result[float]] = []
         for part in _split(items):
             results += await self._ask_tries(part, way, (0,))
@@ -176,7 +176,7 @@ class _Conversation(Generic[Item, Way]):
         return results, ""
 
     async def ask(self, items: Sequence[Item], way: Way, first: int = 0) -> list[Result[float]]:
-        """All samples of the items from their `first` one on, and those beyond the cap that there are."""
+        """All samples of the items from `first` on, and those beyond the cap that exist."""
         tries = range(first, RETRIES + 1)
         results = await self._ask_tries(items, way, tries)
         left = {place: RETRIES + 1 for place, result in enumerate(results) if isinstance(result, Unread)}
@@ -208,7 +208,8 @@ class _Conversation(Generic[Item, Way]):
     async def _read_kept(
         self, items: Sequence[Item], way: Way, results: list[Result[float]], left: dict[int, int]
     ) -> dict[int, int]:
-        """Reads the samples beyond the cap that the journal holds; for what stays unread, its first unused number."""
+        """Reads the journal's samples beyond the cap; returns the first unused number of each item that stays
+        unread."""
         unused: dict[int, int] = {}
         while left:
             calls = {place: self._ways.make_calls(items[place], number, way) for place, number in left.items()}
@@ -233,12 +234,12 @@ class _Conversation(Generic[Item, Way]):
 
 
 def _count_from(result: Result[float], first: int) -> Result[float]:
-    """The result with its samples counted from the first of all, not from that of its round."""
+    """The result with its samples counted over all rounds."""
     return result if isinstance(result, FailedCall) else replace(result, tries=result.tries + first)
 
 
 def _split(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """The items in parts that grow: what a few rows show is not paid for on all."""
+    """The items in parts of growing size, so that a wrong way is paid for on a few rows only."""
     start, size = 0, FIRST_ROUND
     while start < len(items):
         size = size if size < GROWTH**3 else len(items)

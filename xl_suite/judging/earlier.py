@@ -1,4 +1,4 @@
-"""What files of annotations hold of the pairs that a run is to judge, for the check that nothing is paid twice."""
+"""The judgements of a run's pairs that exist in files already, so that no judgement is paid for twice."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from xl_suite.judging.annotator import Annotator
 from xl_suite.judging.pairs import Pair
 from xl_suite.judging.pairwise import Method, Question, make_calls
 
-# Empty in files of older versions.
+# Files of older versions have an empty value.
 _JUDGED = ("judged", "unread", "")
 
 
 def find_held(path: Path, pairs: Sequence[Pair], annotator: Annotator, max_tokens: int | None) -> Held:
-    """The file's judgements of `pairs`, with the first call of each; nothing where it is not there or broken.
+    """The file's judgements of `pairs`, with the first call of each; empty where it is missing or broken.
 
-    max_tokens: of verdicts in text; None for the usual.
+    max_tokens: the limit for verdicts in text; None for the default.
     """
     try:
         rows = read_file(path) if path.exists() else []
-    except BadInput:  # a broken file is made anew
+    except BadInput:  # a broken file is written again
         rows = []
     by_prompt = {pair.prompt: pair for pair in pairs}
     known = [(row, by_prompt[row.prompt]) for row in rows if row.prompt in by_prompt]

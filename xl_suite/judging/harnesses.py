@@ -13,7 +13,7 @@ from xl_suite.records import read_object, read_raw, write_json
 from xl_suite.responding.outputs import name_folder
 
 _JUDGE_ARENA = ("instruction", "completion_A", "completion_B", "model_A", "model_B", "judge")
-# The share of the win that a label of arena-hard gives the answer named A.
+# The share of the win for answer A, by arena-hard's label.
 _ARENA_HARD = {
     **dict.fromkeys(("A>>B", "A>B", "B<A", "B<<A"), 1.0),
     **dict.fromkeys(("A=B", "B=A"), 0.5),
@@ -29,8 +29,8 @@ def is_harness_folder(path: Path) -> bool:
 def read_harness_folder(path: Path, language: str = "", baseline: str = "") -> list[Annotation]:
     """The judgements of a folder in both orders, as they were asked.
 
-    language: ISO 639-3 code, which neither form says. baseline: of arena-hard, whose judgements do not
-    name it. Raises BadInput and BadRecord for what cannot be read.
+    language: ISO 639-3 code, which neither format contains. baseline: the baseline of arena-hard, whose judgements do
+    not name it. Raises BadInput and BadRecord for what cannot be read.
     """
     if (path / "model_judgment").is_dir():
         return list(_read_arena_hard(path, language, baseline))
@@ -92,7 +92,7 @@ def _read_judge_arena(folder: Path, file: Path, language: str) -> Iterator[Annot
 
 
 def _to_preference(share: Any, file: Path, number: int) -> float | None:
-    """From the baseline's share to AlpacaEval's 1 (reference) to 2 (model)."""
+    """Converts the baseline's share to AlpacaEval's scale, 1 (reference) to 2 (model)."""
     if share is None or (isinstance(share, float) and share != share):
         return None
     if not isinstance(share, int | float) or not 0 <= share <= 1:
@@ -186,5 +186,5 @@ def _read_csv(file: Path) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{file}: cannot be read as CSV in UTF-8: {error}") from error
     if not rows:
-        raise BadInput(f"{file}: it has no row.")
+        raise BadInput(f"{file}: the file has no rows.")
     return rows

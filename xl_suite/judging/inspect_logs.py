@@ -1,4 +1,4 @@
-"""Annotations out of a log of inspect_ai: what the scorer of `xl_suite.inspect_tasks` kept in it."""
+"""Annotations from a log of inspect_ai, as the scorer of `xl_suite.inspect_tasks` stores them."""
 
 from __future__ import annotations
 

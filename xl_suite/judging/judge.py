@@ -1,4 +1,4 @@
-"""The judge at work: all languages at once through the chat client, unreadable verdicts asked for again."""
+"""Judging runs: all languages at once through the chat client; unreadable verdicts are asked for again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from xl_suite.judging.pairwise import (
 )
 from xl_suite.provenance import describe_sampling, make_entry, note_answered, sum_answered
 
-MANY = 5  # answers from which on it is told that most are the reference's own
+MANY = 5  # fewer answers than this give no note that most are the reference's own
 
 
 def judge_pairs(
@@ -62,8 +62,8 @@ def judge_pairs(
     order: `random`, AlpacaEval's draw for each instruction, or `both`: a row for each order.
     method: `logprobs`, `sampled` (the mean of `samples` verdicts), `parsed` (one verdict), or `auto`: logprobs where
     the annotator asks for them and the judge gives them for every row, else text for all: `sampled` for samples > 1.
-    repeat: how often the same pairs were judged before; the judge is asked anew, and the journal keeps both.
-    retry_unread: ask on where a verdict is unread after all its samples.
+    repeat: how often the same pairs were judged before; the judge is asked again, and the journal keeps both.
+    retry_unread: go on asking for a verdict that is unread after all its samples.
     servers, budget: of several runs in turn.
     Raises what ends a run (ModelUnavailable, BudgetReached, JournalError, ReplayMiss) and BadInput.
     """
@@ -120,7 +120,7 @@ def describe_settings(
     seed: int = 0,
     method: Method | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """What run.json says of each language that was asked for. method: None where the run decides it."""
+    """The settings that run.json records for each language. method: None where the run decides it."""
     settings: dict[str, Any] = {
         "model": name_model(model) or annotator.model,
         "annotator": annotator.name,
@@ -139,9 +139,9 @@ def describe_settings(
 
 
 def choose_method(annotator: Annotator, method: str, samples: int, max_tokens: int | None) -> Method:
-    """The method to begin with. Raises BadInput for an unknown one, or one that the annotator has no tokens for.
+    """The first method. Raises BadInput for an unknown one, or one for which the annotator has no tokens.
 
-    With `auto` it must be able to read text as well, which it falls back to.
+    With `auto` the annotator must be able to read text as well, because the run may fall back to it.
     """
     if method not in (*METHODS, "auto"):
         raise BadInput(f"the method is {method!r}; valid: auto, {', '.join(METHODS)}.")
@@ -158,7 +158,7 @@ def choose_method(annotator: Annotator, method: str, samples: int, max_tokens: i
 
 
 def for_judge(annotator: Annotator, model: str) -> Annotator:
-    """The annotator as another judge than its own is read: AlpacaEval's rule for tokens holds for its own alone."""
+    """The annotator for another judge than its own: AlpacaEval's rule for tokens is valid for its own judge only."""
     if model in ("", annotator.model) or not annotator.numerator:
         return annotator
     _ = annotator.labels  # raises where the tokens do not name two answers
@@ -166,7 +166,7 @@ def for_judge(annotator: Annotator, model: str) -> Annotator:
 
 
 def name_annotator(annotator: Annotator, model: Model) -> str:
-    """The annotator's name in rows and folders; with another judge than its own, the judge is part of the name."""
+    """The annotator's name in rows and folders; it contains the judge if that is not the annotator's own."""
     asked = model.name or annotator.model
     return annotator.name if asked == annotator.model else f"{annotator.name}-{asked.rpartition('/')[2]}"
 
@@ -180,7 +180,7 @@ def plan_calls(
     seed: int = 0,
     repeat: int = 0,
 ) -> list[Call]:
-    """The calls of a run whose first verdicts can all be read, for an estimate."""
+    """The calls of a run in which each first verdict can be read, for an estimate."""
     return [
         call
         for language in pairs
@@ -190,7 +190,7 @@ def plan_calls(
 
 
 def _note_identical(pairs: Mapping[str, Sequence[Pair]]) -> list[str]:
-    """What to say of languages in which most answers are the reference's own, to the letter."""
+    """Notes on languages in which most answers are identical to the reference's."""
     notes = []
     for language, rows in pairs.items():
         same = sum(pair.output_1 == pair.output_2 and not pair.withheld for pair in rows)
@@ -203,7 +203,7 @@ def _note_identical(pairs: Mapping[str, Sequence[Pair]]) -> list[str]:
 
 
 class _Judging:
-    """One run's conversation, and the method, which its answers may change. asked: the model that answers."""
+    """One run's conversation and its method, which the first answers may change. asked: the model that answers."""
 
     def __init__(
         self, annotator: Annotator, questions: Sequence[Question], method: Method, *, fallback: bool, samples: int
@@ -221,7 +221,7 @@ class _Judging:
 
     async def converse(self, client: ChatClient) -> list[Result[float]]:
         self.usage = client.record(lambda call: call.row.partition("/")[0])
-        # A replay costs nothing now; the rows say what their judgements cost when they were made.
+        # A replay costs nothing; the rows contain the original cost of their judgements.
         self.asked = replace(client.model, kind="server") if client.model.kind == "replay" else client.model
         ways = Ways(self._make_calls, self._read, self._annotator.digest)
         asked = await ask_judge(
@@ -239,7 +239,7 @@ class _Judging:
         return make_calls(question, self._annotator, method, attempt)
 
     def price_question(self, question: Question, price: Price | None) -> float | None:
-        """Dollars of all answers to a question, those that could not be read too; None where no price is known.
+        """Dollars of all answers to a question, including unreadable ones; None where the price is unknown.
 
         Answers in a way that was given up are left out: only the first run pays for them (its ledger counts them),
         and later runs have to write the same rows.

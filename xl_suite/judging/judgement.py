@@ -1,4 +1,4 @@
-"""What a judge said of a generator's outputs, and its files."""
+"""The judgements of a generator's outputs, and their files."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from xl_suite.provenance import Entry, sum_answered, write_run
 from xl_suite.records import write_json
 from xl_suite.responding.outputs import name_folder
 
-# The name of the file, and in run.json of the language, of rows that name no language.
+# The file name, and the language in run.json, of rows without a language.
 NAMELESS = "annotations"
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What came of judging a generator, by language and in the order of the pairs.
+    """The result of judging a generator, by language and in the order of the pairs.
 
-    annotations: a row each judgement; one that failed has no preference, so that it is counted and never vanishes.
-    failures: the failed ones with their reasons; the next run makes again those that got no answer.
+    annotations: a row for each judgement; a failed one has no preference, so that it is counted.
+    failures: the failed ones with their reasons; the next run repeats the calls that got no answer.
     method: how the verdicts were read. samples: by language, how often the judge was asked until it was read.
-    noted: what a user should know, such as that the judge gave no logprobs.
-    runs: what run.json says of each language.
+    noted: notes for the user, such as that the judge gave no logprobs.
+    runs: the content of run.json for each language.
     """
 
     annotations: Mapping[str, list[Annotation]]
@@ -94,8 +94,8 @@ class Judgement:
 def write_judgement(out: Path, judgement: Judgement, earlier: Mapping[str, Sequence[Pair]] | None = None) -> Path:
     """Writes `out/<generator>/<annotator>/<language>.json`, and `failed.json` where judgements failed; the folder.
 
-    Languages that were judged earlier keep their files. earlier: pairs that this run left alone (`--limit`); what
-    the files hold of them stays where it was judged in the same way. Raises BadInput where nothing was judged.
+    Languages that were judged earlier keep their files. earlier: pairs beyond `--limit`; their rows in the files stay
+    if they were judged with the same settings. Raises BadInput where nothing was judged.
     """
     rows = [row for language in judgement.annotations.values() for row in language]
     if all(row.preference is None for row in rows):
@@ -127,7 +127,7 @@ def find_judged(out: Path, generator: str, annotator: str) -> Path:
 
 
 def list_files(out: Path, pairs: Mapping[str, Sequence[Pair]], annotator: str) -> dict[str, Path]:
-    """The files that a judgement of pairs will be written to, by the name that run.json has for their language."""
+    """The files for the judgements of pairs, by the name of their language in run.json."""
     first = next((row for rows in pairs.values() for row in rows), None)
     if first is None:
         return {}
@@ -140,7 +140,7 @@ def name_file(language: str) -> str:
 
 
 def _keep_earlier(path: Path, like: Annotation, judgement: Judgement, pairs: Sequence[Pair]) -> list[Annotation]:
-    """The rows of a file on `pairs` that were judged as this run judges: by the same judge, method and order."""
+    """The rows of a file for `pairs` that have this run's judge, method and order."""
     if not pairs or not path.exists():
         return []
     found = {(row.prompt, row.order): row for row in read_file(path)}

@@ -1,4 +1,4 @@
-"""Whether a judge's server announces the judge's end: scores that cannot be made again should be planned for."""
+"""Whether a judge's server announces the judge's shutdown, after which its scores cannot be reproduced."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SECONDS = 5.0
 
 
 def find_announced_end(model: Model) -> str | None:
-    """What the server's `/v1/models` says of the model's end, for example `shutdown_date: 2027-01-14`, or None.
+    """The model's shutdown in the server's `/v1/models`, for example `shutdown_date: 2027-01-14`, or None.
 
-    Servers name this differently, or not at all; a server that does not answer says nothing either.
+    Servers use different names for it or none; None also where the server does not answer.
     """
     if model.kind not in ("openai", "server"):
         return None
@@ -34,7 +34,7 @@ async def _list_models(model: Model) -> Any:
 
 
 def describe_end(entry: dict[str, Any]) -> str | None:
-    """The fields of a model's entry that tell of its end, also one level down, as `name: value`."""
+    """The fields of a model's entry about its shutdown, also one level down, as `name: value`."""
     flat = dict(entry)
     for key, value in entry.items():
         if isinstance(value, dict):

@@ -10,7 +10,7 @@ from xl_suite.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A judge of a panel. annotator: a name that ships or a folder. model: another judge than its own, or None."""
+    """A judge of a panel. annotator: a built-in name or a folder. model: another judge than its own, or None."""
 
     annotator: str
     model: str | None = None

@@ -1,4 +1,4 @@
-"""What the order of the answers does to a judge, where both orders were judged."""
+"""The effect of the answers' order on a judge, where both orders were judged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class OrderEffect:
     """Over the prompts that were judged in both orders, n of them.
 
     flip_rate: share of prompts whose winner changes with the order. position_bias: the mean share of the win that
-    went to the answer shown first, less one half: 0 for a judge that does not care, +1/2 for one that only does.
+    went to the answer shown first, minus one half: 0 without a bias, +1/2 if the first answer always wins.
     """
 
     n: int
@@ -32,6 +32,6 @@ def measure_order(annotations: Iterable[Annotation]) -> OrderEffect | None:
     if not both:
         return None
     flips = sum((one - 0.5) * (other - 0.5) < 0 for one, other in both)
-    # In order 12 the reference is shown first, and has what the model does not have.
+    # In order 12 the reference is shown first; its share is one minus the model's.
     first = sum((1 - one) + other for one, other in both) / (2 * len(both))
     return OrderEffect(len(both), flips / len(both), first - 0.5)

@@ -10,7 +10,7 @@ from xl_suite.errors import BadInput
 from xl_suite.languages import parse_languages
 from xl_suite.records import ModelOutput
 
-# What stands for the language in the names of rows that have none.
+# The placeholder for the language in the names of rows without one.
 NO_LANGUAGE = "row"
 
 
@@ -18,7 +18,7 @@ NO_LANGUAGE = "row"
 class Pair:
     """Two answers to one instruction: the reference's (1) and the model's (2).
 
-    withheld: whose answer was kept back by a moderation, `model`, `reference` or `both`; or empty.
+    withheld: whose answer a moderation withheld, `model`, `reference` or `both`; or empty.
     finish_reason_1, finish_reason_2: why the answers ended, as in `ModelOutput`; empty where it is not known.
     """
 

@@ -2,7 +2,7 @@
 
 Order, identical answers and the rule that turns log probabilities into a preference are AlpacaEval's (0.6.6), so
 the preferences are the same. Two things differ on purpose: answers are filled into the prompt in one pass, so an
-answer that holds `{output_2}` or a turn's end mark stays an answer; and a judgement that fails is a failure.
+answer that contains `{output_2}` or the end mark of a turn stays an answer; and a failed judgement is a failure.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from xl_suite.placeholders import fill
 from xl_suite.tags import escape_tags
 
 METHODS = ("logprobs", "sampled", "parsed")
-# The samples of a judgement that is repeated on purpose begin this far on, beyond any that is asked for again.
+# The first sample number of a deliberately repeated judgement, beyond those of unreadable ones.
 REPEAT_SAMPLES = 1000
 # Tags around untrusted text in the prompts of this package.
 DELIMITERS = ("instruction", "answer")
@@ -45,7 +45,7 @@ TEXT_TOKENS = 4096
 class Question:
     """One judgement to make: a pair in one order. switched: the model's answer is shown first.
 
-    repeat: how often the same was asked before, on purpose, to see how far a judge agrees with itself.
+    repeat: the number of earlier deliberate repetitions, which measure how far a judge agrees with itself.
     """
 
     pair: Pair
@@ -84,9 +84,9 @@ def ask_questions(pairs: Iterable[Pair], order: str, seed: int = 0, repeat: int 
 
 
 def make_calls(question: Question, annotator: Annotator, method: Method, attempt: int = 0) -> list[Call]:
-    """The calls of one judgement; `attempt` counts the times that its verdict could not be read."""
+    """The calls of one judgement; `attempt` counts the earlier attempts without a readable verdict."""
     sampling = method.sampling(annotator)
-    if method.name == "parsed" and attempt:  # the same words again would give the same answer
+    if method.name == "parsed" and attempt:  # the same prompt would give the same answer
         sampling = replace(sampling, temperature=annotator.sampling.temperature)
     messages = fill_prompt(annotator, question)
     row = f"{question.pair.row}{' switched' if question.switched else ''}"
@@ -138,8 +138,8 @@ def read_logprobs(content: Any, annotator: Annotator) -> float | None:
 
 
 def read_text(text: str, annotator: Annotator) -> float | None:
-    """The preference, 1 to 2, of the answers as shown, from what a judge wrote: by the annotator's own patterns, or
-    by the names that it gives the two answers."""
+    """The preference, 1 to 2, of the answers as shown, from a judge's text: by the annotator's patterns, or by its
+    names of the two answers."""
     if annotator.verdicts:
         return match_text(text, annotator.verdicts)
     return parse_text(text, annotator.labels, annotator.allows_tie)
@@ -202,7 +202,7 @@ def decide_without_judge(pair: Pair, *, annotator: str, method: str, order: str)
 
 
 def describe_unread(answers: Sequence[Answer], annotator: Annotator, method: Method) -> str:
-    """Why a judgement has no preference, by the first of its answers that has none."""
+    """Why a judgement has no preference: the reason of its first answer without one."""
     if method.name == "logprobs":
         answer = next((one for one in answers if read_logprobs(one.logprobs, annotator) is None), None)
         wanted, why = "the verdict's tokens are not among the top log probabilities", ""
@@ -215,7 +215,7 @@ def describe_unread(answers: Sequence[Answer], annotator: Annotator, method: Met
 
 
 def _raw_completion(answer: Answer) -> Mapping[str, Any]:
-    """What the judge sent, in the form of AlpacaEval's files, so that alpaca_eval can parse it again."""
+    """The judge's response in the format of AlpacaEval's files, so that alpaca_eval can parse it again."""
     raw: dict[str, Any] = {"finish_reason": answer.finish_reason}
     if answer.logprobs is not None:
         # Sorted, as the journal keeps it: a replay then writes the same bytes.

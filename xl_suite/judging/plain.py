@@ -1,4 +1,4 @@
-"""The plain lines of what a judge wrote: without reasoning, control tokens, fences and marks of Markdown or LaTeX."""
+"""The plain lines of a judge's text, without reasoning, control tokens, fences and marks of Markdown or LaTeX."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OPENED, _CLOSED = re.compile(_OPEN, re.IGNORECASE), re.compile(_CLOSE, re.IGNOR
 _FINAL = re.compile(r"<\|channel\|>\s*final\b[^<]*<\|message\|>(.*?)(?:<\|(?:end|return|start)\|>|\Z)", re.DOTALL)
 _TOKEN = re.compile(r"<[|｜][^<>|｜\n]{1,40}[|｜]>|</?s>|</?(?:start|end)_of_turn>|\[/?INST\]")
 _HTML = re.compile(r"</?(?:b|i|em|strong|u|p|br|span|div|code|pre|h[1-6]|li|ul|ol|mark)\s*/?>", re.IGNORECASE)
-# Signs that judges set before a verdict for show. A cross is none of them: it rejects what follows.
+# Decorative signs before a verdict. A cross is excluded, because it rejects what follows.
 _SHOW = "✅✔☑🏆👉➡🥇🎯⚖🏁\ufe0f"
 _BOXED = re.compile(r"\\f?boxed\s*\{")
 _WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathit|bm|textit)\s*\{([^{}]*)\}")
@@ -27,7 +27,7 @@ _SENTENCE = re.compile(r"(?<=[.!?।])[\"'”»)\]]*\s+|(?<=[。！？])\s*")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that says something.
+    """A line with content.
 
     listed: it is an entry of a list or a heading. quoted: it is in a block quotation, or in a fence with text on
     both sides.
@@ -38,7 +38,7 @@ class Line:
     quoted: bool = False
 
     def sentences(self) -> Iterator[str]:
-        """The sentences of the line, but for those that begin inside a quotation."""
+        """The sentences of the line, except those that begin inside a quotation."""
         start = 0
         for end in [*(match.end() for match in _SENTENCE.finditer(self.text)), len(self.text)]:
             before = self.text[:start]
@@ -49,10 +49,10 @@ class Line:
 
 
 def strip_reasoning(text: str) -> str | None:
-    """The text without reasoning that the server left in it; None where reasoning was not closed.
+    """The text without the reasoning that the server left in it; None where reasoning has no end tag.
 
-    Reads `<think>` and its like, `[THINK]`, and the channels of harmony. Where the opening is missing, which some
-    servers drop, what precedes the closing is reasoning.
+    Reads `<think>` and similar tags, `[THINK]`, and the channels of harmony. Some servers drop the start tag: then
+    all text before the end tag is reasoning.
     """
     if "<|channel|>" in text:
         final = _FINAL.findall(text)
@@ -79,7 +79,7 @@ def _plain(sign: str) -> str:
 
 
 def list_lines(text: str) -> list[Line]:
-    """The lines of a normalised text that say something, without marks of Markdown or LaTeX.
+    """The non-empty lines of a normalised text, without marks of Markdown or LaTeX.
 
     `\\boxed{A}` becomes `[[A]]`, which marks a verdict as well.
     """
@@ -97,7 +97,7 @@ def _read_block(text: str, block: Block) -> Iterator[Line]:
     body = read_body(text, block) if block.kind == "fence" else text[block.start : block.end]
     for line in read_lines(body, ()):
         marks = body[line.start : line.body]
-        # Numbers, letters and boxes say which entry it is, or whether it was chosen: they stay.
+        # Numbers, letters and boxes stay: they identify an entry, or mark it as chosen.
         said = _strip_marks(body[line.start if re.search(r"[\w\[]", marks) else line.body : line.end])
         if line.form not in ("blank", "rule") and re.search(r"\S", said):
             yield Line(said, listed=bool(line.items) or line.form == "heading", quoted=bool(line.quotes))

@@ -1,9 +1,9 @@
-"""What a judge wrote, read as a verdict or a score. What is not clear is unread; nothing is guessed.
+"""Reads a verdict or a score from a judge's text. Unclear text is unread; nothing is guessed.
 
-There are two ways to a value and no third. Structured output: an object with a known key, a list of ranks, a tag. Or
-one labelled final verdict: a value that is the whole text or its first or last line, in double brackets or in a box,
-or behind a word for verdict or score. Whatever is found so must agree. Sentences are never understood: prose,
-negations, comparisons and units are unread, and so are two labels that differ.
+A value can be given in two ways: as structured output (an object with a known key, a list of ranks, a tag), or as one
+labelled final verdict (a value that is the whole text or its first or last line, in double brackets or in a box, or
+after a word for verdict or score). All values found must agree. Sentences are not interpreted: prose, negations,
+comparisons and units are unread, and so are two labels that differ.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ Why = Literal["read", "empty", "open reasoning", "cut off", "unclear", "differin
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[Value]):
-    """value: the label or score, None where it is unread. why: `read`, or what is in the way.
+    """value: the label or score, None where it is unread. why: `read`, or the reason why it is unread.
 
-    `tie` is a tie where the annotator has none; `differing` are values that differ; `unclear` is a label or key with
-    something behind it that is neither a value nor plain prose; `cut off` a label with nothing behind it at the end.
+    `tie`: a tie, which the annotator does not allow; `differing`: values that differ; `unclear`: a label or key
+    followed by something that is neither a value nor plain prose; `cut off`: a label at the end with nothing after
+    it.
     """
 
     value: Value | None
@@ -37,17 +38,17 @@ class Reading(Generic[Value]):
 
 
 def read_verdict(text: str, labels: Sequence[str], allow_tie: bool = False) -> Reading[str]:
-    """The one of the two `labels` that a judge's text names as its verdict, or `tie` where that is allowed.
+    """The label, of the two `labels`, that a judge's text gives as its verdict, or `tie` where that is allowed.
 
     labels: the annotator's names of the two answers, such as ("m", "M"), ("A", "B") or ("output_1", "output_2").
-    They differ by case only where their small letters are the same.
+    Case matters only where the lower-case labels are equal.
     """
     reading = _read(text, Label(tuple(labels)))
     return Reading(None, "tie") if reading.value == TIE and not allow_tie else reading
 
 
 def read_score(text: str, levels: Sequence[int] = LEVELS) -> Reading[int]:
-    """The one of `levels` that a judge's text gives as its score. Half points and other scales are unread."""
+    """The level, from `levels`, that a judge's text gives as its score. Half points and other scales are unread."""
     return _read(text, Level(tuple(levels)))
 
 
@@ -74,11 +75,11 @@ def _read(text: str, writing: Writing[Value]) -> Reading[Value]:
 
 
 def _read_lines(lines: Sequence[Line], writing: Writing[Value]) -> tuple[list[Value | Bad | None], set[Value]]:
-    """The values that lines state, and those that can only contradict.
+    """The values that lines state, and those that can only contradict them.
 
-    A value alone on a line counts on the first and last line and below a label. A label that may name the answer to
-    the question counts on the first and last line, without a colon only if it fills it. Elsewhere, and in quotations,
-    either can only contradict; so can double brackets that follow the last value stated.
+    A value alone on a line counts on the first and last line and below a label. A label that may also name the answer
+    to the question counts on the first and last line, without a colon only if it fills the line. In other places, and
+    in quotations, both can only contradict; so can double brackets after the last stated value.
     """
     stated: list[Value | Bad | None] = []
     doubts: list[Value | Bad | None] = []
@@ -128,7 +129,7 @@ def _read_alone(line: str, writing: Writing[Value], whole: bool) -> Value | Bad 
 
 
 def _read_sentence(sentence: str, writing: Writing[Value]) -> tuple[Value | Bad | None, bool]:
-    """The value that a sentence states, and whether firmly: behind a label, or in double brackets that open it."""
+    """The value that a sentence states, and whether firmly: after a label, or in double brackets at its start."""
     if phrase := _ARENA.fullmatch(sentence):
         return writing.read(phrase[1]), True
     for noun, firm in writing.nouns.items():
@@ -147,7 +148,7 @@ def _read_sentence(sentence: str, writing: Writing[Value]) -> tuple[Value | Bad 
     return None, True
 
 
-# Arena-Hard's own sentence, whose verdict is in the brackets.
+# Arena-Hard's sentence; its verdict is in the brackets.
 _ARENA = re.compile(
     r"(?:my |the )?(?:final )?verdict is:?(?:\s+(?:that|tie|relatively|the|same|assistant|is|significantly|slightly|"
     r"better|much|[ab]))*\s*:\s*(\[\[\s*[ab]\s*(?:=|[<>]{1,2})\s*[ab]\s*\]\])[\s.\"']*",

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Where a list of ranks names the answer, and its rank.
+# The keys of the answer's name and of its rank in a list of ranks.
 _RANKED = ("model", "name", "assistant", "answer", "response", "output", "id")
 _RANKS = ("rank", "position")
-# Where a call of a tool has what it is called with.
+# The keys of a tool call's arguments.
 _CALLS = ("arguments", "parameters", "input")
-# Where a text has more openings than these, the rest is not looked at.
+# The maximum number of opening brackets that are examined in a text.
 _MOST = 50
 _LONGEST = 100_000
 _FENCE = re.compile(r"(?:`{3,}|~{3,})[\w+-]*")
@@ -25,11 +25,11 @@ _OPENING = re.compile(r"\{|\[(?=\s*\{)")
 
 @dataclass(frozen=True, slots=True)
 class Structured:
-    """What a text has of structured output. values: what was under a known key, as it was there.
+    """The structured output in a text. values: the raw values under known keys.
 
-    broken: a known key is in something that cannot be read, or twice in one object, or in an object with text on
-    both sides of it, which may be quoted.
-    rest: the text with a mark in place of what was read.
+    broken: a known key is in an unreadable object, or twice in one object, or in an object with text on both sides,
+    which may be a quotation.
+    rest: the text with a mark in place of each part that was read.
     """
 
     values: tuple[Any, ...]
@@ -37,16 +37,16 @@ class Structured:
     rest: str
 
 
-# Stands in the rest for what was read, so that a label before it is not taken for cut off.
+# The mark in `rest`, so that a label before it does not look cut off.
 MARK = "\ufffc"
 
 
 class _Doubled(dict[str, Any]):
-    """An object that has a key twice: what it says is not clear."""
+    """An object that has a key twice, so that its value is not clear."""
 
 
 def find_structured(text: str, is_key: Callable[[str], bool]) -> Structured:
-    """What is under the keys that `is_key` knows in all objects and tags of a text, in their order."""
+    """The values under the keys accepted by `is_key` in all objects and tags of a text, in their order."""
     values: list[Any] = []
     broken = False
     rest: list[str] = []
@@ -68,7 +68,7 @@ def find_structured(text: str, is_key: Callable[[str], bool]) -> Structured:
 
 
 def _find_objects(text: str) -> Iterator[tuple[int, int, Any]]:
-    """Each outermost object or list of objects: where it starts, where it stops, and what it is."""
+    """Each outermost object or list of objects, with its start and end."""
     decoder = json.JSONDecoder(strict=False, object_pairs_hook=_keep_doubled)
     place = 0
     for _ in range(_MOST):
@@ -94,7 +94,7 @@ def _keep_doubled(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _find_close(text: str, start: int) -> int:
-    """Where the bracket that opens at `start` is closed, strings left out; `start` where it is not."""
+    """The end of the bracket that opens at `start`, ignoring strings; `start` if it is not closed."""
     depth, quote, escaped = 0, "", False
     for place in range(start, min(len(text), start + _LONGEST)):
         sign = text[place]
@@ -115,7 +115,7 @@ def _find_close(text: str, start: int) -> int:
 
 
 def _read_literal(text: str) -> Any:
-    """A Python dictionary or list, which models write for JSON; None where it is something else."""
+    """A Python dictionary or list, which models write instead of JSON; None for anything else."""
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -151,7 +151,7 @@ def _read_object(value: Any, is_key: Callable[[str], bool], depth: int = 0) -> t
 
 
 def _read_ranks(entries: Sequence[Any]) -> tuple[list[Any], bool]:
-    """The name that has rank 1 in `[{"model": "m", "rank": 1}, …]`; nothing where it is not such a list."""
+    """The name with rank 1 in `[{"model": "m", "rank": 1}, …]`; empty for anything else."""
     ranks: dict[Any, list[Any]] = {}
     for entry in entries:
         if not isinstance(entry, Mapping):
@@ -169,6 +169,6 @@ def _read_ranks(entries: Sequence[Any]) -> tuple[list[Any], bool]:
 
 
 def _read_tags(text: str, is_key: Callable[[str], bool]) -> tuple[list[str], str]:
-    """What is between `<verdict>` and `</verdict>` and the like, and the text with marks in their place."""
+    """The contents of `<verdict>…</verdict>` and similar tags, and the text with marks in their place."""
     found = [match for match in _TAG.finditer(text) if is_key(match[1])]
     return [match[2] for match in found], _TAG.sub(lambda match: MARK if is_key(match[1]) else match[0], text)

@@ -20,7 +20,7 @@ _OPENING, _CLOSING = "([{", ")]}"
 
 
 class Bad:
-    """Something that stands where a value should, and is not one."""
+    """Something other than a value in the place of a value."""
 
 
 BAD = Bad()
@@ -29,29 +29,29 @@ BAD = Bad()
 class Writing(Protocol[Value]):
     """How values of a kind are written.
 
-    nouns: the roles of the words that label a value, and whether such a label counts wherever it stands.
+    nouns: the roles of the words that label a value, and whether such a label counts in any place.
     """
 
     @property
     def nouns(self) -> Mapping[str, bool]: ...
 
     def read(self, text: str) -> Value | Bad | None:
-        """The value that is the whole text; BAD where the text begins as a value does; None for anything else."""
+        """The value if it is the whole text; BAD if the text only begins with a value; None for anything else."""
 
     def read_object(self, value: Any) -> Value | Bad | None:
         """The value under a known key of an object; None for prose."""
 
     def may_follow(self, remark: str, value: Value) -> bool:
-        """Whether a remark behind the value leaves it as it is."""
+        """Whether a remark after the value does not change it."""
 
     def may_stand_with_remark(self, marked: bool) -> bool:
         """Whether a line may hold a value and a remark without a label; `marked`: in double brackets."""
 
     def needs_label(self, line: str) -> bool:
-        """Whether a line with a value alone says too little inside a longer text."""
+        """Whether a line with only a value is too ambiguous inside a longer text."""
 
     def shorten(self, line: str) -> str:
-        """A line without a word that may be before the value where both are the whole text."""
+        """A line without a word that may precede the value if both are the whole text."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Level:
         return True
 
     def needs_label(self, line: str) -> bool:
-        """Points may be those of one mistake in a list of several."""
+        """Points may belong to one mistake in a list of several."""
         return bool(re.search(rf"\d\s*(?:{match_words('points')})", line, re.IGNORECASE))
 
     def shorten(self, line: str) -> str:
@@ -171,9 +171,9 @@ class Level:
 
 
 def strip_around(text: str) -> str:
-    """The text without quotes, brackets and a full stop around it, and without a copula behind it.
+    """The text without surrounding quotes, brackets and full stop, and without a copula after it.
 
-    A bracket that closes inside the text stays, as in `[ ] A`, a box that is not checked.
+    A bracket that closes inside the text stays, as in `[ ] A`, an unchecked box.
     """
     text = text.strip(_QUOTES).rstrip(_STOPS + _QUOTES)
     text = re.sub(rf"(?<=\S)\s*(?:{match_words('suffix')})$", "", text).rstrip(_STOPS + _QUOTES + _CLOSING)

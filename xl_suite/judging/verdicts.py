@@ -1,4 +1,4 @@
-"""From what a judge answered to a preference."""
+"""Converts a judge's answer to a preference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xl_suite.judging.plain import strip_reasoning
 from xl_suite.judging.reading import read_verdict
 from xl_suite.judging.values import TIE
 
-# Of the probability of a verdict's first token, the least that its two labels must have together.
+# The minimum total probability of the two labels in a verdict's first token.
 LEAST_MASS = 0.5
 
 
@@ -25,7 +25,7 @@ def draw_order(instruction: str, seed: int = 0) -> bool:
 
 
 def turn(preference: float) -> float:
-    """The same preference with the two answers in each other's place: 1 becomes 2."""
+    """The same preference with the two answers swapped: 1 becomes 2."""
     return 3 - preference
 
 
@@ -38,9 +38,9 @@ def parse_logprobs(
 ) -> float | None:
     """The preference, 1 to 2, of the answers as shown, from the log probabilities of the token that names one.
 
-    content: the list `logprobs.content` of a chat completion; `position` is the place of the verdict's token.
+    content: the list `logprobs.content` of a chat completion; `position` is the index of the verdict's token.
     The rule is AlpacaEval's: 2 - P(numerator) / sum of P(denominators), where a token that is not among the
-    top ones counts 0. None where no named token is among them, or where the list has another form.
+    top ones counts 0. None where no named token is among them, or where the list is malformed.
     """
     logprobs = _find_logprobs(content, position)
     named = {token: logprobs[token] for token in (*denominators, numerator) if token in logprobs}
@@ -54,9 +54,9 @@ def weigh_labels(content: Any, labels: Sequence[str], position: int = 0) -> floa
     """The preference, 1 to 2, of the answers as shown, from the shares of two labels in the verdict's token.
 
     Unlike AlpacaEval's rule, which `parse_logprobs` keeps, a token counts for its label without white space and
-    without the marks `▁` and `Ġ` of a word's beginning, and tokens of one label add up. labels: of the first and the
-    second answer. None where the two have less than LEAST_MASS of the probability together, or where the list has
-    another form.
+    without the word-start marks `▁` and `Ġ`, and tokens of one label add up. labels: those of the first and the
+    second answer. None where the two have less than LEAST_MASS of the probability together, or where the list is
+    malformed.
     """
     shares = _share_labels(content, labels, position)
     mass = sum(shares.values())
@@ -72,7 +72,7 @@ def explain_labels(content: Any, labels: Sequence[str], position: int = 0) -> st
 
 
 def _share_labels(content: Any, labels: Sequence[str], position: int) -> dict[str, float]:
-    """The probability of each label, over all tokens that stand for it."""
+    """The probability of each label, summed over its tokens."""
     shares = dict.fromkeys(labels, 0.0)
     for token, logprob in _list_logprobs(content, position):
         label = token.strip().lstrip("▁Ġ").strip()
@@ -82,12 +82,12 @@ def _share_labels(content: Any, labels: Sequence[str], position: int) -> dict[st
 
 
 def _find_logprobs(content: Any, position: int) -> dict[str, float]:
-    """Token to log probability at `position`; empty where the server sent something else."""
+    """Token to log probability at `position`; empty where the response is malformed."""
     return dict(_list_logprobs(content, position))
 
 
 def _list_logprobs(content: Any, position: int) -> list[tuple[str, float]]:
-    """(token, log probability) of the top tokens at `position`; empty where the server sent something else."""
+    """(token, log probability) of the top tokens at `position`; empty where the response is malformed."""
     if not isinstance(content, Sequence) or isinstance(content, str) or not -len(content) <= position < len(content):
         return []
     entry = content[position]
@@ -111,10 +111,10 @@ def _add_logs(values: Sequence[float]) -> float:
 
 
 def parse_text(text: str, labels: Sequence[str], allow_tie: bool = False) -> float | None:
-    """The preference, 1 to 2, of the answers as shown, from the one of two labels that is a judge's verdict in text.
+    """The preference, 1 to 2, of the answers as shown, from a judge's verdict in text, one of two labels.
 
-    labels: of the first and the second answer. None where the verdict is not clear (see `reading`). A tie is 1.5
-    where it is allowed, else None.
+    labels: those of the first and the second answer. None where the verdict is not clear (see `reading`). A tie is
+    1.5 where it is allowed, else None.
     """
     label = read_verdict(text, labels, allow_tie).value
     if label is None:
@@ -128,9 +128,9 @@ def explain_label(text: str, labels: Sequence[str]) -> str:
 
 
 def match_text(text: str, patterns: Sequence[tuple[float, str]]) -> float | None:
-    """The preference of the first match of an annotator's own regular expressions, each with what it means.
+    """The preference of the first match among an annotator's regular expressions.
 
-    Reasoning that the server left in the text is left out; reasoning that was cut off has no verdict.
+    Reasoning in the text is ignored; a text that is cut off within its reasoning has no verdict.
     """
     answer = strip_reasoning(text)
     found = [(match.start(), preference) for preference, p in patterns if (match := re.search(p, answer or ""))]

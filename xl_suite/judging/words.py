@@ -1,6 +1,6 @@
 """The words with which judges label a verdict or a score, in the languages of words.tsv.
 
-All languages are taken together, since judges often answer in another one than they were asked in.
+The words of all languages are used together, since judges often answer in another language than the prompt's.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from xl_suite.errors import BadRecord
 from xl_suite.judging.plain import normalise
 from xl_suite.tables import read_table
 
-# What a word is for. `verdict` and `score` name what is judged; `answer` may name a verdict, and also the answer to
-# the question that was put to the models. `modifier` and `article` are beside them (final, the), `connective` opens
-# a sentence (therefore), `copula` joins them with the value (is), and `suffix` follows it. `key` names a value in
-# structured output only, `marker` one in double brackets only (Output: [[A]]). `wrapper` is before a label
-# (Assistant A), `points` and `out_of` behind a score (4 points, 4 of 5).
+# The roles of words. `verdict` and `score` label a value; `answer` may label a verdict or the answer to the prompt
+# itself. `modifier` and `article` stand next to these (final, the), `connective` starts a sentence (therefore),
+# `copula` connects them with the value (is), and `suffix` follows it. `key` names a value in structured output only,
+# `marker` one in double brackets only (Output: [[A]]). `wrapper` precedes a label (Assistant A), `points` and
+# `out_of` follow a score (4 points, 4 of 5).
 ROLES = (
     *("verdict", "answer", "score", "modifier", "article", "connective", "copula", "suffix"),
     *("key", "marker", "tie", "wrapper", "points", "out_of"),
 )
-# Scripts that set no space between words.
+# Scripts without spaces between words.
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 
 
@@ -36,7 +36,7 @@ class _Row:
 
 @cache
 def list_words(role: str) -> frozenset[str]:
-    """The words of a role in all languages, in small letters. Raises BadRecord where the table has another role."""
+    """The words of a role in all languages, in lower case. Raises BadRecord where the table has another role."""
     words: set[str] = set()
     for number, row in enumerate(read_table("xl_suite.judging", "words.tsv", _Row), start=1):
         if row.role not in ROLES:

@@ -1,4 +1,4 @@
-"""What files of ratings hold of the outputs that a run is to rate, for the check that nothing is paid twice."""
+"""The ratings of a run's outputs that exist in files already, so that no rating is paid for twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def find_held(
     """
     try:
         rows = read_records(path, Rating) if path.exists() else []
-    except BadInput:  # a broken file is made anew
+    except BadInput:  # a broken file is written again
         rows = []
     by_prompt = {row.instruction if row.id is None else row.id: row for row in outputs}
     known = [(row, by_prompt[row.prompt]) for row in rows if row.prompt in by_prompt]

@@ -1,4 +1,4 @@
-"""Ratings: a judge gives every answer a score from 1 to 5 on each criterion, all languages in one run."""
+"""Ratings: a judge scores every answer from 1 to 5 on each criterion, all languages in one run."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ logger = logging.getLogger(__name__)
 def select_outputs(
     outputs: Mapping[str, Sequence[ModelOutput]], languages: str = "all", limit: int | None = None
 ) -> dict[str, list[ModelOutput]]:
-    """The outputs to rate, without withheld ones, which are counted in the log.
+    """The outputs to rate. Withheld outputs are left out and counted in the log.
 
-    Raises BadInput for a language that they do not have.
+    Raises BadInput for a language that no output has.
     """
     known = list(outputs)
     wanted = known if languages == "all" else [language.code for language in parse_languages(languages, known)]
@@ -61,7 +61,7 @@ def select_outputs(
 
 
 def plan_calls(outputs: Mapping[str, Sequence[ModelOutput]], rubrics: Rubrics, method: RatingMethod) -> list[Call]:
-    """The calls of a run whose first scores can all be read, for an estimate."""
+    """The calls of a run in which each first score can be read, for an estimate."""
     return [
         call for row, criterion in _list(outputs, rubrics) for call in make_calls(row, criterion, rubrics, method)
     ]
@@ -120,7 +120,7 @@ def rate_outputs(
 def describe_settings(
     rubrics: Rubrics, model: Model, options: ChatOptions, method: RatingMethod | None
 ) -> dict[str, Any]:
-    """What run.json says that was asked for. method: None where the run decides it."""
+    """The settings that run.json records as asked for. method: None where the run decides it."""
     settings: dict[str, Any] = {
         "model": name_model(model),
         "criteria": list(rubrics.criteria),
@@ -137,7 +137,7 @@ def _list(outputs: Mapping[str, Sequence[ModelOutput]], rubrics: Rubrics) -> lis
 
 
 class _Rating:
-    """One run's conversation, and the method, which its answers may change."""
+    """One run's conversation and its method, which the first answers may change."""
 
     def __init__(
         self,

@@ -25,9 +25,9 @@ RATINGS = Kind("ratings", lambda head: "scores" in head and "judge" in head, pre
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """A judge's scores for one answer: 1 to 5 by criterion, with fractions where probabilities were weighed.
+    """A judge's scores for one answer: 1 to 5 by criterion, fractional where probabilities were weighted.
 
-    method: `logprobs`, `sampled` or `parsed`. rubrics: digest of the criteria's texts. raw: what the judge wrote.
+    method: `logprobs`, `sampled` or `parsed`. rubrics: digest of the criteria's texts. raw: the judge's text.
     """
 
     instruction: str
@@ -44,7 +44,7 @@ class Rating:
 
     @property
     def prompt(self) -> int | str:
-        """What tells prompts apart: the ID, or else the instruction."""
+        """The key of the prompt: its ID, or its instruction where it has no ID."""
         return self.instruction if self.id is None else self.id
 
 
@@ -53,7 +53,7 @@ def name_file(language: str) -> str:
 
 
 def list_ratings(path: Path) -> Listing:
-    """The files of ratings that a path names: itself, or those in it, or else those in its folders; maybe none."""
+    """The rating files of a path: the path itself, the files in it, or those in its subfolders; may be empty."""
     if path.is_file():
         return Listing((path,) if RATINGS.is_record(read_head(path) or {}) or path.match(f"{PREFIX}*") else ())
     own = list_folder(path, RATINGS)
@@ -63,7 +63,7 @@ def list_ratings(path: Path) -> Listing:
 def read_ratings(path: Path) -> list[Rating]:
     """The ratings of a file, a judge's folder or a generator's folder.
 
-    Raises BadInput where there are none, and BadRecord for a score outside 1 to 5 or an answer that is there twice.
+    Raises BadInput where there are none, and BadRecord for a score outside 1 to 5 or a duplicate answer.
     """
     rows: list[Rating] = []
     listing = list_ratings(path)

@@ -1,4 +1,4 @@
-"""What a run of ratings gives: scores, failures, and its files."""
+"""The result of a run of ratings: scores, failures, and its files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from xl_suite.responding.outputs import name_folder
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
-    """What came of a run, by language in the order of the outputs. An answer with a failed criterion has the others.
+    """The result of a run, by language in the order of the outputs. A failed criterion does not remove the others.
 
-    failures: what has no score, with the reason; the next run asks again for these that got no answer.
+    failures: the scores that are missing, with the reason; the next run repeats the calls that got no answer.
     samples: by language, how often the judge was asked until a score could be read.
-    runs: what run.json says of each language.
+    runs: the content of run.json for each language.
     """
 
     ratings: Mapping[str, list[Rating]]
@@ -89,8 +89,8 @@ def _find_rated(out: Path, generator: str, judge: str) -> Path:
 def write_ratings(out: Path, ratings: Ratings, beyond: Mapping[str, Sequence[ModelOutput]] | None = None) -> Path:
     """Writes `out/<generator>/<judge>/ratings-<language>.json`, and `failed.json` where scores failed; the folder.
 
-    Languages that were rated earlier keep their files. beyond: outputs that this run left alone (`--limit`); what the
-    files hold of them stays where it was rated in the same way. Raises BadInput where no score could be read at all.
+    Languages that were rated earlier keep their files. beyond: outputs beyond `--limit`; their ratings stay in the
+    files if they were made with the same settings. Raises BadInput where no score could be read.
     """
     rows = [row for own in ratings.ratings.values() for row in own]
     if not rows:
@@ -122,7 +122,7 @@ def write_ratings(out: Path, ratings: Ratings, beyond: Mapping[str, Sequence[Mod
 
 
 def _keep_earlier(path: Path, like: Rating, outputs: Sequence[ModelOutput]) -> list[Rating]:
-    """The rows of a file on `outputs` that were rated as this run rates, in the order of the outputs."""
+    """The rows of a file for `outputs` that were rated with this run's settings, in the order of the outputs."""
     if not outputs or not path.exists():
         return []
     same = (like.generator, like.judge, like.method, like.rubrics)

@@ -1,4 +1,4 @@
-"""Rubrics: what a judge is asked about one answer and one criterion, and how a score is read from what it says.
+"""Rubrics: the judge's prompt for one answer and one criterion, and how a score is read from its reply.
 
 The criteria are the paper's (section 5, "Fine-Grained Evaluation", and Table 8); the words are this project's own.
 """
@@ -29,10 +29,9 @@ CRITERIA = ("precision", "informativeness", "naturalness", "objectivity")
 LEVELS = (1, 2, 3, 4, 5)
 METHODS = ("logprobs", "sampled", "parsed")
 FRAME = "_frame.txt"
-# As many as OpenAI and vLLM give: five digits, and room for their variants.
+# The largest number that OpenAI and vLLM allow: five digits and room for their variants.
 TOP_LOGPROBS = 20
-# The share of the probability that the five digits must have between them; a judge that would rather write something
-# else has given no score.
+# The least total probability of the five digits. With less, the judge tends to another text and gives no score.
 LEAST_MASS = 0.5
 
 _PLACEHOLDERS = {"language", "rubric", "instruction", "output"}
@@ -40,7 +39,7 @@ _PLACEHOLDERS = {"language", "rubric", "instruction", "output"}
 
 @dataclass(frozen=True, slots=True)
 class Rubrics:
-    """The texts of the criteria in their order, and the frame around them. digest: of all of them, 12 digits."""
+    """The texts of the criteria in their order, and the frame around them. digest: 12 digits, over all texts."""
 
     frame: str
     criteria: Mapping[str, str]
@@ -48,7 +47,7 @@ class Rubrics:
 
 
 def read_rubrics(folder: Path | None = None) -> Rubrics:
-    """The rubrics that ship, or those of a folder: a .txt a criterion, and optionally a `_frame.txt` of its own.
+    """The rubrics that ship, or those of a folder: a .txt file for each criterion, and optionally a `_frame.txt`.
 
     Raises BadInput for a folder without any, an unreadable file, an unknown placeholder in one, or a frame without
     the request or the answer.
@@ -65,7 +64,7 @@ def read_rubrics(folder: Path | None = None) -> Rubrics:
 def _read_folder(folder: Path, frame_path: Path) -> Rubrics:
     found = {path.stem: path for path in sorted(folder.glob("*.txt")) if not path.name.startswith(("_", "."))}
     if not found:
-        raise BadInput(f"{folder} holds no rubrics. A criterion is a file such as {CRITERIA[0]}.txt.")
+        raise BadInput(f"{folder} holds no rubrics. Each criterion needs a file such as {CRITERIA[0]}.txt.")
     strange = [name for name in found if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", name)]
     if strange:
         raise BadInput(f"{folder}: {strange[0]!r} cannot name a criterion: lower-case letters, digits, - and _ only.")
@@ -104,7 +103,7 @@ class RatingMethod:
     def sampling(self, attempt: int) -> Sampling:
         if self.name == "logprobs":
             return Sampling(temperature=0.0, max_tokens=1, logprobs=True, top_logprobs=TOP_LOGPROBS)
-        # The same words again would give the same answer.
+        # The same prompt would give the same answer.
         warm = self.name == "sampled" or attempt > 0
         return Sampling(temperature=1.0 if warm else 0.0, max_tokens=self.max_tokens)
 
@@ -112,7 +111,7 @@ class RatingMethod:
 def make_calls(
     output: ModelOutput, criterion: str, rubrics: Rubrics, method: RatingMethod, attempt: int = 0
 ) -> list[Call]:
-    """The calls that rate one answer on one criterion; `attempt` counts the times that no score could be read."""
+    """The calls that rate one answer on one criterion; `attempt` counts earlier attempts without a readable score."""
     if not output.language:
         raise BadInput("the outputs name no language, which the rubrics need. Add --language CODE.")
     # Each text is put in whole, in one pass: an answer that holds {rubric} or </answer> stays an answer.
@@ -132,7 +131,7 @@ def make_calls(
 
 
 def read_score(answers: Sequence[Answer], method: RatingMethod) -> float | None:
-    """The score, 1 to 5, of one answer on one criterion; None where one of the judge's answers has none."""
+    """The score, 1 to 5, of one answer on one criterion; None where one of the judge's replies has none."""
     scores = [
         weigh_levels(answer.logprobs) if method.name == "logprobs" else read_level(answer.text, LEVELS).value
         for answer in answers
@@ -142,7 +141,7 @@ def read_score(answers: Sequence[Answer], method: RatingMethod) -> float | None:
 
 
 def describe_unread(answers: Sequence[Answer], method: RatingMethod) -> str:
-    """Why an answer has no score, by the first of the judge's answers that has none."""
+    """Why an answer has no score: the reason of the first reply without one."""
     answer = next((one for one in answers if read_score([one], method) is None), answers[-1])
     why = "" if method.name == "logprobs" else f" ({read_level(answer.text, LEVELS).why})"
     return f"no score in {answer.text[:80]!r}{why}"
@@ -151,8 +150,8 @@ def describe_unread(answers: Sequence[Answer], method: RatingMethod) -> str:
 def weigh_levels(content: Any) -> float | None:
     """The expected level: the sum of the five digits, each times its share of their probability (Liu et al. 2023).
 
-    content: the list `logprobs.content` of a chat completion, whose first token is the score. None where the list has
-    another form, or where the digits have less than LEAST_MASS of the probability.
+    content: the list `logprobs.content` of a chat completion, whose first token is the score. None where the list is
+    malformed, or where the digits have less than LEAST_MASS of the probability.
     """
     chances = dict.fromkeys(LEVELS, 0.0)
     for token, logprob in _find_first(content):
@@ -166,7 +165,7 @@ def weigh_levels(content: Any) -> float | None:
 
 
 def replace_method(method: RatingMethod, samples: int) -> RatingMethod:
-    """What follows where a judge gives no log probabilities."""
+    """The method used where a judge gives no log probabilities."""
     return replace(method, name="sampled" if samples > 1 else "parsed", samples=samples)
 
 

@@ -30,9 +30,9 @@ class _Table:
 def score_ratings(ratings: Sequence[Rating], *, resamples: int = 10_000, seed: int = 0) -> dict[str, Any]:
     """The JSON answer of `score` for one model by one judge: `mean, standard_error, ci_low, ci_high, n` by criterion.
 
-    `average` is the mean of an answer's criteria, over answers that have all of them (Table 8's first column).
-    `overall` is the macro average over the languages, `eng` left out; a single language is at the top level.
-    Raises BadInput where model, judge, method or rubrics are several: such scores are never averaged.
+    `average` is the mean over an answer's criteria, for answers that have all of them (Table 8's first column).
+    `overall` is the macro average over the languages without `eng`; a single language is at the top level.
+    Raises BadInput for several models, judges, methods or rubrics: such scores are never averaged.
     """
     head = {
         "model": _require_one(ratings, "generator"),
@@ -67,7 +67,7 @@ def score_ratings(ratings: Sequence[Rating], *, resamples: int = 10_000, seed: i
 
 
 def show_ratings(answer: dict[str, Any]) -> str:
-    """The JSON answer as a table: a row per language, a column a criterion."""
+    """The JSON answer as a table: a row for each language, a column for each criterion."""
     names = [AVERAGE, *answer["criteria"]]
     if "languages" in answer:
         rows = [*answer["languages"].items(), ("overall", answer["overall"])]

@@ -2,7 +2,7 @@
 
 Kappa (Cohen 1960, Fleiss 1971) and nominal alpha look at wins, losses and exact draws; interval alpha
 (Krippendorff) at the preferences themselves. All are 1 for full agreement and about 0 for chance; None where the
-judges share no prompt or, all verdicts being one, chance alone explains everything.
+judges share no prompt, or where all verdicts are equal, so that chance alone explains them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from xl_suite.scoring.preferences import Array
 
-# The beginnings of names by which models of one maker are known, as they are after a non-letter or at the start.
+# The prefixes in model names that identify a maker, after a non-letter or at the start.
 FAMILIES = {
-    # Not plain "gpt": GPTQ is a way to quantise anybody's model.
+    # Not plain "gpt": GPTQ is a quantisation method for any model.
     "OpenAI": (
         *("gpt-", "gpt_", "gpt ", "gpt2", "gpt3", "gpt4", "gpt5", "gpt6", "chatgpt", "openai"),
         *("o1", "o3", "o4", "text_davinci", "davinci"),
@@ -42,14 +42,14 @@ FAMILIES = {
 }
 
 
-# What `judge.name_annotator` puts before the name of a judge other than the annotator's own.
+# The text that `judge.name_annotator` puts before the name of a judge other than the annotator's own.
 _ANNOTATOR = re.compile(r"^xl_[a-z0-9_]+-(?=.)")
 
 
 def find_family(name: str) -> str | None:
-    """The maker of a model, or of the model that a judge's name holds; None where it is not known, or not one.
+    """The maker of a model, or of the model in a judge's name; None where it is unknown or ambiguous.
 
-    A judge that was run through a shipped annotator is called after both: the model behind the annotator counts.
+    The name of a judge that a built-in annotator was run with contains both names: the model's name counts.
     """
     text = _ANNOTATOR.sub("", name.lower())
     found = {
@@ -66,7 +66,7 @@ def to_outcomes(preferences: Array) -> Array:
 
 
 def cohen_kappa(one: Array, other: Array) -> float | None:
-    """Cohen's kappa of two judges' outcomes, over what both judged."""
+    """Cohen's kappa of two judges' outcomes, over the prompts that both judged."""
     both = ~np.isnan(one) & ~np.isnan(other)
     one, other = one[both], other[both]
     if not len(one):
@@ -89,7 +89,7 @@ def fleiss_kappa(outcomes: Array) -> float | None:
 
 
 def krippendorff_alpha(values: Array, level: str = "nominal") -> float | None:
-    """Krippendorff's alpha of judges x prompts, gaps allowed. level: `nominal` or `interval`."""
+    """Krippendorff's alpha of judges x prompts, with gaps. level: `nominal` or `interval`."""
     pairable = values[:, (~np.isnan(values)).sum(axis=0) >= 2]
     known = ~np.isnan(pairable)
     total = int(known.sum())

@@ -35,7 +35,7 @@ PROMPTS_SHA256 = "b81218fd584118e2e49dd84d668c498e9377236c8a1acb5c395d4b398694c3
 
 SLOPE = 1.0
 PENALTY = 30.0
-QUALITY_PENALTY = 1e-3  # keeps the fit finite when one side wins every time
+QUALITY_PENALTY = 1e-3  # keeps the fit finite when one side always wins
 LEAST_ROWS = 20
 
 
@@ -64,7 +64,7 @@ def control_as_alpaca_eval(
     """The rate by AlpacaEval's formula; None with fewer than twenty usable rows.
 
     preferences: 0 to 1, NaN where the judgement failed. usable: rows where both answers are in the target language;
-    the length of an answer in another language says nothing about verbosity.
+    the length of an answer in another language is no measure of verbosity.
     """
     rows = np.array(usable, dtype=bool) & ~np.isnan(preferences)
     n = int(rows.sum())

@@ -1,4 +1,4 @@
-"""What the answers themselves say: their languages, their lengths, and whether they were cut off."""
+"""Properties of the answers: their languages, their lengths, and whether they were cut off."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FidelityKey = tuple[
     tuple[ModelOutput, ...], str, tuple[tuple[int, str], ...]
-]  # outputs, language, what prompts expect
+]  # outputs, language, expected languages
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Answers:
     """Both sides' answers in one language: item i of each list belongs to the run and prompt at `cells[i]`.
 
     any_language: whether the prompt may be answered in any language. fidelity, reference_fidelity: None where the
-    languages were not looked at.
+    languages were not identified.
     """
 
     cells: tuple[tuple[int, int], ...]
@@ -46,9 +46,9 @@ class Answers:
 
 @dataclass(slots=True)
 class FidelityCache:
-    """What was found of answers' languages before, since several judges see the same answers.
+    """A cache of the answers' languages, since several judges see the same answers.
 
-    workers: processes that look, each at a language of one side at a time (about 1 MB of text per second).
+    workers: the number of processes; each handles one language of one side at a time (about 1 MB of text per second).
     """
 
     found: dict[FidelityKey, Fidelity] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class FidelityCache:
 
 
 def collect_answers(table: Preferences, language: str, context: Context) -> Answers:
-    """The answers of a language; `look_at_languages` adds the languages that they are in."""
+    """The answers of a language; `look_at_languages` adds their identified languages."""
     own = context.expected.get(language, {})
     cells, model, reference = [], [], []
     for run in range(len(table.values)):
@@ -66,7 +66,7 @@ def collect_answers(table: Preferences, language: str, context: Context) -> Answ
                 continue
             cells.append((run, place))
             key = (language, row.prompt)
-            # The files of outputs say more than annotations that other programs wrote.
+            # Output files have more information than annotations written by other programs.
             reason = context.reasons.get(key) or row.finish_reason_2
             reference_reason = context.reference_reasons.get(key) or row.finish_reason_1
             model.append(ModelOutput(row.instruction, row.output_2, row.generator_2, row.id, finish_reason=reason))
@@ -86,9 +86,9 @@ def collect_answers(table: Preferences, language: str, context: Context) -> Answ
 def look_at_languages(
     answers: Mapping[str, Answers], expected: Expected, cache: FidelityCache | None = None
 ) -> dict[str, Answers]:
-    """The answers with their fidelity, by language; those whose language is not named stay as they are.
+    """The answers with their fidelity, by language; answers without a language code are unchanged.
 
-    cache: what it has is taken from it, and the rest is added. Raises UnknownLanguage.
+    cache: known results are read from it, new ones are added. Raises UnknownLanguage.
     """
     cache = FidelityCache() if cache is None else cache
     known = cache.found
@@ -123,7 +123,7 @@ def _look(look: FidelityKey) -> Fidelity:
 
 
 def gate_language(table: Preferences, column: int, answers: Answers, gate: Gate) -> Gated | None:
-    """The gated preferences of a language, runs x prompts; None where its languages were not looked at."""
+    """The gated preferences of a language, runs x prompts; None where its languages were not identified."""
     if answers.fidelity is None or answers.reference_fidelity is None or gate == "none":
         return None
     at = tuple(np.array(answers.cells).T)
@@ -153,7 +153,8 @@ def measure_lengths(outputs: tuple[ModelOutput, ...]) -> int:
 
 
 def measure_truncation(outputs: tuple[ModelOutput, ...]) -> float | None:
-    """The percentage of answers that the token limit cut off, of those of which it is known; None where of none."""
+    """The percentage of answers that the token limit cut off, among those where it is known; None if it is never
+    known."""
     known = [row.finish_reason for row in outputs if row.finish_reason]
     return 100 * sum(reason == "length" for reason in known) / len(known) if known else None
 

@@ -1,4 +1,4 @@
-"""Two models against the same reference by the same judge: the paired difference, and whether it is one."""
+"""Two models against the same reference by the same judge: the paired difference and its test."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from xl_suite.scoring.score import INTERVAL, OVERALL, Provenance
 from xl_suite.scoring.scores import NOT_AVERAGED, find_provenance, stack_gated
 from xl_suite.scoring.student import beyond, find_t
 
-POWER = 0.841621  # standard errors beyond the edge of significance that a difference has to be, to be found in 80 %
+POWER = 0.841621  # standard errors beyond the significance threshold at which a difference is found in 80 % of cases
 # Standard errors between no difference and one that is found 80 % of the time at the two-sided 5 % level.
 POWER_FACTOR = 1.959964 + POWER
-UNSEEN = 2  # prompts that are added to those seen: half a win for each model, the rest draws
+UNSEEN = 2  # prompts added to the observed ones: half a win for each model, the rest draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Difference:
 
     ci_low, ci_high, p_value: see `bound_difference`, with prompts as clusters; p_holm: corrected for the number of
     languages (Holm 1979), None for the overall difference, which is one test. smallest_detectable: the difference
-    that would be found 4 times in 5 with so many prompts; None where no difference would. None where there are too
-    few prompts.
+    that would be found 4 times in 5 with so many prompts; None where no difference would. All are None where
+    there are too few prompts.
     """
 
     n: int
@@ -50,10 +50,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Model A against model B by language and over all (`eng` left out; None for one language).
+    """Model A against model B by language and overall (without `eng`; None for one language).
 
-    n_only_a, n_only_b: judgements of prompts that only one of them has, which are left out. gate: whose answers had
-    to be in the target language for the rates that are compared, or `none` for raw win rates.
+    n_only_a, n_only_b: the number of judgements left out because only one of the models has them. gate: whose answers
+    had to be in the target language for the compared rates, or `none` for raw win rates.
     """
 
     model_a: str
@@ -101,7 +101,7 @@ def compare_models(
 ) -> Comparison:
     """Compares two models prompt by prompt. Raises BadInput unless judge, method, order and reference are equal.
 
-    gate: other than `none`, the gated win rates are compared. expected: see `score_annotations`.
+    gate: unless it is `none`, the gated win rates are compared. expected: see `score_annotations`.
     """
     tables = tabulate_preferences(a), tabulate_preferences(b)
     provenance = _require_same(a, b)
@@ -163,11 +163,11 @@ def compare_values(a: Array, b: Array) -> Difference:
 def bound_difference(differences: Array) -> tuple[float, float, float, float]:
     """(low, high, p, detectable) of the macro-averaged difference of prompts x languages in [-1, 1].
 
-    One distribution gives all of them, so that the 95 % interval holds 0 exactly where p is above 0.05: Student's t
-    about the mean of the prompts and of two more that nobody saw, half a win for each model and the rest draws
-    (Agresti and Min 2005, for matched pairs), or less where differences are partial. Without these, models that agree
-    on all prompts that were seen would be known to agree on all others. detectable: the difference that so many
-    prompts find 4 times in 5.
+    All come from one distribution, so that the 95 % interval contains 0 exactly where p is above 0.05: Student's t
+    about the mean of the observed prompts and of two added ones, which have half a win for each model and are draws
+    otherwise (Agresti and Min 2005, for matched pairs), or less where differences are partial. Without the added
+    prompts, models that agree on all observed prompts would seem to agree on all others with certainty. detectable:
+    the difference that this number of prompts finds 4 times in 5.
     """
     n = len(differences)
     mean, error = macro_average(differences), standard_error_of_macro(differences) or 0.0
@@ -181,9 +181,9 @@ def bound_difference(differences: Array) -> tuple[float, float, float, float]:
 
 
 def add_unseen(mean: Array, error: Array, n: int, square: Array) -> tuple[Array, Array]:
-    """Means and standard errors of differences over n prompts with the two added that nobody saw.
+    """Means and standard errors of differences over n observed prompts and the two added ones.
 
-    square: of the difference that such a prompt has where it is not a draw, see `guess_square`.
+    square: the square of an added prompt's difference where it is not a draw, see `guess_square`.
     """
     more = n + UNSEEN
     center: Array = n * mean / more
@@ -193,10 +193,10 @@ def add_unseen(mean: Array, error: Array, n: int, square: Array) -> tuple[Array,
 
 
 def guess_square(differences: Array) -> Array:
-    """The square of an unseen difference: the mean of the squares, each weighted by itself, and one of 1.
+    """The square of an added difference: the mean of the squares and of one 1, each weighted by itself.
 
-    differences: along the last axis. It is 1 for wins and losses alone, and where no difference was seen; where a
-    judge's preferences hardly differ, or languages share little, prompts that differ altogether are not assumed.
+    differences: along the last axis. The result is 1 for wins and losses only, and where no difference was observed.
+    It is smaller where a judge's preferences hardly differ or languages share little.
     """
     squares = differences**2
     guessed: Array = (np.sum(squares**2, axis=-1) + 1) / (np.sum(squares, axis=-1) + 1)
@@ -215,7 +215,7 @@ def correct_holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def _gate(table: Preferences, gate: Gate, expected: Expected | None) -> Preferences:
-    """The table with gated preferences; a language that is not named keeps its raw ones."""
+    """The table with gated preferences; rows without a language code keep their raw ones."""
     context = Context(expected=expected or {})
     answers = {language: collect_answers(table, language, context) for language in table.languages}
     answers = look_at_languages(answers, context.expected)
@@ -246,7 +246,7 @@ def _require_same(a: Sequence[Annotation], b: Sequence[Annotation]) -> Provenanc
 def _require_same_texts(
     tables: tuple[Preferences, Preferences], prompts: Sequence[int | str], languages: Sequence[str]
 ) -> None:
-    """Raises BadInput where the two were given other instructions, or measured against other reference outputs."""
+    """Raises BadInput where the two models have different instructions or different reference outputs."""
     for what, field in (("instructions", "instruction"), ("reference outputs", "output_1")):
         texts: list[dict[tuple[int | str, str], str]] = [
             {(prompt, language): getattr(row, field) for (_, prompt, language), row in table.rows.items()}

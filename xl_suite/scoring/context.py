@@ -1,4 +1,4 @@
-"""What is known of judged answers beside the annotations themselves."""
+"""Information about judged answers that is not in the annotations."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Reasons = Mapping[tuple[str, int | str], str]  # (language, ID or instruction) -
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """expected: which prompts do not expect the target language. prompts: those of the benchmark, which say how many
-    should have been judged. reasons, reference_reasons: why answers ended. slope: the judge's length slope, None
-    where it has none. seeds: the training seed of each run, by the annotations' `sample`; empty for one model.
+    """expected: the prompts that do not expect the target language. prompts: the benchmark's, which give the number
+    that should be judged. reasons, reference_reasons: why answers ended. slope: the judge's length slope, None where
+    it has none. seeds: the training seed of each run, by the annotations' `sample`; empty for one model.
     """
 
     expected: Expected = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Win rates at equal lengths, of a language and over several, with the error of the judge's length slope."""
+"""Win rates at equal lengths, in one language and over several, with the error of the judge's length slope."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ NO_SLOPE = "this judge has no length slope"
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The rate at equal lengths in percent, what each prompt adds to its error, summed over runs, and the effect of
-    the slope (see `LengthControl`)."""
+    """The rate at equal lengths in percent, the contribution of each prompt to its error, summed over runs, and the
+    effect of the slope (see `LengthControl`)."""
 
     win_rate: float
     n_rows: int
@@ -35,7 +35,7 @@ def control_languages(
 ) -> dict[str, Control | str]:
     """The control of each language, or why its rate at equal lengths is not identified.
 
-    Where languages were looked at, only rows in which both answers are right count.
+    Where languages were identified, only rows with both answers in the right language count.
     """
     if slope is None:
         return dict.fromkeys(table.languages, NO_SLOPE)
@@ -81,9 +81,9 @@ def average_controls(controls: Mapping[str, Control | str]) -> Control | str:
 
 
 def describe_control(control: Control | str, slope: LengthSlope | None, languages: Sequence[str] = ()) -> Controlled:
-    """The rate in `languages` with its error, over prompts and over what the slope may be.
+    """The rate in `languages` with its error, over prompts and over the uncertainty of the slope.
 
-    The interval is made on the logits.
+    The interval is computed on the logits.
     """
     if isinstance(control, str) or slope is None:
         return Controlled(basis=f"not identified: {control if isinstance(control, str) else NO_SLOPE}")
@@ -97,7 +97,7 @@ def describe_control(control: Control | str, slope: LengthSlope | None, language
 
 
 def control_by_alpaca_eval(table: Preferences, column: int, answers: Answers) -> Controlled | None:
-    """The rate by AlpacaEval's own formula; None for any other judge than its own, and for other prompts."""
+    """The rate by AlpacaEval's own formula; None for all judges and prompts but AlpacaEval's."""
     rows = answers.model
     annotator = next(iter(table.rows.values())).annotator
     if not is_alpaca_eval(annotator, (row.instruction for row in rows)):

@@ -1,4 +1,4 @@
-"""How many prompts a rate should cover, and what the missing ones could make of it."""
+"""How many prompts a rate should cover, and how the missing ones could change it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_prompts(folder: Path, languages: Iterable[str]) -> dict[str, dict[int, 
 
 def require_prompts(annotations: Iterable[Annotation], prompts: Prompts) -> None:
     """Raises BadInput where annotations have other instructions than the benchmark under the same IDs, or IDs that it
-    lacks: they are judgements of another benchmark, or of another build of it."""
+    lacks: then they belong to another benchmark or another build of it."""
     differing: dict[str, list[int]] = {}
     for row in annotations:
         known = prompts.get(row.language)
@@ -45,8 +45,8 @@ def require_prompts(annotations: Iterable[Annotation], prompts: Prompts) -> None
 
 
 def bound_missing(values: Array, n_asked: int) -> tuple[float | None, float | None]:
-    """(worst, best) in percent: the mean of `values`, NaN where one is missing, if every missing prompt of `n_asked`
-    were lost, or won. None where nothing was asked. values: one per prompt, from 0 to 1."""
+    """(worst, best) in percent: the mean of `values` (NaN: missing) if every missing prompt of `n_asked` were lost,
+    or won. None where nothing was asked. values: one for each prompt, from 0 to 1."""
     known = values[~np.isnan(values)]
     total = max(n_asked, len(known))
     if not total:

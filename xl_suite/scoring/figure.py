@@ -12,14 +12,14 @@ from xl_suite.records import write_text
 from xl_suite.scoring.score import Score
 from xl_suite.scoring.shares import bound_share
 
-NAMED = 3  # models up to which each dot has the code of its language beside it
+NAMED = 3  # the maximum number of models for which each dot has its language code beside it
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """A model in a language: its win rate in percent with the interval (low, high), and its answers in that language.
 
-    n_right, n_counted: answers in the language asked for, and those whose language can be told.
+    n_right, n_counted: answers in the language asked for, and those whose language can be identified.
     """
 
     language: str
@@ -31,7 +31,8 @@ class Measured:
 
 
 def measure_score(score: Score) -> list[Measured]:
-    """What is drawn of a score; languages without a rate, or in which no answer can be told, are left out."""
+    """The dots of a score. Languages without a rate, or in which no answer's language can be identified, are left
+    out."""
     found = []
     for language, one in score.languages.items():
         raw, fidelity = one.raw, one.model.fidelity
@@ -46,14 +47,14 @@ def measure_score(score: Score) -> list[Measured]:
 def draw_figure(models: Mapping[str, Sequence[Measured]], reference: str) -> str:
     """The SVG. reference: whose answers the win rates are against. Raises BadInput where there is nothing to draw.
 
-    Intervals are 95 %: of the win rate those of the score, of the fidelity exact ones (Clopper and Pearson 1934).
+    Intervals are 95 %: the score's for the win rate, exact ones for the fidelity (Clopper and Pearson 1934).
     """
     named = len(models) <= NAMED
     series = [(name, [_place(one, named=named) for one in own]) for name, own in models.items() if own]
     if not series:
         raise BadInput(
             "there is nothing to plot: no language has both a win rate with its interval and answers whose language "
-            "can be told (--gate none does not look at the languages)."
+            "can be identified (--gate none does not look at the languages)."
         )
     return draw_dots(
         series,
@@ -65,7 +66,7 @@ def draw_figure(models: Mapping[str, Sequence[Measured]], reference: str) -> str
 
 
 def write_figure(path: Path, svg: str) -> str:
-    """Writes the figure and returns what to tell of it. Raises BadInput for another name than *.svg."""
+    """Writes the figure and returns a line about it. Raises BadInput for another name than *.svg."""
     if path.suffix.lower() != ".svg":
         raise BadInput(f"--plot {path}: the figure is SVG. Name a file that ends in .svg.")
     write_text(path, svg)

@@ -1,4 +1,4 @@
-"""Scores of annotations and ratings as they lie in files and folders."""
+"""Scores of annotations and ratings in files and folders."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from xl_suite.scoring.scores import score_annotations
 from xl_suite.scoring.tables import show_score
 
 logger = logging.getLogger("xl_suite.scoring")
-MANY_CHARACTERS = 4_000_000  # from here on, processes that share the work are worth their start
+MANY_CHARACTERS = 4_000_000  # from this many on, parallel processes save more time than their start costs
 
 
 @dataclass(frozen=True)
 class Scores(Shown):
     """The scores of one model: by each judge, or, of ratings, by each judge and criterion.
 
-    answer: the object of `xl-suite score --json`. annotations: what was scored, empty for ratings; `compare` takes
-    it from here. judges: the scores of annotations by judge. runs: lines that say who judged and who answered, as the
-    folders' run.json have it.
+    answer: the object of `xl-suite score --json`. annotations: the scored annotations, which `compare` reads; empty
+    for ratings. judges: the scores of annotations by judge. runs: lines with the judges and the models, from the
+    folders' run.json.
     """
 
     answer: Mapping[str, Any]
@@ -92,7 +92,7 @@ class Scores(Shown):
 
     def to_paper(self) -> list[dict[str, Any]]:
         """Rates with their intervals, in percent, how many prompts were judged, and how many answers are in the
-        language asked for; of ratings, the means. At equal lengths only where a judge has a length slope."""
+        language asked for; for ratings, the means. Rates at equal lengths only where a judge has a length slope."""
         if self.kind == "ratings":
             every = self.to_rows()
             told = ["language", *(key for key in every[0] if isinstance(every[0][key], float))]
@@ -138,7 +138,7 @@ class Scores(Shown):
 
 
 def _warn_of_languages(languages: Sequence[str]) -> None:
-    """Says of which languages the gate cannot tell answers, and of which its error was never measured."""
+    """Warns of languages that the gate cannot identify, and of those where its error was never measured."""
     for language in languages:
         support = find_support(language)
         if not support.known:
@@ -148,17 +148,17 @@ def _warn_of_languages(languages: Sequence[str]) -> None:
             logger.warning("%s could not be gated against %s: %s.", language, others, support.why)
         elif find_error(language) is None:
             logger.warning(
-                "%s: the gated rate is of unknown error, which was not measured for this language.", language
+                "%s: the error of the gated rate is unknown, because it was not measured for this language.", language
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What is known of the annotations in other folders: the benchmark, the outputs of both sides, the annotator.
+    """The other folders that belong to annotations: the benchmark, the outputs of both sides, the annotator.
 
-    annotator: a name that ships or a folder, for the judge's length slope; empty looks beside the annotations and in
-    the annotators that ship. assumed: a length slope to take instead, `MEAN,SE`. training_seeds: the annotations are
-    of models that were trained alike from several seeds.
+    annotator: a built-in name or a folder, for the judge's length slope; if it is empty, the slope is looked up
+    beside the annotations and in the built-in annotators. assumed: a length slope to use instead, `MEAN,SE`.
+    training_seeds: the annotations belong to models that differ only in their training seed.
     """
 
     benchmark: Path | None = None
@@ -242,7 +242,7 @@ def score_folders(
 
 
 def _tell_way_out(annotations: Sequence[Annotation]) -> str:
-    """Which judgements `judge` asks again by itself, and which only when told."""
+    """Which judgements `judge` repeats by default, and which only with --retry-unread."""
     failed = [row for row in annotations if row.has_failed]
     unread = Counter(row.language or "all" for row in failed if row.status == "unread")
     told = "" if len(failed) == unread.total() else " `xl-suite judge` retries those that got no answer."

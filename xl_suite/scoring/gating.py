@@ -1,4 +1,4 @@
-"""The gated win rate: an answer that is not in the language asked for loses, whatever the judge thought of it.
+"""The gated win rate: an answer that is not in the language asked for loses, whatever its verdict.
 
 Judges prefer fluent English to an honest attempt in the language asked for, so a raw win rate rewards answers
 that fail the task. The gate decides from the two answers before the judge's preference counts:
@@ -14,12 +14,12 @@ that fail the task. The gate decides from the two answers before the judge's pre
 | right | right, mixed or undetermined | the judge's |
 | undetermined | wrong, right, mixed or undetermined | the judge's |
 
-A right answer is one in the language that the prompt expects, which need not be the target language. Prompts that
-expect any language are not gated by language: an answer with text is right there.
+A right answer is in the language that the prompt expects, which may differ from the target language. If a prompt
+accepts any language, every answer with text is right.
 
-The gate covers the rows of the raw win rate. A verdict that could not be read is missing in both, whatever the
-answers are, or a judge that fails would lower the one rate only. A withheld answer is never shown to a judge, so the
-gate alone counts it.
+The gate covers the rows of the raw win rate. An unreadable verdict is missing in both rates, whatever the answers
+are; otherwise a failing judge would lower one rate only. A withheld answer is never shown to a judge, so only the
+gated rate counts it.
 """
 
 from __future__ import annotations
@@ -47,11 +47,10 @@ _ABSENT = ("empty", "withheld")  # of the reference: nothing to compare with, in
 class Gated:
     """values: the gated preferences, 0 to 1, NaN where one is missing.
 
-    undetermined_lost, mixed_judged: the same if every undetermined answer of the model had lost, and if the judge had
-    decided on every mixed one: the bounds of what the gate cannot tell.
-    n_lost, n_won, n_drawn: rows that the gate decided, n_drawn only by `both-wrong-half`. n_judged: rows that keep
-    the judge's preference, of which the model's answer is undetermined in n_undetermined. n_missing: rows without a
-    value.
+    undetermined_lost, mixed_judged: the values if every undetermined answer of the model lost, and if the judge
+    decided on every mixed one; they bound the error of the gate. n_lost, n_won, n_drawn: rows that the gate decided,
+    n_drawn only by `both-wrong-half`. n_judged: rows that keep the judge's preference; in n_undetermined of them the
+    model's answer is undetermined. n_missing: rows without a value.
     """
 
     values: Array
@@ -69,8 +68,8 @@ def decide(model: str, reference: str, gate: Gate = "both") -> float | None:
     """The gated preference for the model by the table above: 0, 1, NaN for missing, None for the judge's.
 
     model, reference: verdicts on the two answers, of VERDICTS. Gate `both` is the table; `both-wrong-half` gives
-    half where the model loses and the reference is wrong, empty or withheld too; `model` does not look at the
-    reference's language, and `none` at no answer. Raises ValueError for a verdict or gate that is none.
+    half where the model loses and the reference is wrong, empty or withheld too; `model` ignores the reference's
+    language, and `none` ignores both. Raises ValueError for an unknown verdict or gate.
     """
     if model not in VERDICTS or reference not in VERDICTS:
         raise ValueError(f"({model!r}, {reference!r}) are not both one of {', '.join(VERDICTS)}.")
@@ -128,7 +127,7 @@ def _apply(preferences: Array, model: Sequence[str], reference: Sequence[str], g
     values = preferences.copy()
     for row, (one, other) in enumerate(zip(model, reference, strict=True)):
         decision = decide(one, other, gate)
-        # Without a preference a verdict could not be read, unless a side was withheld and no judge was asked.
+        # A missing preference means an unreadable verdict, unless a side was withheld and no judge was asked.
         if decision is not JUDGED and (not np.isnan(values[row]) or "withheld" in (one, other)):
             values[row] = decision
     return values

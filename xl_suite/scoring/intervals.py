@@ -1,25 +1,25 @@
-"""Intervals for mean preferences, which lie in [0, 1], that hold where few or no rows win.
+"""Intervals for mean preferences in [0, 1] that are valid even where few or no rows win.
 
-The percentile bootstrap cannot see a win that did not happen: with true rates under 1 % its 95 % intervals cover
-as little as half of the time. So each bound counts one prompt more than was seen: for the upper bound it is won,
-for the lower bound lost, and its weight is drawn as the others' are. For wins and losses alone that is exactly the
-interval of Clopper and Pearson (1934). Where preferences lie in between, the unseen prompt is not won altogether: it
-has the value that a won prompt has, by what was seen and a few prompts assumed to be won altogether. With the value 1
+The percentile bootstrap ignores wins that were not observed: with true rates under 1 % its 95 % intervals cover in as
+little as half of the cases. So each bound adds one unobserved prompt: a win for the upper bound, a loss for the lower
+bound, with a weight drawn like the others. For wins and losses only, this is exactly the interval of Clopper and
+Pearson (1934). Where preferences lie in between, the unobserved prompt is not a full win: it has the value of a won
+prompt, estimated from the observed prompts and a few that are assumed to be full wins. With the value 1
 it would be Gaffke's bound (2005; Learned-Miller and Thomas 2020, arXiv 1905.06208), which holds for any preferences
 and is too wide for a judge whose preferences hardly differ. In the middle of the scale it becomes the ordinary
 bootstrap interval.
 
-For the mean over languages the unseen prompt counts in every language, and has the value that prompts have on average
-over them. When the languages agree on each prompt that is 1; when they are independent it is small, and the interval
-as narrow as they deserve. scripts/benchmarks/coverage.py measures all of this.
+For the mean over languages the unobserved prompt counts in every language, with the mean value of won prompts over
+the languages. If the languages agree on each prompt, this is 1; if they are independent, it is small and the interval
+is accordingly narrow. scripts/benchmarks/coverage.py measures all of this.
 
 The resamples are the Bayesian bootstrap, clustered on prompts: each gives every prompt a random weight (Rubin 1981:
-exponential, hence Dirichlet once normalised) that all its languages share, so that what the languages have in common
-stays in. Whole weights, as in the percentile bootstrap, would do as well in the middle; smooth ones have no ties at
+exponential, hence Dirichlet once normalised) that all its languages share, so that the correlation of the languages
+is kept. Whole weights, as in the percentile bootstrap, would work as well in the middle; smooth ones have no ties at
 the ends.
 
-The intervals are about prompts: what would change if other prompts of this kind had been drawn. They say nothing
-of the model's own randomness (see `variance`), of the judge's mistakes, or of prompts of another kind.
+The intervals cover the choice of prompts: how the result would change with other prompts of this kind. They do not
+cover the model's own randomness (see `variance`), the judge's mistakes, or prompts of another kind.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from numpy.typing import NDArray
 from xl_suite.scoring.preferences import Array, average
 
 # With 1, coverage fell to 93.2 % at a rate of 1 % where a tenth of the wins are shared by all languages; with 3 it
-# was 94.0 to 96.3 % there (300 and 600 simulations). The value was chosen on this very case.
+# was 94.0 to 96.3 % there (300 and 600 simulations). The value was chosen on the same case.
 ASSUMED = 3
 BLOCK = 1000  # resamples at a time: 3 MB of weights for 797 prompts, however many resamples
 
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Bounds in [0, 1]: one a language, and for the macro average over the languages."""
+    """Bounds in [0, 1] for each language, and for the macro average over the languages."""
 
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -49,9 +49,9 @@ class Intervals:
 
 
 def bound_means(by_prompt: Array, *, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0) -> Intervals:
-    """The intervals of prompts x languages of values in [0, 1], NaN for what is missing.
+    """The intervals of prompts x languages of values in [0, 1], NaN where missing.
 
-    A language without a value gets [0, 1] and no part in the macro average.
+    A language without a value gets [0, 1] and is left out of the macro average.
     """
     judged: NDArray[np.bool_] = np.any(~np.isnan(by_prompt), axis=0)
     resampled = resample_means(by_prompt, resamples, seed)
@@ -77,7 +77,7 @@ def bound_languages(by_prompt: Array, resampled: Resampled, tail: float) -> tupl
 
 
 def bound_macro(by_prompt: Array, resampled: Resampled, tail: float) -> tuple[float, float]:
-    """The interval of the mean over languages; [0, 1] where there is nothing."""
+    """The interval of the mean over languages; [0, 1] without any value."""
     if by_prompt.size == 0:
         return 0.0, 1.0
     across = average(by_prompt, axis=1)
@@ -89,11 +89,11 @@ def bound_macro(by_prompt: Array, resampled: Resampled, tail: float) -> tuple[fl
 
 
 def guess_unseen(values: Array) -> float:
-    """The value of a won prompt that nobody saw: the mean of the prompts' values, each weighted by itself.
+    """The value of an unobserved won prompt: the mean of the prompts' values, each weighted by itself.
 
-    values: of one language, or each prompt's mean over the languages. ASSUMED prompts that are won altogether are
-    added, so that the value is 1 when no win was seen at all, and comes down only as wins are seen that are partial,
-    or that the languages do not share.
+    values: those of one language, or each prompt's mean over the languages. ASSUMED full wins are added, so that the
+    value is 1 if no win was observed, and decreases only with observed wins that are partial or that the languages do
+    not share.
     """
     return float((np.sum(values**2) + ASSUMED) / (np.sum(values) + ASSUMED))
 
@@ -107,7 +107,7 @@ def keep_columns(resampled: Resampled, columns: NDArray[np.bool_]) -> Resampled:
 def standard_error_of_macro(by_prompt: Array) -> float | None:
     """The standard error of the macro average, clustered on prompts; None for fewer than two prompts.
 
-    With every prompt judged in every language it is that of the prompts' means.
+    If every prompt is judged in every language, it is the standard error of the prompts' means.
     """
     by_prompt = by_prompt[:, ~np.isnan(by_prompt).all(axis=0)]
     n, languages = by_prompt.shape
@@ -124,7 +124,7 @@ class Resampled:
     """Sums over the prompts under each resample, float32.
 
     sums and weights: resamples x languages, of weight x value and of weight where there is a value.
-    unseen: resamples x 1, the weight of the prompt that nobody saw.
+    unseen: resamples x 1, the weight of the unobserved prompt.
     """
 
     sums: NDArray[np.float32]
@@ -132,7 +132,7 @@ class Resampled:
     unseen: NDArray[np.float32]
 
     def add_unseen(self, value: float | Array) -> NDArray[np.float32]:
-        """The means under each resample when the unseen prompt has `value`, in every language or one for each."""
+        """The means under each resample if the unobserved prompt has `value`, a number or one for each language."""
         means: NDArray[np.float32] = (self.sums + np.asarray(value, np.float32) * self.unseen) / (
             self.weights + self.unseen
         )

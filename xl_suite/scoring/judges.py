@@ -1,4 +1,4 @@
-"""Several judges of one model: how far they agree, and whether one favours its own family, as people see it."""
+"""Several judges of one model: how far they agree, and whether one favours its own family compared with people."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from xl_suite.scoring.agreement import cohen_kappa, find_family, fleiss_kappa, k
 from xl_suite.scoring.compare import Difference, compare_values
 from xl_suite.scoring.preferences import Array, average, tabulate_preferences
 
-# What the name of a panel of judges begins with, and the method of its rows: it is a mean of judges, and not one.
+# The prefix of a panel's name, which is also the method of its rows: a panel is a mean of judges, not a judge.
 PANEL = "panel"
-# What the names of people's annotations begin with, as `annotate --import` writes them.
+# The prefix of the names of people's annotations, as `annotate --import` writes them.
 PEOPLE = "people-"
 NOT_IDENTIFIED = "not identified: it needs labels by people"
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Agreement of judges over the prompts and languages that they share; None where it cannot be told.
+    """Agreement of judges over the prompts and languages that they share; None where it is not defined.
 
-    cohen: kappa of each pair of judges. n_shared: judgements that all made.
+    cohen: kappa of each pair of judges. n_shared: the number of judgements that all made.
     """
 
     annotators: tuple[str, ...]
@@ -38,10 +38,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class SelfPreference:
-    """How a judge sees an answer of its own family, beside people's labels.
+    """How a judge rates an answer of its own family, compared with people's labels.
 
-    side: which answer is of the family, `model` or `reference`. favour: percent points by which the judge gives
-    that side more than people do on the same prompts, with a 95 % interval over prompts.
+    side: the side that belongs to the family, `model` or `reference`. favour: the share that the judge gives that
+    side minus the share that people give it on the same prompts, in percent points with a 95 % interval over prompts.
     """
 
     annotator: str
@@ -80,11 +80,11 @@ def measure_agreement(judges: dict[str, list[Annotation]]) -> Agreement:
 def measure_self_preference(
     judges: dict[str, list[Annotation]], families: dict[str, str] | None = None
 ) -> list[SelfPreference]:
-    """For each judge of the model's or the reference's family (not of both), what it gives that side beyond people.
+    """The favour of each judge of the model's or the reference's family (not of both).
 
-    families: the family of a judge whose name does not tell it. Other judges are no measure: a difference from them
-    may be their fault. Empty where nobody's labels are among the annotations. The favour is of this side's answers,
-    whatever the reason: a judge that likes long answers favours a family that writes them.
+    families: the family of a judge whose name does not show it. Only people's labels are the measure: a difference
+    from other judges may be their mistake. Empty where the annotations contain no labels by people. The reason for a
+    favour is not separated: a judge that prefers long answers favours a family that writes them.
     """
     values = _align(judges)
     names = list(judges)
@@ -108,7 +108,8 @@ def measure_self_preference(
 
 
 def describe_judges(annotations: Sequence[Annotation], families: dict[str, str] | None = None) -> dict[str, Any]:
-    """Keys `agreement` and `self_preference` of the JSON answer; a panel's rows are left to its judges."""
+    """Keys `agreement` and `self_preference` of the JSON answer; the rows of a panel are ignored, since its judges
+    count."""
     judges = group_by_judge([row for row in annotations if row.method != PANEL])
     measured = [asdict(one) for one in measure_self_preference(judges, families)]
     people = any(name.startswith(PEOPLE) for name in judges)
@@ -125,7 +126,7 @@ def _describe(name: str, family: str, side: str, found: Difference) -> list[Self
 
 
 def _align(judges: dict[str, list[Annotation]]) -> Array:
-    """The judges' preferences, judges x prompts x languages, over all prompts and languages that any of them has."""
+    """The judges' preferences, judges x prompts x languages, over all prompts and languages of any of them."""
     tables = [tabulate_preferences(rows) for rows in judges.values()]
     prompts = {prompt: place for place, prompt in enumerate(sorted({p for t in tables for p in t.prompts}, key=str))}
     languages = {language: place for place, language in enumerate(sorted({c for t in tables for c in t.languages}))}

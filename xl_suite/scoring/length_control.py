@@ -1,18 +1,18 @@
 """The win rate at equal lengths, by a judge whose length slope is known.
 
-A judge's slope cannot be estimated from the judgements that are to be controlled: longer answers of better models win
-for being better. So it is measured apart (`auditing.length_slope`), and here it is only subtracted. What judgements
-say of length, quality included, is a regression of the preference on x, the logarithm of the ratio of lengths:
+A judge's slope cannot be estimated from the judgements to be controlled: longer answers of better models win because
+they are better. So it is measured separately (`auditing.length_slope`) and only subtracted here. The joint effect of
+length and quality is a regression of the preference on x, the logarithm of the ratio of lengths:
 
     logistic(a + b x),        and at equal lengths        logistic(a + (b - slope) x),
 
-averaged over the rows, so that what quality has to do with length stays in. b takes no part in what the slope is. The
-errors are those of a sandwich estimate, and the slope's own error is added by its derivative.
+averaged over the rows, so that the correlation of quality with length is kept. b does not influence the slope. Errors
+come from a sandwich estimate; the error of the slope is added by its derivative.
 
 The slope was measured on pairs of equal content. Where pairs differ in quality, mean preferences move less with
-length than that, because many are decided by quality. What prompts have in common in several languages shows how much
-less (`find_weakening`); differences that languages do not share cannot be told from the judge's chance, and are not
-in it. scripts/benchmarks/length_control.py measures coverage and width, this case included.
+length than that, because quality decides many of them. The correlation of a prompt's results between languages
+shows how much less (`find_weakening`); differences that languages do not share look like the judge's chance and are
+left out. scripts/benchmarks/length_control.py measures coverage and width, this case included.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from xl_suite.scoring.preferences import Array
 
 LEAST_ROWS = 20
 LEAST_OUTCOMES = 10.0  # wins, and losses: fewer determine no regression on lengths
-COMPARABLE = 2.0  # times the length, up to which two answers count as of comparable length
+COMPARABLE = 2.0  # the maximum ratio of two comparable lengths
 PENALTY = 1e-6  # keeps the fit finite
 
 
@@ -42,8 +42,9 @@ FLATTENING = (16 * math.sqrt(3) / (15 * math.pi)) ** 2
 class LengthFit:
     """The regression of preferences on lengths in one language.
 
-    rows: which of the rows given are in it. ratios: logarithms of the ratios of lengths, model to reference. margins:
-    a + b x. influence: what each row adds to (a, b), n x 2. residuals: preferences less what is predicted.
+    rows: the mask of the given rows that are used. ratios: logarithms of the ratios of lengths, model to reference.
+    margins: a + b x. influence: the contribution of each row to (a, b), n x 2. residuals: preferences minus
+    predictions.
     """
 
     rows: NDArray[np.bool_]
@@ -54,7 +55,7 @@ class LengthFit:
 
     @property
     def steepness(self) -> Array:
-        """How much each predicted preference moves for a logit."""
+        """The change of each predicted preference for a change of one logit."""
         predicted = squash(self.margins)
         result: Array = predicted * (1 - predicted)
         return result
@@ -62,10 +63,10 @@ class LengthFit:
 
 @dataclass(frozen=True, slots=True)
 class LengthControl:
-    """The win rate at equal lengths in percent. n_rows: of the fit.
+    """The win rate at equal lengths in percent. n_rows: the rows of the fit.
 
-    influence: what each of the rows given adds to the estimate's error, in percent points, 0 for rows left out.
-    slope_effect: percent points by which the rate changes for each unit of the judge's slope.
+    influence: the contribution of each given row to the estimate's error in percent points, 0 for rows left out.
+    slope_effect: the change of the rate, in percent points, for each unit of the judge's slope.
     """
 
     win_rate: float
@@ -80,7 +81,7 @@ def fit_lengths(
     """The regression of one language, or why a rate at equal lengths is not identified.
 
     preferences: 0 to 1, NaN where the judgement failed. lengths: characters. usable: rows where both answers are in
-    the target language; the length of an answer in another language says nothing about verbosity.
+    the target language; the length of an answer in another language is no measure of verbosity.
     """
     model, reference = np.array(model_lengths, float), np.array(reference_lengths, float)
     rows = np.array(usable, dtype=bool) & ~np.isnan(preferences) & (model > 0) & (reference > 0)
@@ -104,7 +105,7 @@ def fit_lengths(
 
 
 def control_length(fit: LengthFit, slope: float, weakening: float = 1.0) -> LengthControl:
-    """The win rate of one language at equal lengths. slope: of the judge; weakening: see `find_weakening`."""
+    """The win rate of one language at equal lengths. slope: the judge's; weakening: see `find_weakening`."""
     at_equal = squash(fit.margins - weakening * slope * fit.ratios)
     steepness = at_equal * (1 - at_equal)
     n = len(at_equal)
@@ -115,10 +116,11 @@ def control_length(fit: LengthFit, slope: float, weakening: float = 1.0) -> Leng
 
 
 def find_weakening(residuals: Array, steepness: Array) -> float:
-    """The part of the judge's slope that mean preferences show, from 0 to 1: 1 where languages share no prompts.
+    """The fraction, 0 to 1, of the judge's slope that appears in mean preferences; 1 where languages share no
+    prompts.
 
-    residuals, steepness: prompts x languages, NaN for what is missing. The covariance of a prompt's residuals in two
-    languages is the variance of what it has in common there, on the scale of preferences.
+    residuals, steepness: prompts x languages, NaN where missing. The covariance of a prompt's residuals in two
+    languages estimates the variance of their common part, on the scale of preferences.
     """
     present = ~np.isnan(residuals)
     r, w = np.where(present, residuals, 0), np.where(present, steepness, 0)

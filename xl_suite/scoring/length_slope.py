@@ -25,8 +25,8 @@ SLOPE_FILE = "length_slope.json"
 @dataclass(frozen=True, slots=True)
 class LengthSlope:
     """slope, standard_error: logits of the mean preference for each unit of the natural logarithm of the ratio of
-    lengths. n: prompts that it was measured on. annotator: the judge's name in annotations, empty where the file
-    names none. assumed: whether a user gave it and nobody measured it.
+    lengths. n: the number of prompts measured. annotator: the judge's name in annotations, empty where the file has
+    none. assumed: whether a user gave the slope instead of a measurement.
     """
 
     slope: float
@@ -51,7 +51,7 @@ class LengthSlope:
         }
 
     def describe(self, languages: Iterable[str] = ()) -> str:
-        """`measured slope 0.70 (standard error 0.11)`, and where it was measured if not in all of `languages`."""
+        """`measured slope 0.70 (standard error 0.11)`, with its languages if they are not all of `languages`."""
         kind = "assumed" if self.assumed else "measured"
         elsewhere = self.languages and any(language and language not in self.languages for language in languages)
         where = f", measured in {', '.join(self.languages)} only" if elsewhere else ""
@@ -59,7 +59,7 @@ class LengthSlope:
 
 
 def read_slope(path: Path) -> LengthSlope:
-    """The slope of a file. Raises BadRecord where a field is missing or is not what it should be."""
+    """The slope of a file. Raises BadRecord where a field is missing or invalid."""
     value = read_object(path)
     numbers = {}
     for name in ("slope", "standard_error"):
@@ -94,10 +94,10 @@ def write_slope(path: Path, slope: LengthSlope) -> None:
 
 
 def list_places(paths: Iterable[Path], annotator: str, folder: str = "") -> list[Path]:
-    """The folders in which an annotator's slope may be, the first being the surest.
+    """The folders in which an annotator's slope may be, in the order of preference.
 
-    paths: files and folders of annotations. folder: where it was named, the name or folder of the annotator, or a
-    folder with a slope, which `audit` writes. Raises BadInput where that is none of them.
+    paths: files and folders of annotations. folder: the name or folder of the annotator, or a folder with a slope
+    written by `audit`, if the user gave one. Raises BadInput for anything else.
     """
     places = [] if not folder else [Path(folder) if (Path(folder) / SLOPE_FILE).is_file() else find_folder(folder)]
     for path in paths:
@@ -107,7 +107,7 @@ def list_places(paths: Iterable[Path], annotator: str, folder: str = "") -> list
 
 
 def find_slope(folders: Iterable[Path], annotator: str) -> LengthSlope | None:
-    """The first slope in `folders` that is of the annotator; a file that names none is of all that use its folder."""
+    """The annotator's first slope in `folders`; a file without a name is valid for all annotators of its folder."""
     for folder in folders:
         path = folder / SLOPE_FILE
         if path.is_file():

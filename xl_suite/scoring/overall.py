@@ -58,13 +58,13 @@ def _average_sides(sides: Sequence[Side]) -> Side:
 
 
 def _average(values: Sequence[float | None]) -> float | None:
-    """The mean; None where one of the values is."""
+    """The mean; None if any value is None."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
 def _rate_macro(values: Array, own: Sequence[Rate], resamples: int, seed: int) -> Rate:
-    """own: the languages' rates, whose worst and best cases are averaged."""
+    """own: the languages' rates; their worst and best cases are averaged."""
     by_prompt = average(values, axis=0)
     bounds = bound_means(by_prompt, resamples=resamples, seed=seed)
     error = standard_error_of_macro(by_prompt)

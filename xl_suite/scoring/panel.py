@@ -1,9 +1,9 @@
 """A panel of judges: each one's rate, how far they agree, and the mean over families of judges.
 
-Judges of one maker share faults, so judges are averaged within their family first, and then families count the same.
-The panel's verdict on a prompt is an annotation of its own, which `score`, `compare` and the leaderboard read as they
-read any judge's. A prompt that one of the judges gave no verdict on has none of the panel's: a mean over fewer judges
-would be another panel's.
+Judges of one maker share mistakes, so judges are first averaged within their family, and all families have the same
+weight. The panel's verdict on a prompt is an annotation, which `score`, `compare` and the leaderboard read like any
+judge's. If one judge has no verdict on a prompt, the panel has none either: a mean over fewer judges would be that of
+another panel.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from xl_suite.scoring.preferences import average, tabulate_preferences
 
 @dataclass(frozen=True, slots=True)
 class PanelRate:
-    """Win rates of one language in percent: by judge over what it judged, by family and of the panel over the prompts
-    that all judged, n of them. ci_low, ci_high: 95 %, over prompts, for these judges. n_missing: prompts without a
-    verdict of all.
+    """Win rates of one language in percent: by judge over the prompts it judged; by family and for the panel over the
+    n prompts that all judged. ci_low, ci_high: 95 %, over prompts, for these judges. n_missing: prompts without a
+    verdict from all.
     """
 
     judges: dict[str, float | None]
@@ -45,7 +45,7 @@ class PanelRate:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What a panel of judges says of one model. annotator: the panel's name. families: by judge."""
+    """The result of a panel of judges for one model. annotator: the panel's name. families: by judge."""
 
     annotator: str
     families: dict[str, str]
@@ -75,13 +75,13 @@ class Panel:
         if len(set(self.families.values())) == 1:
             family = next(iter(self.families.values()))
             lines.append(
-                f"All judges are of one family, {family}: what they share as a fault, their agreement hides."
+                f"All judges belong to one family, {family}: their agreement hides the mistakes that they share."
             )
         return "\n".join(lines)
 
 
 def name_families(models: Mapping[str, str]) -> dict[str, str]:
-    """The family of each judge. models: what each asks, by its name; an unknown maker is a family of its own."""
+    """The family of each judge. models: each judge's model by its name; an unknown maker is a separate family."""
     return {name: find_family(model) or find_family(name) or name for name, model in models.items()}
 
 
@@ -92,10 +92,10 @@ def name_panel(judges: Iterable[str]) -> str:
 def combine_judges(judges: Mapping[str, Sequence[Annotation]], families: Mapping[str, str]) -> list[Annotation]:
     """The panel's annotations: one row for each prompt that all judges were asked about.
 
-    Raises BadInput for fewer than two judges, and where they saw other answers.
+    Raises BadInput for fewer than two judges, and where they judged different answers.
     """
     if len(judges) < 2:
-        raise BadInput("a panel needs two judges and more.")
+        raise BadInput("a panel needs at least two judges.")
     tables = {name: tabulate_preferences(rows) for name, rows in judges.items()}
     first = next(iter(tables.values()))
     keys = [key for key in first.rows if all(key in table.rows for table in tables.values())]
@@ -114,7 +114,7 @@ def combine_judges(judges: Mapping[str, Sequence[Annotation]], families: Mapping
         for name, table in tables.items():
             other = table.rows[key]
             if (other.output_1, other.output_2) != (row.output_1, row.output_2):
-                raise BadInput(f"{row.prompt} ({language}): {name} judged other answers. Judge them anew with all.")
+                raise BadInput(f"{row.prompt} ({language}): {name} judged other answers. Judge them again with all.")
         shares = {}
         for name, table in tables.items():
             rows_of, column_of = places[name]
@@ -146,7 +146,7 @@ def write_panel(
 ) -> tuple[Path, Panel]:
     """Writes `out/<panel>/<language>.json` for each language; the folder, and what the panel says.
 
-    out: the generator's folder, in which those of its judges are. models: what each judge asks, by its name.
+    out: the generator's folder, which contains its judges' folders. models: each judge's model by its name.
     """
     families = name_families(models)
     combined = combine_judges(judges, families)
@@ -203,7 +203,7 @@ def describe_panel(judges: Mapping[str, Sequence[Annotation]], families: Mapping
 
 
 def _average_families(shares: Mapping[str, float | None], families: Mapping[str, str]) -> dict[str, float] | None:
-    """The mean share of each family; None where a judge has none."""
+    """The mean share of each family; None where a judge has no share."""
     grouped: dict[str, list[float]] = defaultdict(list)
     for name, share in shares.items():
         if share is None:

@@ -17,13 +17,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What one judge said of one model against one reference.
+    """The preferences of one judge for one model against one reference.
 
     values: float64, runs x prompts x languages, from 0 (the reference wins) to 1; NaN where a prompt was not
     judged in that language or its judgement failed. prompts: IDs (or instructions) in the order of the second
     axis, sorted. n_failed: failed judgements per language, all runs together,
     without those of withheld answers.
-    rows: for each language the annotation that stands for (run, prompt), the first of its orders.
+    rows: for each language the annotation of each (run, prompt), in its first order.
     """
 
     prompts: tuple[int | str, ...]
@@ -39,7 +39,7 @@ class Preferences:
 
 
 def average(values: Array, axis: int) -> Array:
-    """The mean along an axis of what is not NaN; NaN where nothing is. Unlike numpy's, silent about that."""
+    """The mean of the values that are not NaN along an axis; NaN without any. Unlike numpy's, it gives no warning."""
     present = ~np.isnan(values)
     count = present.sum(axis=axis)
     total = np.where(present, values, 0).sum(axis=axis)
@@ -47,10 +47,10 @@ def average(values: Array, axis: int) -> Array:
 
 
 def tabulate_preferences(annotations: Iterable[Annotation]) -> Preferences:
-    """The preferences of one judge, model and reference as a table. Raises BadInput where they are of several.
+    """The preferences of one judge, model and reference as a table. Raises BadInput for several of them.
 
-    Both orders of a prompt are averaged here, before any statistics. When one of the two failed, so did the
-    prompt: the other alone would carry the judge's liking for a place.
+    Both orders of a prompt are averaged here, before any statistics. If one of them failed, the prompt counts as
+    failed: the other alone would contain the judge's position bias.
     """
     cells: dict[tuple[int, int | str, str], list[Annotation]] = defaultdict(list)
     for row in annotations:
@@ -92,7 +92,7 @@ def require_one(what: str, names: Iterable[str]) -> str:
 
 
 def macro_average(by_prompt: Array, columns: Sequence[int] | None = None) -> float:
-    """The mean over languages of each language's mean, of prompts x languages with NaN for what is missing."""
+    """The mean over languages of each language's mean, of prompts x languages with NaN where missing."""
     chosen = by_prompt if columns is None else by_prompt[:, list(columns)]
     return float(average(chosen, axis=0).mean())
 
@@ -100,7 +100,7 @@ def macro_average(by_prompt: Array, columns: Sequence[int] | None = None) -> flo
 def _keep_twins(
     cells: dict[tuple[int, int | str, str], list[Annotation]],
 ) -> dict[tuple[int, int | str, str], list[Annotation]]:
-    """Makes prompts of their own of rows that have no ID and repeat an instruction, which foreign files may."""
+    """Gives distinct keys to rows that have no ID and repeat an instruction, as files of other programs may."""
     apart: dict[tuple[int, int | str, str], list[Annotation]] = {}
     for (sample, prompt, language), rows in cells.items():
         counts: dict[str, int] = defaultdict(int)

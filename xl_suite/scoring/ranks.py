@@ -1,10 +1,11 @@
-"""Ranks of several models as intervals that hold together: with 95 % confidence, all of them at once.
+"""Ranks of several models as simultaneous intervals: with 95 % confidence, all of them are right.
 
-Overlapping intervals are no test of two models, and wins of pairs can be circular. So every pair is compared on the
-prompts that all models have, as `compare` does, and a difference counts where it is beyond what the largest of all
-pairs' differences reaches by chance in 95 % of resamples (the maximum of studentised differences; Mogstad, Romano,
-Shaikh and Wilhelm 2024, "Inference for ranks"). A model's best rank is one more than the number of models that are
-surely better, its worst rank the number of models that are not surely worse. scripts/benchmarks/ranks.py measures it.
+Overlapping intervals do not test two models, and pairwise wins can be circular. So every pair is compared on the
+prompts that all models have, as in `compare`. A difference counts if it is beyond the 95 % quantile, over resamples,
+of the largest difference of any pair by chance (the maximum of studentised differences; Mogstad, Romano, Shaikh and
+Wilhelm 2024, "Inference for ranks"). A model's best rank is one plus the number of models that are significantly
+better; its worst rank is the number of models that are not significantly worse. scripts/benchmarks/ranks.py measures
+it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def rank_models(
 
 
 def find_influence(values: Array) -> Array:
-    """What each prompt adds to a model's mean over languages less its expectation: models x prompts."""
+    """The contribution of each prompt to a model's mean over languages, minus its expectation: models x prompts."""
     present = ~np.isnan(values[0])
     deviations = np.where(present, values - np.stack([average(one, axis=0) for one in values])[:, None], 0)
     influence: Array = (deviations / present.sum(axis=0)).sum(axis=2) / values.shape[2]

@@ -17,13 +17,13 @@ logger = logging.getLogger("xl_suite.scoring")
 
 
 def read_runs(paths: Sequence[Path], *, training_seeds: bool = False) -> tuple[list[Annotation], tuple[int, ...]]:
-    """The annotations of all paths, each path a run (or, with several samples in it, several runs), and the training
-    seed of each run by `sample`: the number of its path with training_seeds, else nothing.
+    """The annotations of all paths and the training seed of each run by `sample`. Each path is a run, or several runs
+    if it contains several samples. The seed is the number of its path with training_seeds; else there are none.
 
-    Only what every run has is kept (judge, prompt and language), or runs with other prompts would look like a model
-    that differs between runs; how much was left out is logged. training_seeds: the paths are of models that were
-    trained alike from several seeds, and are scored as one. Raises BadInput where they are of several models without
-    it, which `compare` is for, and where the runs have nothing in common.
+    Only judgements (judge, prompt and language) that every run has are kept, since different prompts would look like
+    a difference between runs; the number left out is logged. training_seeds: the paths belong to models that differ
+    only in their training seed and are scored as one. Raises BadInput for several models without it, which `compare`
+    handles, and for runs without common judgements.
     """
     runs = [read_annotations(path) for path in paths]
     warn_of_stale(file for path in paths for file in list_annotations(path).files)
@@ -41,7 +41,7 @@ def read_runs(paths: Sequence[Path], *, training_seeds: bool = False) -> tuple[l
     left_out = sum(_place(row) not in shared for rows in runs for row in rows)
     if left_out:
         logger.warning(
-            "%d judgements of prompts that not every run has are left out; the runs share %d.", left_out, len(shared)
+            "%d judgements of prompts that some runs lack are left out; the runs share %d.", left_out, len(shared)
         )
     runs = [[row for row in rows if _place(row) in shared] for rows in runs]
     samples = _list_samples(runs)
@@ -51,8 +51,8 @@ def read_runs(paths: Sequence[Path], *, training_seeds: bool = False) -> tuple[l
 
 
 def name_seeds(names: Sequence[str]) -> str:
-    """One name for models of several seeds: what their names begin with, and how many. Raises BadInput where two are
-    the same, which are runs of one model."""
+    """One name for models of several seeds: their common prefix and their number. Raises BadInput where two names are
+    equal, since these are runs of one model."""
     if len(names) < 2 or len(set(names)) < len(names):
         raise BadInput(
             f"{', '.join(names)}: training seeds are several models, one for each path. Runs of one model are scored "

@@ -1,4 +1,4 @@
-"""What the score of a model by one judge consists of, and its JSON: AlpacaEval's keys and ours."""
+"""The score of a model by one judge as values, and its JSON: AlpacaEval's keys and ours."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ OVERALL = "overall"
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a score depends on beside the model. Scores that differ in any of it are never ranked together.
+    """The settings of a score apart from the model. Scores that differ in any of them are never ranked together.
 
-    order: `both` where each pair was judged in both orders, else `random`. reference_digest: of the reference
-    outputs themselves, 16 hexadecimal digits; two scores over the same prompts can only be compared when equal.
+    order: `both` where each pair was judged in both orders, else `random`. reference_digest: 16 hexadecimal digits
+    over the reference outputs; two scores over the same prompts can be compared only if their digests are equal.
     """
 
     annotator: str
@@ -35,7 +35,7 @@ class Provenance:
 class Rate:
     """A win rate in percent, its standard error in points, and its 95 % interval over prompts; None: not known.
 
-    worst, best: the rate if all prompts without a judgement had been lost, or won.
+    worst, best: the rate if all prompts without a judgement were lost, or won.
     """
 
     win_rate: float | None = None
@@ -57,7 +57,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class GateBounds:
-    """The gated rate, in percent, if all undetermined answers lost, and if the judge had decided on mixed ones."""
+    """The gated rate, in percent, if all undetermined answers lost, and if the judge decided on mixed ones."""
 
     if_undetermined_lost: float | None = None
     if_mixed_judged: float | None = None
@@ -86,7 +86,7 @@ class Side:
     """The answers of the model or of the reference.
 
     avg_length: characters. truncation_rate: percent that the token limit cut off. pass_rate: the share in the
-    language asked for, 0 to 1. fidelity: what the pass rate of one language follows from.
+    language asked for, 0 to 1. fidelity: the counts behind the pass rate of one language.
     """
 
     avg_length: float | None
@@ -97,9 +97,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Controlled:
-    """The win rate at equal lengths, in percent, with its standard error and 95 % interval; n_rows: of the fit.
+    """The win rate at equal lengths, in percent, with its standard error and 95 % interval; n_rows: the rows of the
+    fit.
 
-    basis: the length slope that was used, or why the rate is not identified.
+    basis: the length slope used, or why the rate is not identified.
     """
 
     win_rate: float | None = None
@@ -121,7 +122,7 @@ class Controlled:
 
 @dataclass(frozen=True, slots=True)
 class AddressedJudge:
-    """An answer that addresses the judge. prompt: its ID, or else its instruction. kinds: of `judging.addressed`."""
+    """An answer that addresses the judge. prompt: its ID or instruction. kinds: see `judging.addressed`."""
 
     prompt: int | str
     run: int
@@ -132,10 +133,10 @@ class AddressedJudge:
 class LanguageScore:
     """The score in one language.
 
-    raw, gated: win rates as judged, and after the gate. gate: what the gate did, counts by name; None: no gate.
+    raw, gated: win rates as judged, and after the gate. gate: the gate's decisions, counts by name; None: no gate.
     constant: how many outputs repeat one text; is_constant: whether too many do. runs: None for a single run.
-    addressed: outputs that address the judge, which no rate leaves out.
-    alpaca_eval: the rate at equal lengths by AlpacaEval's own formula; None but for its judge and its 805 prompts.
+    addressed: outputs that address the judge; all rates include them.
+    alpaca_eval: the rate at equal lengths by AlpacaEval's own formula; None except for its judge and 805 prompts.
     """
 
     raw: Rate
@@ -187,9 +188,10 @@ class LanguageScore:
 
 @dataclass(frozen=True, slots=True)
 class OverallScore:
-    """The macro averages over several languages. languages: those averaged; where there are none, nothing is known.
+    """The macro averages over several languages. languages: those averaged; if there are none, all values are
+    unknown.
 
-    counts: sums over the languages. n_prompts: with a judgement in any of them.
+    counts: sums over the languages. n_prompts: the prompts with a judgement in any of them.
     """
 
     languages: tuple[str, ...]
@@ -232,7 +234,7 @@ class OverallScore:
 class Score:
     """The score of `model` in each language (an empty code where none is named); overall: None for one language.
 
-    slope: the judge's length slope, None where it has none. variance: where the error of `whole` comes from.
+    slope: the judge's length slope, None if unknown. variance: the sources of the error of `whole`.
     """
 
     model: str

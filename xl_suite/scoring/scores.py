@@ -57,7 +57,7 @@ NOT_AVERAGED = "eng"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the score of each language is made of. gated, gated_bounds: None without a gate."""
+    """The inputs of each language's score. gated, gated_bounds: None without a gate."""
 
     table: Preferences
     answers: Mapping[str, Answers]
@@ -79,8 +79,8 @@ def score_annotations(
 ) -> Score:
     """Scores the annotations of one model by one judge against one reference.
 
-    gate: see `gating`; with `none` the languages of the answers are not looked at. cache: see `look_at_languages`.
-    Raises BadInput where judge, model, reference or method are several, and for judgements of other prompts than the
+    gate: see `gating`; with `none` the languages of the answers are not identified. cache: see `look_at_languages`.
+    Raises BadInput for several judges, models, references or methods, and for judgements of other prompts than the
     context's.
     """
     context = context or Context()
@@ -158,7 +158,7 @@ def find_provenance(annotations: Sequence[Annotation]) -> Provenance:
 
 
 def stack_gated(table: Preferences, gated: dict[str, Gated | None]) -> Array | None:
-    """The gated preferences, runs x prompts x languages; a language that was not gated keeps its raw ones."""
+    """The gated preferences, runs x prompts x languages; a language without a gate keeps its raw ones."""
     if all(one is None for one in gated.values()):
         return None
     values = table.values.copy()
@@ -231,7 +231,7 @@ def _rate(by_prompt: Array, bounds: Intervals, column: int, n_asked: int) -> Rat
 
 
 def _mean(values: Array) -> float | None:
-    """The mean in percent over prompts of runs x prompts; None where nothing is known."""
+    """The mean in percent over prompts of runs x prompts; None without any value."""
     by_prompt = average(values, axis=0)
     known = by_prompt[~np.isnan(by_prompt)]
     return float(known.mean() * 100) if len(known) else None

@@ -1,4 +1,4 @@
-"""How large a share may be, given how often it was seen: the exact bound (Clopper and Pearson, 1934)."""
+"""The exact upper bound of a share, given the observed count (Clopper and Pearson, 1934)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def bound_share(count: int, total: int, confidence: float = 0.95) -> float:
-    """The one-sided upper bound of a share of which `count` in `total` were seen; 1 for a total of 0.
+    """The one-sided upper bound of a share after observing `count` in `total`; 1 for a total of 0.
 
     It is the share at which `count` or fewer would be seen with a probability of 1 - confidence.
     Raises ValueError unless 0 <= count <= total.

@@ -1,4 +1,4 @@
-"""A panel's annotations that no longer say what its judges say, because a judge was asked again after them."""
+"""A panel's outdated annotations: those whose judges were asked again afterwards."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _SAME = 1e-9
 
 
 def warn_of_stale(files: Iterable[Path]) -> None:
-    """Says of which panels a judge beside them has other verdicts now; files that are no panel's are passed over.
+    """Warns of panels that differ from the present verdicts of a judge beside them; other files are ignored.
 
-    The verdicts are compared, and not the files' dates, which a copy does not keep. A judge whose folder is not
-    beside the panel's cannot be looked at.
+    Verdicts are compared, not the dates of files, which a copy does not keep. A judge whose folder is not beside the
+    panel's is not checked.
     """
     for path in files:
         if (read_head(path) or {}).get("method") != PANEL:
             continue
         for name, count in _compare(path).items():
             logger.warning(
-                "%s: %d verdicts of %s are not those of its file any more, so the panel's mean is an older one. "
-                "`xl-suite judge` with the same --annotator list makes it anew.",
+                "%s: %d verdicts of %s differ from its present file, so the panel's mean is outdated. "
+                "`xl-suite judge` with the same --annotator list updates it.",
                 path,
                 count,
                 name,
@@ -39,7 +39,7 @@ def warn_of_stale(files: Iterable[Path]) -> None:
 
 
 def _compare(path: Path) -> dict[str, int]:
-    """By judge, how many of a panel's rows have another share of the win than the judge's own file has now."""
+    """By judge, how many of a panel's rows differ from the share of the win in the judge's present file."""
     rows = read_file(path)
     asked: dict[str, dict[Any, float | None]] = {}
     for row in rows:

@@ -16,7 +16,7 @@ MISSING = "-"
 
 
 def show_score(judges: Mapping[str, Score], agreement: Mapping[str, Any] | None = None) -> str:
-    """Tables of the scores by each judge. agreement: what `describe_judges` says of several."""
+    """Tables of the scores by each judge. agreement: the result of `describe_judges` for several."""
     lines = [line for score in judges.values() for line in (*_show_judge(score), "")]
     if agreement is None:
         return "\n".join(lines[:-1])
@@ -76,7 +76,7 @@ def show_comparison(found: Comparison) -> str:
 
 
 def _show_judge(score: Score) -> list[str]:
-    """Tables of at most 80 columns: the rates, what they leave open, and the answers behind them."""
+    """Tables of at most 80 columns: the rates, their bounds, and the answers behind them."""
     rows = [(name or "all", one) for name, one in score.list_rows()]
     origin = score.provenance
     lines = [
@@ -130,7 +130,7 @@ def _show_judge(score: Score) -> list[str]:
 
 
 def _tell_unknown_ends(score: Score) -> list[str]:
-    """A line where it is not known whether answers were cut off, which the gate's verdicts depend on."""
+    """A note if it is unknown whether answers were cut off, which influences the gate's verdicts."""
     sides = {
         "answers (--outputs FOLDER tells)": [one.model for one in score.languages.values()],
         "reference's answers (--reference FOLDER tells)": [one.reference for one in score.languages.values()],
@@ -139,7 +139,7 @@ def _tell_unknown_ends(score: Score) -> list[str]:
     if not unknown or all(one.gated.win_rate is None for one in score.languages.values()):
         return []
     told = f"Not known: whether the {' and the '.join(unknown)} were cut off. "
-    return wrap(told + "The gate takes the last sentence of each as it takes the others.", 80)
+    return wrap(told + "The gate treats the last sentence of each like the others.", 80)
 
 
 def _tell_rates(name: str, one: LanguageScore | OverallScore) -> list[str]:
@@ -155,7 +155,7 @@ def _tell_rates(name: str, one: LanguageScore | OverallScore) -> list[str]:
 
 
 def _tell_control(rows: list[tuple[str, LanguageScore | OverallScore]]) -> list[str]:
-    """What the rates at equal lengths are made with, and why some are missing."""
+    """The basis of the rates at equal lengths, and why some are missing."""
     bases: dict[str, list[str]] = {}
     for name, one in rows:
         if one.controlled.basis:
@@ -174,7 +174,7 @@ def _tell_control(rows: list[tuple[str, LanguageScore | OverallScore]]) -> list[
 
 
 def _tell_variance(score: Score) -> list[str]:
-    """Where the error comes from, and what would lower it."""
+    """The sources of the error, and what would reduce it."""
     lines = []
     if spread := score.whole.runs:
         lines += wrap(

@@ -1,6 +1,6 @@
-"""Where the error of a win rate comes from: prompts, training seeds, samples of the model, judge reruns, orders.
+"""The sources of a win rate's error: prompts, training seeds, samples of the model, judge reruns, orders.
 
-Only what the data repeat can be told. A single run has all of it in the spread between prompts.
+Only repeated parts can be separated. In a single run all parts are in the spread between prompts.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from xl_suite.judging.annotations import Annotation, scale_preference
 from xl_suite.scoring.preferences import Array
 from xl_suite.scoring.student import find_t
 
-LEAST_SEEDS = 3  # from which on a claim about training is one
-SAME = 0.9  # share of prompts with one output, from which on two runs are verdicts on the same answers
-# What is repeated to see each part, by the name of the part.
+LEAST_SEEDS = 3  # the minimum number of training seeds for a claim about training
+SAME = 0.9  # from this share of equal outputs on, two runs count as verdicts on the same answers
+# How to repeat each part, by its name.
 MORE = {
     "seeds": "train --seeds 1,2,3, then score A B C --training-seeds",
     "samples": "respond --samples 3, or several runs",
@@ -30,12 +30,12 @@ MORE = {
 
 @dataclass(frozen=True, slots=True)
 class RunSpread:
-    """Variance components of a mean over prompts and runs, in percent points squared, and what they add up to.
+    """Variance components of a mean over prompts and runs, in percent points squared, and their sum.
 
-    prompts, runs, residual: variances between prompts, between runs (what a run shifts for all prompts alike), and
-    what is left, which is the model's randomness on each prompt; an estimate below zero is given as zero.
-    standard_error: of the mean, for other prompts and other runs, in percent points; never below the prompts' own.
-    ci_low, ci_high: the 95 % interval to match.
+    prompts, runs, residual: variances between prompts, between runs (shifts of a run on all prompts), and the rest,
+    which is the model's randomness on each prompt; a negative estimate becomes zero.
+    standard_error: of the mean over new prompts and runs, in percent points; at least that of the prompts alone.
+    ci_low, ci_high: the corresponding 95 % interval.
     """
 
     n_runs: int
@@ -48,11 +48,12 @@ class RunSpread:
 
 
 def estimate_run_spread(values: Array, ci_low: float, ci_high: float) -> RunSpread | None:
-    """The spread of runs x prompts of values in [0, 1], prompts with a gap left out; None below 2 runs or prompts.
+    """The spread of runs x prompts of values in [0, 1], without prompts that have a gap; None below 2 runs or
+    prompts.
 
-    A two-way layout with both ways random: the variance of the mean is (MS prompts + MS runs - MS residual) /
-    (runs x prompts), with Satterthwaite's degrees of freedom. ci_low and ci_high (percent) are the interval over
-    prompts, which is stretched about the mean, and so keeps its shape near 0 and 100.
+    A two-way layout with both factors random: the variance of the mean is (MS prompts + MS runs - MS residual) /
+    (runs x prompts), with Satterthwaite's degrees of freedom. ci_low and ci_high (percent): the interval over
+    prompts, which is stretched about the mean, so that it keeps its shape near 0 and 100.
     """
     complete = values[:, ~np.isnan(values).any(axis=0)] * 100
     s, n = complete.shape
@@ -82,11 +83,11 @@ def estimate_run_spread(values: Array, ci_low: float, ci_high: float) -> RunSpre
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of the error. n: draws, of each prompt but for prompts and seeds.
+    """A part of the error. n: the number of draws, for each prompt except in the parts `prompts` and `seeds`.
 
-    variance: of one draw, in squared percent points; None where there is one draw, so that it is in the parts above.
-    share: of the variance of the mean, 0 to 1. standard_error_doubled: of the mean with twice as many draws, in
-    percent points.
+    variance: the variance of one draw, in squared percent points; None for a single draw, whose variance is in the
+    parts above. share: the share of the variance of the mean, 0 to 1. standard_error_doubled: the standard error of
+    the mean with twice as many draws, in percent points.
     """
 
     name: str
@@ -98,7 +99,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class VarianceBudget:
-    """The parts of the error of a mean, and what would lower it. standard_error: percent points."""
+    """The parts of the error of a mean, and what would reduce it. standard_error: percent points."""
 
     components: tuple[Component, ...]
     standard_error: float
@@ -121,18 +122,18 @@ class VarianceBudget:
 def estimate_budget(rows: Iterable[Annotation], seeds: Sequence[int] = ()) -> VarianceBudget | None:
     """The budget of one model's annotations by one judge, over the prompts that have all repeats; None below two.
 
-    seeds: the training seed of each run, by `sample`; none where the model was trained once. Several languages are
-    averaged first: English is left out, and a prompt counts where it has all others.
+    seeds: the training seed of each run, by `sample`; empty where the model was trained once. Several languages are
+    averaged first: English is left out, and a prompt counts if it has all others.
     """
     values = arrange_repeats(rows, seeds)
     return None if values is None or values.shape[-1] < 2 else split_variance(values)
 
 
 def arrange_repeats(rows: Iterable[Annotation], seeds: Sequence[int] = ()) -> Array | None:
-    """Preferences as seeds x samples x reruns x orders x prompts, without gaps; None where nothing is complete.
+    """Preferences as seeds x samples x reruns x orders x prompts, without gaps; None without a complete prompt.
 
-    Runs whose outputs are the same are reruns of the judge. Unequal numbers of repeats are cut to the smallest. Where
-    a pair was judged in one order, drawn at random, it has one order.
+    Runs with the same outputs are reruns of the judge. Unequal numbers of repeats are cut to the smallest. A pair
+    that was judged in one random order has one order.
     """
     cells: dict[tuple[int, str], dict[int | str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     outputs: dict[int, dict[tuple[str, int | str], str]] = defaultdict(dict)
@@ -191,12 +192,12 @@ def list_layout(
 def split_variance(values: Array) -> VarianceBudget:
     """The budget of seeds x samples x reruns x orders x prompts in [0, 1], by the moments of the nested layout.
 
-    Repeats are nested in seed and prompt; seeds and prompts are crossed. An estimate below zero is given as zero.
+    Repeats are nested in seed and prompt; seeds and prompts are crossed. A negative estimate becomes zero.
     """
     points = values * 100
     shape = dict(zip(("seeds", "samples", "reruns", "orders", "prompts"), points.shape, strict=True))
     variances: dict[str, float | None] = {}
-    below = 0.0  # the variance that the parts below a level leave in its means
+    below = 0.0  # the variance in the means of a level that the parts below it cause
     for axis, name in ((3, "orders"), (2, "reruns"), (1, "samples")):
         n = shape[name]
         variance = max(0.0, float(np.mean(np.var(points, axis=axis, ddof=1))) - below) if n > 1 else None

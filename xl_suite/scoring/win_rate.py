@@ -1,4 +1,4 @@
-"""AlpacaEval's win rate and what it counts beside it, with the same keys and the same definitions."""
+"""AlpacaEval's win rate and its counts, with the same keys and definitions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class WinRate:
-    """Rates in percent, where a draw is half a win; None where nothing was judged (or but one row, for the error).
+    """Rates in percent, where a draw is half a win; None where nothing was judged (for the error: fewer than two
+    rows).
 
-    n_total: the rows that hold a preference; n_failed: those that hold none, which AlpacaEval leaves out unseen.
-    A preference that is nearly a draw counts as the win that it leans to, and in n_draws only when exactly 1.5.
+    n_total: the rows with a preference; n_failed: those without, which AlpacaEval leaves out silently.
+    A preference near a draw counts as a win of the side that it favours; n_draws counts exactly 1.5 only.
     discrete_win_rate: each preference rounded to a win, a loss or, when exactly 1.5, a draw.
     """
 

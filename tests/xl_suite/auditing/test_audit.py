@@ -112,7 +112,9 @@ def test_planted_weaknesses_are_found_and_nothing_else(tmp_path: Path, capsys: p
         command = ["judge", str(tmp_path / "other"), "--reference", str(tmp_path / "good/deu.json"), "--json"]
         command += ["--annotator", "xl_local", "--model", f"judge@{server.url}", "--method", "parsed"]
         assert main([*command, "--out", str(tmp_path / "a"), "--card", str(tmp_path / "card")]) == 0
-    assert "deu: the card of xl_local-judge says that it misses injected, numbers there" in capsys.readouterr().err
+    assert (
+        "deu: the card of xl_local-judge marks these defects as missed: injected, numbers" in capsys.readouterr().err
+    )
     assert main(["leaderboard", str(tmp_path / "a"), "--out", str(tmp_path / "board"), "--no-paper"]) == 0
     page = (tmp_path / "board/index.html").read_text(encoding="utf-8")
     assert '"audited":{"deu":["injected","numbers","position"]}' in page
@@ -159,7 +161,7 @@ def test_missing_verdicts_are_counted_listed_and_no_longer_missing_once_given(
         command = ["audit", "xl_local", str(tmp_path / "good"), "--model", f"judge@{server.url}", "--out", str(out)]
         command += ["--method", "parsed", "--reference", str(tmp_path / "good")]
         assert main(command) == 1
-        assert " pairs have no verdict in both orders and are in no share" in capsys.readouterr().out
+        assert " pairs have no verdict in both orders and are left out of all shares" in capsys.readouterr().out
         card = json.loads((out / "card.json").read_text(encoding="utf-8"))
         failed = json.loads((out / "failed.json").read_text(encoding="utf-8"))
         assert card["n_failed"] == len(failed) > 0

@@ -378,6 +378,21 @@ def test_a_group_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) ->
             assert {stored.key for stored in one.answers()} == {(2).to_bytes(32), (3).to_bytes(32)}
 
 
+def test_work_that_breaks_off_inside_a_transaction_leaves_nothing_behind(tmp_path: Path) -> None:
+    def break_off(writer: sqlite3.Connection) -> None:
+        writer.execute("CREATE TABLE half_done (x)")
+        raise RuntimeError("in the middle")
+
+    path = tmp_path / "j.sqlite"
+    with Journal(path) as journal, Journal(path) as other:
+        with pytest.raises(RuntimeError, match="in the middle"):
+            journal.transact(break_off)
+        assert other.add([stored_answer(1)]) == 1, "it is not locked"
+        assert journal.transact(lambda writer: writer.execute("SELECT count(*) FROM answers").fetchone()) == (1,)
+        tables = other.read(lambda reader: reader.execute("SELECT name FROM sqlite_master").fetchall())
+        assert ("half_done",) not in tables
+
+
 @pytest.mark.parametrize("failures", [False, True])
 def test_a_journal_that_another_process_keeps_locked_says_so(
     failures: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

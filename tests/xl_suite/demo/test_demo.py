@@ -164,7 +164,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 def test_an_answer_to_nothing_is_refused(tmp_path: Path) -> None:
     row = build_demo_rows()["deu"][0]
-    with pytest.raises(BadInput, match=r"demo-good\.yaml answers deu/2, which nobody asks"):
+    with pytest.raises(BadInput, match=r"demo-good\.yaml answers deu/2, which the benchmark lacks"):
         write_journal(tmp_path / "journal.jsonl", [(row, Call("deu/1", (Message("user", row.instruction),)))])
 
 

@@ -95,7 +95,7 @@ def test_a_panel_whose_judge_was_asked_again_is_noticed(outputs: Path, capsys: p
     panel = json.loads(capsys.readouterr().out)["folder"]
     for path in (panel, str(out / "mine")):
         assert main(["score", path, "--gate", "none"]) == 0
-        assert "an older one" not in capsys.readouterr().err
+        assert "mean is outdated" not in capsys.readouterr().err
     # Prompt 7, which had no verdict, gets one, as `judge --retry-unread` writes it; the panel's files stay.
     file = out / "mine" / "xl_local-qwen-judge" / "deu.json"
     rows = json.loads(file.read_text(encoding="utf-8"))
@@ -103,13 +103,13 @@ def test_a_panel_whose_judge_was_asked_again_is_noticed(outputs: Path, capsys: p
     for path in (panel, str(out / "mine")):
         assert main(["score", path, "--gate", "none"]) == 0
         told = capsys.readouterr().err
-        assert "1 verdicts of xl_local-qwen-judge are not those of its file any more" in told
+        assert "1 verdicts of xl_local-qwen-judge differ from its present file" in told
         assert "gpt-one are not" not in told
     for _ in range(2):  # what was scored before is not scored again, and is noticed all the same
         assert main(["leaderboard", str(out), "--out", str(outputs / "board"), "--no-paper"]) == 0
-        assert "an older one" in capsys.readouterr().err
+        assert "mean is outdated" in capsys.readouterr().err
     assert main(["compare", panel, panel, "--gate", "none"]) in (0, 2)
-    assert "an older one" in capsys.readouterr().err
+    assert "mean is outdated" in capsys.readouterr().err
 
 
 def test_the_order_is_the_annotators_own() -> None:

@@ -362,7 +362,7 @@ def test_runs_are_scored_on_the_prompts_that_all_have(tmp_path: Path, capsys: py
     said = capsys.readouterr()
     answer = json.loads(said.out)
     assert (answer["n_total"], answer["win_rate"], answer["runs"]["runs"]) == (15, pytest.approx(100 / 3), 0)
-    assert "5 judgements of prompts that not every run has are left out; the runs share 15" in said.err
+    assert "5 judgements of prompts that some runs lack are left out; the runs share 15" in said.err
     write_json(tmp_path / "3" / "hun.json", annotate("hun", wins))
     assert main(["score", str(tmp_path / "1"), str(tmp_path / "3"), "--gate", "none"]) == 2
     assert "no prompts in common" in capsys.readouterr().err

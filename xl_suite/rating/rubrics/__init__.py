@@ -1,1 +1,1 @@
-"""The rubrics: a file per criterion, which describes all five levels, and `_frame.txt`, what is asked around them."""
+"""The rubrics: a file for each criterion, which describes all five levels, and the frame `_frame.txt`."""
