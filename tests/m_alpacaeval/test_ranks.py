@@ -46,4 +46,4 @@ def test_ranks_give_the_folder_of_one_process(
 def test_a_source_has_no_ranks(xl_alpacaeval: Path, tmp_path: Path) -> None:
     command = ["build", "m-alpacaeval", "--benchmark", str(xl_alpacaeval), "--source", "x/y", "--out", str(tmp_path)]
     told = run_verb([*command, "--rank", "0/2"])
-    assert (told.status, "leave the options of ranks out" in told.notes[0]) == (2, True)
+    assert (told.status, "leave out the options of ranks" in told.notes[0]) == (2, True)

@@ -19,14 +19,16 @@ examples:
   xl-suite annotate --import judge-arena-results --language deu --out annotations
   xl-suite annotate --import arena-hard-v2.0 --baseline o3-mini-2025-01-31 --language eng --out annotations
 
-The page is one file, which works without a network. Keep page.key.json: it says whose answer is A. Labels are CSV
-with the columns page, seed, row, language, annotator, time, language_a, language_b (yes, partly, no), preference
-(A, B, tie), confidence (1 to 3), probability; exports of Label Studio and Argilla are read too. They are written as
-labels.csv and as annotations of judges named people-<annotator>, which `score` reads."""
+The page is one file, which works without a network. Keep page.key.json: it records which model's answer is A.
+Labels are CSV with the columns page, seed, row, language, annotator, time, language_a, language_b (yes, partly,
+no), preference (A, B, tie), confidence (1 to 3), probability; exports of Label Studio and Argilla are read too.
+They are written as labels.csv and as annotations of judges named people-<annotator>, which `score` reads."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("outputs", type=Path, nargs="*", metavar="OUTPUTS", help="of one model or several")
+    parser.add_argument(
+        "outputs", type=Path, nargs="*", metavar="OUTPUTS", help="the outputs of one model or several"
+    )
     add_reference(parser, "the outputs that each model is compared with")
     parser.add_argument(
         "--out", type=Path, metavar="PAGE_OR_DIR", help="the page to write, or with --import the folder"
@@ -43,14 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=5,
         metavar="N",
-        help="rows of each language whose better answer is known, to see who reads (default: 5)",
+        help="rows of each language whose better answer is known, which test attention (default: 5)",
     )
     parser.add_argument(
         "--ids", default="", metavar="IDS", help="prompts chosen by hand instead, with commas between"
     )
-    parser.add_argument("--title", default="Which answer is better?", help="of the page")
+    parser.add_argument("--title", default="Which answer is better?", help="the title of the page")
     parser.add_argument("--allow-partial", action="store_true", help="go on with the rows that both sides have")
-    add_seed(parser, "that draws rows and sides", 0)
+    add_seed(parser, "the seed for choosing rows and sides", 0)
     reading = parser.add_argument_group("reading back")
     reading.add_argument(
         "--import",
@@ -66,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--judged",
         type=Path,
         metavar="ANNOTATIONS",
-        help="a judge's annotations of these outputs: how far it agrees with the labels, and its win rate corrected",
+        help="a judge's annotations of these outputs: its agreement with the labels, and its corrected win rate",
     )
     reading.add_argument(
         "--least-known",
@@ -76,7 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out people who knew less than this share of the known answers (default: 0)",
     )
     reading.add_argument(
-        "--baseline", default="", metavar="MODEL", help="of arena-hard-auto, whose judgements do not name it"
+        "--baseline",
+        default="",
+        metavar="MODEL",
+        help="the baseline of arena-hard-auto, which its judgements lack",
     )
     add_language(parser)
     add_languages(parser)
@@ -115,7 +120,7 @@ def _write_page(args: argparse.Namespace) -> Outcome:
     cells = {f"{cell.language} {cell.generator}": cell.n_drawn for cell in sheet.cells}
     answer = {"page": str(args.out), "key": str(key), "hash": sheet.page, "seed": sheet.seed, "rows": cells}
     told = ", ".join(f"{name} {count}" for name, count in cells.items())
-    return Outcome(answer, f"{args.out}: {told}. Keep {key}: it says whose answer is A.")
+    return Outcome(answer, f"{args.out}: {told}. Keep {key}: it records which model's answer is A.")
 
 
 def _import_labels(args: argparse.Namespace) -> Outcome:

@@ -17,7 +17,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME", help="an annotator that ships, or a folder of your own")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a built-in annotator, or your own folder")
     parser.add_argument("--language", metavar="CODE", help="for annotators whose prompt names the language")
     add_json(parser)
 

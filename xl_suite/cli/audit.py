@@ -24,7 +24,7 @@ from xl_suite.cli.values import positive_int
 if TYPE_CHECKING:
     from xl_suite.auditing.card import Card
 
-SUMMARY = "Plant defects in answers and tell what a judge finds of them in each language."
+SUMMARY = "Plant defects in answers and measure how many of them a judge finds in each language."
 EXAMPLES = """\
 examples:
   xl-suite audit xl_gpt4o outputs/my-model --reference outputs/gpt-4o-mini --out audit --estimate
@@ -37,7 +37,7 @@ then: open audit/index.html"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("annotator", metavar="ANNOTATOR", help="see `xl-suite annotators`, or a folder")
     parser.add_argument("outputs", type=Path, metavar="OUTPUTS", help="good answers: a generator's folder or a file")
-    add_reference(parser, "other answers, for the noise of asking again")
+    add_reference(parser, "other answers, which measure the noise of repeated calls")
     add_model(parser, "another judge than the annotator's own")
     parser.add_argument(
         "--only",
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="MODEL",
-        help="condenses and pads answers, for --only length; repeatable (default: a rule that says sentences again)",
+        help="condenses and pads answers, for --only length; repeatable (default: a rule that repeats sentences)",
     )
     parser.add_argument(
         "--people",
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["auto", "logprobs", "parsed"],
         help="how a verdict is read (default: auto)",
     )
-    add_seed(parser, "of what is drawn and planted", 0)
+    add_seed(parser, "the seed for rows and defects", 0)
     add_out(parser)
     add_language(parser)
     add_languages(parser)

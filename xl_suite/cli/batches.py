@@ -9,7 +9,7 @@ from pathlib import Path
 from xl_suite.cli.options import Outcome, add_json, add_model
 from xl_suite.errors import BadInput
 
-SUMMARY = "Show, cancel or let go of the half-price batches that a run with --batch has made."
+SUMMARY = "Show, cancel or release the half-price batches of a run with --batch."
 EXAMPLES = """\
 examples:
   xl-suite respond xl-alpacaeval --model gpt-4o-2024-08-06 --out outputs --batch     # makes them, and waits
@@ -17,16 +17,16 @@ examples:
   xl-suite batches outputs --cancel batch_abc123
   xl-suite batches outputs --forget all
 
-A run that is stopped leaves its batches at the server, where they go on; the same command fetches what they answered.
-What a cancelled batch had answered is fetched likewise, and the rest is asked anew. --forget lets the next run ask
-all calls again, and perhaps pay twice: it is for batches that the server does not know any more."""
+When a run is stopped, its batches go on at the server, and the same command fetches their answers. It also fetches
+the answers of a cancelled batch and asks the rest again. After --forget the next run asks all calls again and may pay
+twice: use it only for batches that the server no longer knows."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("place", type=Path, metavar="OUT", help="the folder that the run wrote, or its journal")
     doing = parser.add_mutually_exclusive_group()
     doing.add_argument("--cancel", metavar="BATCH", help="cancel this batch at its server, or all")
-    doing.add_argument("--forget", metavar="BATCH", help="let go of the calls of this batch, or of all")
+    doing.add_argument("--forget", metavar="BATCH", help="release the calls of this batch, or of all")
     add_model(parser, "MODEL@URL of the batch's server, for --cancel, where the environment does not name it")
     add_json(parser)
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> Outcome:
     )
 
     if args.model and not args.cancel:
-        raise BadInput("--model says where batches are cancelled: it goes with --cancel.")
+        raise BadInput("--model names the server for --cancel: add --cancel.")
     journal = find_journal(args.place)
     notes: tuple[str, ...] = ()
     if args.cancel:

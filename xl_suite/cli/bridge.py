@@ -29,7 +29,7 @@ examples:
   xl-suite bridge plan outputs/* --reference reference/gpt-4o-mini --annotator xl_gpt4o --budget 200 --out bridge
   xl-suite bridge collect bridge --annotator xl_gpt4o --budget 220
   xl-suite bridge archive bridge --license cc-by-nc-4.0 --out bridge-archive
-later, also offline, with the archive alone:
+later, even offline, with the archive only:
   xl-suite bridge collect bridge-archive --annotator xl_local --model NEW_JUDGE@http://localhost:8000/v1
   xl-suite bridge fit bridge-archive --out bridge-to-new
   xl-suite score annotations/MODEL/xl_gpt4o --json > score.json
@@ -45,13 +45,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     plan.add_argument("outputs", type=Path, nargs="+", metavar="OUTPUTS", help="one folder of outputs for each model")
     add_reference(plan, "outputs to compare with", required=True)
     _add_judge(plan)
-    plan.add_argument("--budget", type=non_negative, metavar="USD", help="as many rows as it pays for (default: all)")
+    plan.add_argument(
+        "--budget", type=non_negative, metavar="USD", help="dollars; limits the number of rows (default: all rows)"
+    )
     add_price(plan)
     plan.add_argument("--families", type=Path, metavar="FILE", help="a table of model<TAB>family, for other names")
     plan.add_argument(
-        "--repeat-share", type=non_negative, default=0.1, metavar="SHARE", help="of the rows, judged 3 times (0.1)"
+        "--repeat-share",
+        type=non_negative,
+        default=0.1,
+        metavar="SHARE",
+        help="share of rows judged 3 times (0.1)",
     )
-    add_seed(plan, "of the drawing", 0)
+    add_seed(plan, "the seed for choosing rows", 0)
     add_language(plan)
     add_languages(plan)
     add_out(plan)
@@ -67,10 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(collect)
     archive = actions.add_parser("archive", help="write all that a later bridge needs, as a dataset")
     _add_bridge(archive)
-    archive.add_argument("--license", default=LICENSE, help=f"of the archive, as the Hub names it ({LICENSE})")
-    archive.add_argument("--replace", action="store_true", help="write an archive anew that is there already")
+    archive.add_argument("--license", default=LICENSE, help=f"the archive's licence, as the Hub names it ({LICENSE})")
+    archive.add_argument("--replace", action="store_true", help="replace an existing archive")
     archive.add_argument(
-        "--allow-gaps", action="store_true", help="archive though judgements are missing; they are counted"
+        "--allow-gaps", action="store_true", help="archive even if judgements are missing; they are counted"
     )
     add_out(archive)
     add_json(archive)
@@ -80,11 +86,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fit.add_argument(
         "--margin", type=positive, default=3.0, metavar="POINTS", help="within which means may be compared (3)"
     )
-    fit.add_argument("--license", default=LICENSE, help=f"of the bridge, as the Hub names it ({LICENSE})")
+    fit.add_argument("--license", default=LICENSE, help=f"the bridge's licence, as the Hub names it ({LICENSE})")
     add_languages(fit)
     add_out(fit)
     add_json(fit)
-    apply = actions.add_parser("apply", help="map old scores, with the intervals that this costs")
+    apply = actions.add_parser("apply", help="map old scores, with the wider intervals that result")
     apply.add_argument("bridge", type=Path, metavar="BRIDGE", help="the folder that `bridge fit --out` wrote")
     apply.add_argument(
         "scores", type=Path, nargs="+", metavar="SCORE.json", help="what `xl-suite score --json` printed"

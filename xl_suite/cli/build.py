@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xl_alpacaeval.dataset import Benchmark
 from xl_suite.cli.options import Outcome, add_json, add_languages, add_out, add_seed
 
-SUMMARY = "Build a benchmark as a folder that datasets loads and the Hub takes."
+SUMMARY = "Build a benchmark as a folder for the library datasets and for the Hub."
 EXAMPLES = """\
 examples (`xl-suite build m-alpacaeval --help` has those of m-alpacaeval):
   xl-suite build xl-alpacaeval --out xl-alpacaeval                       prompts from the Hub, 11 languages and eng
@@ -74,7 +74,7 @@ def _add_xl_alpacaeval(parser: argparse.ArgumentParser) -> None:
         help="797 prompts (release, the default), 795 (strict) or 805 (all)",
     )
     add_languages(parser)
-    add_seed(parser, "that draws the templates (default: 0)", None)
+    add_seed(parser, "the seed for choosing templates (default: 0)", None)
     parser.add_argument(
         "--prompts",
         default=hub,
@@ -83,7 +83,7 @@ def _add_xl_alpacaeval(parser: argparse.ArgumentParser) -> None:
         f"names one (default: {hub}, or the prompts of --source)",
     )
     parser.add_argument(
-        "--allow-changed-source", action="store_true", help="go on with prompts that are not AlpacaEval's 805"
+        "--allow-changed-source", action="store_true", help="accept prompts other than AlpacaEval's 805"
     )
     parser.add_argument(
         "--verify", metavar="HUB_ID_OR_DIR", help="compare the rows with an official release: viyer98/XL-AlpacaEval"
@@ -151,9 +151,7 @@ def _build_pairs(args: argparse.Namespace) -> Outcome:
     from xl_suite.languages import find_language, parse_languages, table
 
     if args.variant is not None or args.verify is not None:
-        raise BadInput(
-            "--variant and --verify are for prompts in English: m-AlpacaEval says which prompts there are."
-        )
+        raise BadInput("--variant and --verify are for prompts in English: m-AlpacaEval already fixes the prompts.")
     languages = None
     if args.languages != "all":
         languages = [row.code for row in parse_languages(args.languages, [row.code for row in table()])]

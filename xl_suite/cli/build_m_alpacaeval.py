@@ -33,9 +33,9 @@ examples:
   xl-suite build m-alpacaeval --benchmark xl-alpacaeval --all-prompts alpaca_eval.json --out m-alpacaeval-805
   xl-suite build m-alpacaeval --benchmark xl-alpacaeval --source viyer98/m-AlpacaEval --out official
 
-Translations that no attempt made sound are listed in OUT/review.jsonl with the reason (status 1). Write a better one
-into `edited` there, for any row, and run the same command: edits are put in without a call. Languages that OUT has
-beside those of --languages stay as they are."""
+Prompts without a sound translation are listed in OUT/review.jsonl with the reason (status 1). Write a better
+translation into `edited` there, for any row, and run the same command: edits need no calls. Other languages in OUT
+than those of --languages are unchanged."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         metavar="HUB_ID_OR_DIR",
-        help="take translations that exist, without calls: viyer98/m-AlpacaEval, zhihz0535/X-AlpacaEval (PLUG), or a "
+        help="use existing translations, without calls: viyer98/m-AlpacaEval, zhihz0535/X-AlpacaEval (PLUG), or a "
         "folder of that form, with german.json and so on",
     )
     parser.add_argument("--translator", default="", metavar="NAME", help="who made the translations of --source")
@@ -56,13 +56,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_languages(parser)
     parser.add_argument(
-        "--retries", type=positive_int, default=2, metavar="N", help="of a translation that is refused (default: 2)"
+        "--retries",
+        type=positive_int,
+        default=2,
+        metavar="N",
+        help="further attempts for a refused translation (default: 2)",
     )
     add_max_tokens(parser, "a translation", 4096, 4096)
     parser.add_argument(
         "--qe", metavar="NAME", help="quality estimation: surface, or cometkiwi:Unbabel/wmt22-cometkiwi-da"
     )
-    parser.add_argument("--least-qe", type=float, metavar="SCORE", help="translations below it are refused")
+    parser.add_argument("--least-qe", type=float, metavar="SCORE", help="translations with a lower score are refused")
     add_chat_options(parser)
     add_batch_options(parser)
     add_rank_options(parser)
@@ -77,7 +81,7 @@ def run(args: argparse.Namespace) -> Outcome:
     from xl_suite.api import build_m_alpacaeval
 
     if args.source is not None and asks_for_ranks(args):
-        raise BadInput("--source takes translations that exist, without calls: leave the options of ranks out.")
+        raise BadInput("--source uses existing translations, without calls: leave out the options of ranks.")
     job = build_m_alpacaeval.plan(
         args.benchmark,
         out=args.out,

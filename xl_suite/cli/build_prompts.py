@@ -24,12 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a .json, .jsonl, .csv or .parquet file, or a dataset on the Hub",
     )
     parser.add_argument("--file", default="", metavar="NAME", help="the file of the dataset on the Hub to take")
-    parser.add_argument("--column", required=True, metavar="NAME", help="the column that has the prompts")
+    parser.add_argument("--column", required=True, metavar="NAME", help="the column of the prompts")
     parser.add_argument(
         "--id-column",
         default="",
         metavar="NAME",
-        help="the column that has the IDs (default: IDs follow from the prompts' texts)",
+        help="the column of the IDs (default: IDs are computed from the prompts' texts)",
     )
     parser.add_argument("--name", required=True, metavar="NAME", help="the benchmark's name, such as my-prompts")
     parser.add_argument(
@@ -53,9 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--license",
         default="",
         metavar="NAME",
-        help="of the prompts, as the Hub names it (default: the one on the dataset's card, else unknown)",
+        help="the prompts' licence, as the Hub names it (default: the licence on the dataset's card, else unknown)",
     )
-    add_seed(parser, "that draws the templates", 0)
+    add_seed(parser, "the seed for choosing templates", 0)
     add_out(parser)
     add_json(parser)
     parser.set_defaults(build=run)

@@ -21,13 +21,13 @@ from xl_suite.display import align_columns
 if TYPE_CHECKING:
     from xl_suite.fidelity import Fidelity
 
-SUMMARY = "Tell whether model outputs are in the language that was asked for."
+SUMMARY = "Check whether model outputs are in the language asked for."
 EXAMPLES = """\
 examples:
   xl-suite fidelity outputs/MODEL                          all languages of a generator
   xl-suite fidelity outputs/MODEL/deu.json --json
   xl-suite fidelity outputs --details details.json         all generators; every verdict with the lines that show it
-  xl-suite fidelity model_outputs.json --language eng      a file whose rows name no language
+  xl-suite fidelity model_outputs.json --language eng      a file whose rows have no language
 
 verdicts: right, wrong, mixed (text in another language beside right text), empty, undetermined (too short, all code),
 withheld (kept back by a moderation); failed: prompts without an output, in failed.json

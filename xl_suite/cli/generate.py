@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 SUMMARY = "Make cross-lingual training data from English passages: XL-Instruct's four stages."
 EXAMPLES = """\
 examples:
-  xl-suite generate smoke --show > my-run.yaml             # then put your own names in
+  xl-suite generate smoke --show > my-run.yaml             # then insert your own names
   xl-suite generate my-run.yaml --out xl-instruct --estimate
   xl-suite generate my-run.yaml --out xl-instruct
   xl-suite generate my-run.yaml --out tried --limit 20
   xl-suite generate my-run.yaml --out xl-instruct --ranks 4
-  xl-suite generate my-run.yaml --out tried --explain 7    # a row's life, refused candidates included
+  xl-suite generate my-run.yaml --out tried --explain 7    # the history of a row, with refused candidates
 
-CONFIG is a YAML file, or the name of one that comes with the package: paper, permissive, smoke. A copy of one is the
-easiest beginning; a key that is wrong is named together with those that are valid.
+CONFIG is a YAML file, or the name of one that comes with the package: paper, permissive, smoke. To begin, copy
+one of these; an error message about a wrong key lists the valid ones.
 OUT becomes a dataset's folder (README.md, default/, bestof3/, scored/), with report.html and quarantine.jsonl. The
-same command goes on after Ctrl-C, kill -9 or a budget's end; a changed configuration pays only for what is new."""
+same command continues after Ctrl-C, kill -9 or a reached budget; a changed configuration pays for new calls only."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--phase",
         metavar="PHASE",
-        help="what --rank, --finish, --status and --print-only are about: pairs, then translated:1 and so on, one "
+        help="the phase of --rank, --finish, --status and --print-only: pairs, then translated:1 and so on, one "
         "for each group of translators that are asked together, then documented (default: all, one after the other)",
     )
     parser.add_argument(

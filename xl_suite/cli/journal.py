@@ -10,7 +10,7 @@ from pathlib import Path
 from xl_suite.cli.options import Outcome, add_json
 from xl_suite.errors import BadInput
 
-SUMMARY = "Show, export, import and merge journals: the answers that were paid for."
+SUMMARY = "Show, export, import and merge journals of paid answers."
 EXAMPLES = """\
 examples:
   xl-suite journal show outputs/.journal.sqlite
@@ -19,7 +19,7 @@ examples:
   xl-suite journal merge run1.sqlite run2.jsonl outputs/.journal.sqlite
 then: xl-suite respond xl-alpacaeval --model MODEL --replay journal.jsonl --out again
 
-An answer that a journal has already stays as it is: import and merge only add. Keys, times and failed calls are not
+import and merge only add: existing answers are unchanged. Keys, times and failed calls are not
 exported, so that journals with the same answers give the same text."""
 
 
@@ -32,10 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("out", type=Path, metavar="OUT", help="the JSONL file to write")
     take = actions.add_parser("import", help="add the answers of a JSONL file to a journal")
     take.add_argument("sources", type=Path, nargs=1, metavar="SOURCE", help="a JSONL file that `export` wrote")
-    take.add_argument("file", type=Path, metavar="FILE", help="the journal, made where there is none")
+    take.add_argument("file", type=Path, metavar="FILE", help="the journal; created if missing")
     merge = actions.add_parser("merge", help="add the answers of several journals to one")
     merge.add_argument("sources", type=Path, nargs="+", metavar="SOURCE", help="journals, SQLite or JSONL")
-    merge.add_argument("file", type=Path, metavar="FILE", help="the journal, made where there is none")
+    merge.add_argument("file", type=Path, metavar="FILE", help="the journal; created if missing")
     for action in (show, export, take, merge):
         add_json(action)
 
@@ -67,5 +67,5 @@ def _show(path: Path) -> Outcome:
         lines.append(f"{one.model:<40}{counts}  {last}")
     lines.append("prompt, completion: tokens")
     if damaged := sum(one.damaged for one in models):
-        lines.append(f"{damaged:,} answers are damaged; they count as not answered, and are asked for again")
+        lines.append(f"{damaged:,} answers are damaged; the next run asks for them again")
     return Outcome({"journal": str(path), "models": [asdict(one) for one in models]}, "\n".join(lines))

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--card",
         type=Path,
         metavar="CARD",
-        help="what `xl-suite audit` wrote: tell in which languages the card marks the judge, let the leaderboard "
+        help="a card by `xl-suite audit`: report the languages in which it marks the judge, let the leaderboard "
         "mark it, and keep the judge's length slope (default: audit.json and length_slope.json in the annotator's "
         "folder)",
     )

@@ -19,12 +19,12 @@ examples:
   xl-suite leaderboard results --out leaderboard --format latex --plot figure.svg
 then: open leaderboard/index.html
 
-RESULTS is searched for what `respond` (outputs/<model>/<language>.json), `judge` (annotations/<model>/<judge>/
-<language>.json) and `rate` wrote; the first record of a file says what it is, so that other layouts and files of
-alpaca_eval work too. models.tsv in it may say more of models: generator, billions, training, hub_id, with tabs
-between. Models are ranked together only where judge, method, order, reference and benchmark are the same.
-A second build scores only what is new. With --watch the page also shows, from the journals in RESULTS, how far
-runs are, the verdicts on the language of their answers, and the newest of these."""
+The command searches RESULTS for files of `respond` (outputs/<model>/<language>.json), `judge` (annotations/<model>/
+<judge>/<language>.json) and `rate`. The first record of a file shows its kind, so other layouts and files of
+alpaca_eval work too. An optional models.tsv in RESULTS describes models in tab-separated columns: generator,
+billions, training, hub_id. Models are ranked together only if judge, method, order, reference and benchmark are
+equal. A second build scores only new results. With --watch the page also shows the progress of runs, read from the
+journals in RESULTS, with the language verdicts on their answers and the newest answers."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="its folder says which prompts expect the target language (default: one in RESULTS, or, for "
         "XL-AlpacaEval, the packaged list)",
     )
-    parser.add_argument("--title", default="Cross-lingual generation", help="of the page")
-    parser.add_argument("--no-paper", action="store_true", help="leave the paper's published rows out")
+    parser.add_argument("--title", default="Cross-lingual generation", help="the title of the page")
+    parser.add_argument("--no-paper", action="store_true", help="leave out the paper's published rows")
     parser.add_argument(
         "--resamples",
         type=positive_int,
@@ -54,7 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="resamples of prompts (default: 10000)",
     )
     parser.add_argument(
-        "--workers", type=positive_int, default=os.cpu_count() or 1, metavar="N", help="processes (one a core)"
+        "--workers",
+        type=positive_int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="processes (default: one for each core)",
     )
     parser.add_argument("--watch", action="store_true", help="build again whenever results change, until Ctrl-C")
     parser.add_argument(

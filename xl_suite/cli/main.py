@@ -1,4 +1,4 @@
-"""The command `xl-suite`: finds the verb, runs it, turns explained errors into a message and a status."""
+"""The command `xl-suite`: finds the verb, runs it, and converts explained errors to a message and a status."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def find_verbs() -> dict[str, ModuleType]:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that names the option that was probably meant by one that it does not know."""
+    """A parser that suggests the nearest known option for an unknown one."""
 
     given: Sequence[str] = ()
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         self.given = sys.argv[1:] if args is None else list(args)
         found, unknown = super().parse_known_args(args, namespace)
-        if unknown and self._subparsers is None:  # here and not in the parser of all verbs, for the verb's usage
+        if unknown and self._subparsers is None:  # here, because the parser of all verbs would print its own usage
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found, unknown
 
@@ -84,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The arguments of a verb, and what was given as `given`, from which the commands of ranks are made."""
+    """The arguments of a verb, with the given words in `given`, from which the commands of ranks are made."""
     args = build_parser().parse_args(arguments)
     args.given = tuple(sys.argv[1:] if arguments is None else arguments)
     return args
@@ -93,7 +93,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def run_verb(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Outcome:
     """Runs a verb in this process and returns what it did; an explained error becomes a note and a status.
 
-    environment: variables that hold while it runs. Prints nothing.
+    environment: environment variables for the run. Prints nothing.
     """
     args = parse(arguments)
     before = dict(os.environ)
@@ -135,7 +135,7 @@ def _run(args: argparse.Namespace) -> int:
         return show(outcome, json=args.json)
     except XLSuiteError as error:
         explained = _explain(args.verb, error)
-        stopped = ledgers and error.exit_status == 1  # calls were made: what they cost is told
+        stopped = ledgers and error.exit_status == 1  # calls were made: report their cost
         answer = {"error": str(error), "ledger": sum_ledgers(ledgers).to_dict()} if stopped else None
         return show(Outcome(answer, notes=(explained,), status=error.exit_status), json=args.json)
     except KeyboardInterrupt:
@@ -144,7 +144,7 @@ def _run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 130
-    except BrokenPipeError:  # the reader of our output went away: `xl-suite languages | head -1`
+    except BrokenPipeError:  # the reader of the output closed it: `xl-suite languages | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -166,7 +166,7 @@ def show(outcome: Outcome, *, json: bool) -> int:
 
 
 def set_up_logging(args: argparse.Namespace) -> None:
-    """Sends what the library logs to stderr, as plain lines: all with --verbose, only warnings with --quiet."""
+    """Sends the library's log to stderr, as plain lines: all with --verbose, only warnings with --quiet."""
     logger = logging.getLogger("xl_suite")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter("%(message)s"))
@@ -176,14 +176,14 @@ def set_up_logging(args: argparse.Namespace) -> None:
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """What Python prints of an error that nothing explains, made visible."""
+    """Python's traceback of an unexpected error, with control characters made visible."""
     print(show_message("".join(format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
 def _explain_system(error: OSError) -> str:
-    """What the system said, and what to do about the limits that runs with many calls meet."""
+    """The system's message, and the way out for limits that runs with many calls reach."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        return f"{error}. A call in flight needs a file: raise the limit (`ulimit -n 4096`), or lower --slots."
+        return f"{error}. Each call in flight needs a file: raise the limit (`ulimit -n 4096`), or lower --slots."
     if error.errno == errno.ENOSPC:
         return f"{error}. What was paid for is in the journal: make room, and the same command goes on from there."
     return str(error)

@@ -1,4 +1,4 @@
-"""Options that several verbs share, so that they are spelled and explained in one way."""
+"""Options shared by several verbs, each defined once."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Parser = argparse._ActionsContainer  # a parser or a group of its options
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a verb did: `answer` is printed with --json, `text` without it, `notes` go to stderr either way.
+    """The result of a verb: `answer` is printed with --json, `text` without it, `notes` go to stderr either way.
 
-    status: 0 done, 1 finished with failed rows or stopped by the budget, 2 refused. ledger: of all its calls, as
-    `run_verb` adds it.
+    status: 0 done, 1 finished with failed rows or stopped by the budget, 2 refused. ledger: the costs of all
+    calls, which `run_verb` adds.
     """
 
     answer: Any = None
@@ -35,10 +35,10 @@ class Outcome:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, and nothing else there")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, and nothing else")
     told = parser.add_mutually_exclusive_group()
-    told.add_argument("-v", "--verbose", action="store_true", help="tell more on stderr")
-    told.add_argument("-q", "--quiet", action="store_true", help="tell only warnings and errors on stderr")
+    told.add_argument("-v", "--verbose", action="store_true", help="print more on stderr")
+    told.add_argument("-q", "--quiet", action="store_true", help="print only warnings and errors on stderr")
 
 
 def add_format(parser: Parser) -> None:
@@ -109,7 +109,7 @@ def add_gate(parser: Parser, default: str) -> None:
         choices=("both", "both-wrong-half", "model", "none"),
         default=default,
         help="whose answers must be in the language asked for, for the gated win rate; both-wrong-half: as both, but "
-        f"a draw where both fail; none does not look at the languages (default: {default})",
+        f"a draw where both fail; none ignores the languages (default: {default})",
     )
 
 
@@ -121,7 +121,7 @@ def add_resampling(parser: Parser) -> None:
         metavar="N",
         help="resamples of prompts (default: 10000)",
     )
-    add_seed(parser, "of the resampling", 0)
+    add_seed(parser, "the seed of the resampling", 0)
 
 
 def add_seed(parser: Parser, what: str, default: int | None) -> None:
@@ -136,7 +136,7 @@ def add_max_tokens(parser: Parser, what: str, default: int | None, shown: int) -
 
 
 def describe_rows(found: Shown, form: str | None) -> str:
-    """The rows of a result in the form of `--format`, without nested values; empty where none was asked for."""
+    """The rows of a result in the format of `--format`, without nested values; empty without the option."""
     if form is None:
         return ""
     every = found.to_paper() if form in PAPER else found.to_rows()
@@ -148,13 +148,13 @@ def add_chat_options(parser: argparse.ArgumentParser) -> None:
     """The options of every verb that asks models; `read_chat_settings` reads them."""
     group = parser.add_argument_group("calls of the model")
     group.add_argument(
-        "--journal", type=Path, metavar="FILE", help="where every answer is kept (default: OUT/.journal.sqlite)"
+        "--journal", type=Path, metavar="FILE", help="the file that keeps every answer (default: OUT/.journal.sqlite)"
     )
     group.add_argument(
         "--replay", type=Path, metavar="JOURNAL", help="answer every call from this journal, without any network"
     )
     group.add_argument(
-        "--estimate", action="store_true", help="print calls, tokens and dollars to come, and make no call"
+        "--estimate", action="store_true", help="print the expected calls, tokens and dollars, and make no calls"
     )
     group.add_argument(
         "--budget",
@@ -165,7 +165,7 @@ def add_chat_options(parser: argparse.ArgumentParser) -> None:
     add_price(group)
     group.add_argument("--slots", type=positive_int, default=64, metavar="N", help="calls in flight (default: 64)")
     group.add_argument(
-        "--timeout", type=positive, default=600.0, metavar="SECONDS", help="for one attempt (default: 600)"
+        "--timeout", type=positive, default=600.0, metavar="SECONDS", help="the limit of one attempt (default: 600)"
     )
     group.add_argument(
         "--wait-for-server",
@@ -182,7 +182,7 @@ def add_chat_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--same-model",
         action="store_true",
-        help="the server is another one than the journal's, but serves the same model",
+        help="accept another server than the journal's, which serves the same model",
     )
     group.add_argument(
         "--extra",
@@ -207,7 +207,7 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--batch-tail",
         choices=("batch", "online"),
-        help="how calls are asked again that a batch left without an answer (default: batch)",
+        help="how to repeat calls that a batch left unanswered (default: batch)",
     )
 
 
@@ -215,7 +215,7 @@ def add_replace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replace",
         action="store_true",
-        help="make finished files anew that were made with other settings, or whose answers the journal lacks; "
+        help="replace finished files that have other settings, or whose answers the journal lacks; "
         "without it such a run ends with status 2 and changes nothing",
     )
 
@@ -235,20 +235,20 @@ def add_rank_options(parser: argparse.ArgumentParser) -> None:
         metavar="R/N",
         help="do the share of rank R of N, from 0, in OUT/.parts; write no result yet",
     )
-    doing.add_argument(
-        "--finish", action="store_true", help="write the results of what the ranks did, and ask nothing more"
-    )
-    doing.add_argument("--status", action="store_true", help="tell how far the ranks are, and do nothing")
+    doing.add_argument("--finish", action="store_true", help="write the results of the ranks, and make no calls")
+    doing.add_argument("--status", action="store_true", help="show the progress of the ranks, and do nothing else")
     group.add_argument(
         "--executor",
         choices=("local", "ray", "parsl"),
-        help="what runs the ranks: processes of this machine (local, the default), tasks of a Ray cluster, or a "
+        help="the engine of the ranks: processes on this machine (local, the default), tasks of a Ray cluster, or a "
         "scheduler such as Slurm by parsl",
     )
     group.add_argument("--executor-config", type=Path, metavar="FILE", help="YAML for ray or parsl; see the docs")
-    group.add_argument("--print-only", action="store_true", help="print the commands of the ranks, and run none")
     group.add_argument(
-        "--detach", action="store_true", help="with --ranks: go on in the background; --status tells how far it is"
+        "--print-only", action="store_true", help="print the commands of the ranks, and do nothing else"
+    )
+    group.add_argument(
+        "--detach", action="store_true", help="with --ranks: run in the background; --status shows the progress"
     )
 
 
@@ -270,7 +270,7 @@ def add_price(parser: Parser) -> None:
 
 
 def add_judging_options(parser: argparse.ArgumentParser, *, read: str, auto: str) -> None:
-    """OUTPUTS and what every judge of them takes. read: what is read of its answers, in the singular. auto: how."""
+    """OUTPUTS and the options of every judge. read: the noun for a judge's result. auto: what `auto` means."""
     parser.add_argument(
         "outputs", type=Path, metavar="OUTPUTS", help="a generator's folder, a file, or lm-eval samples"
     )
@@ -301,7 +301,7 @@ def add_judging_options(parser: argparse.ArgumentParser, *, read: str, auto: str
 
 
 def read_chat_settings(args: argparse.Namespace) -> ChatSettings:
-    """How calls are made, as the arguments of `add_chat_options` say."""
+    """The settings of calls from the arguments of `add_chat_options`."""
     return {
         "journal": args.journal,
         "replay": args.replay,
@@ -321,7 +321,7 @@ def read_chat_settings(args: argparse.Namespace) -> ChatSettings:
 
 
 def describe_estimates(estimates: Sequence[Estimate]) -> Outcome:
-    """What --estimate prints, for one model or several: text, or one object with `estimates` and their sums."""
+    """The output of --estimate for one model or several: text, or one object with `estimates` and their sums."""
     unknown = any(one.dollars is None for one in estimates)
     totals = {
         "calls": sum(one.calls for one in estimates),

@@ -15,7 +15,7 @@ examples:
   xl-suite preferences xl-instruct --margin 0.05 --languages deu,hun --out pairs
 then: xl-suite train train_dpo --data pairs --out my-dpo-model
 
-The pairs are a dataset in trl's preference format. Rows without a real difference are left out and counted."""
+The pairs are a dataset in trl's preference format. Rows without a clear difference are left out and counted."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=non_negative,
         default=0.02,
         metavar="POINTS",
-        help="by which the chosen translation's QE score must be higher (default: 0.02, for scores from 0 to 1)",
+        help="the least difference of the two QE scores (default: 0.02, for scores from 0 to 1)",
     )
     parser.add_argument("--translations", default="best-of-k", metavar="KIND", help="best-of-k, as the folder has it")
     add_languages(parser)

@@ -7,19 +7,19 @@ from dataclasses import asdict
 
 from xl_suite.cli.options import Outcome, add_json
 
-SUMMARY = "List the prices that --estimate and --budget reckon with, with source and date."
+SUMMARY = "List the prices that --estimate and --budget use, with source and date."
 EXAMPLES = """\
 examples:
   xl-suite prices
   xl-suite prices gpt-4.1 claude
   xl-suite prices --json
 
-Dollars per million tokens. What a run costs is reckoned without the discount for cached prompts. Prices change:
---price gives your own."""
+Dollars per million tokens. The cost of a run is computed without the discount for cached prompts. Prices change:
+--price sets your own."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("models", nargs="*", metavar="NAME", help="only models whose names begin so")
+    parser.add_argument("models", nargs="*", metavar="NAME", help="only models whose names begin with these words")
     add_json(parser)
 
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> Outcome:
     chosen = [one for one in prices() if not args.models or one.model.startswith(tuple(args.models))]
     if not chosen:
         listed = ", ".join(one.model for one in prices())
-        raise BadInput(f"no price for {', '.join(args.models)}: --price gives one to a run. Listed: {listed}.")
+        raise BadInput(f"no price for {', '.join(args.models)}: --price sets one for a run. Listed: {listed}.")
     lines = [f"{'model':<25}{'prompt':>8}{'cached':>8}{'completion':>12}{'batch':>7}  {'date':<10}  source"]
     for one in chosen:
         cached = "-" if one.cached is None else f"{one.cached:g}"

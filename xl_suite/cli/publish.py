@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xl_suite.cli.options import Outcome, add_json
 
-SUMMARY = "Publish a dataset's folder, or an adapter's, on the Hub: one commit, a tag, nothing overwritten unseen."
+SUMMARY = "Publish the folder of a dataset or an adapter on the Hub: one commit, one tag, no silent overwriting."
 EXAMPLES = """\
 examples:
   xl-suite publish xl-alpacaeval --repo xl-suite/xl-alpacaeval --dry-run
@@ -18,25 +18,27 @@ then: load_dataset("xl-suite/xl-alpacaeval", "deu")"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="what build, generate or train wrote")
-    parser.add_argument("--repo", required=True, metavar="ORG/NAME", help="the repository; made if it is not there")
-    parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder written by build, generate or train")
+    parser.add_argument("--repo", required=True, metavar="ORG/NAME", help="the repository; created if missing")
+    parser.add_argument("--dry-run", action="store_true", help="show the changes, and make none")
     parser.add_argument("--private", action="store_true", help="a new repository is private")
     parser.add_argument(
-        "--gated", choices=["auto", "manual"], help="those who want to read must ask; auto grants it at once"
+        "--gated", choices=["auto", "manual"], help="readers must ask for access; auto grants it at once"
     )
     parser.add_argument(
         "--gated-prompt",
         metavar="TEXT",
         default="By asking for access you agree to the licence on the card.",
-        help="what they agree to, in the card",
+        help="the text that they agree to, on the card",
     )
     parser.add_argument("--revision", default="main", metavar="BRANCH", help="default: main")
     parser.add_argument("--tag", metavar="VERSION", help="default: 1.0.0, or the next minor version")
     parser.add_argument(
-        "--over", metavar="COMMIT", help="replace this commit though it did not come from this folder"
+        "--over", metavar="COMMIT", help="replace this commit even if it did not come from this folder"
     )
-    parser.add_argument("--allow-emails", action="store_true", help="publish though the data hold e-mail addresses")
+    parser.add_argument(
+        "--allow-emails", action="store_true", help="publish even if the data contain e-mail addresses"
+    )
     add_json(parser)
 
 
@@ -56,6 +58,6 @@ def run(args: argparse.Namespace) -> Outcome:
         return Outcome(to_json(plan), plan.describe())
     logging.getLogger("xl_suite.publishing").info("%s", plan.describe())
     done = publish(plan, private=args.private, gated=args.gated, over=args.over)
-    same = " is as this folder is: nothing was committed"
+    same = " already equals this folder: nothing was committed"
     text = done.url + ("" if done.commit else same) + (f" at {done.tag}" if done.tag else "")
     return Outcome({"url": done.url, "commit": done.commit, "tag": done.tag}, text)

@@ -14,14 +14,14 @@ examples:
   xl-suite rate outputs/my-model --out ratings --estimate
   xl-suite rate outputs/my-model --out ratings --budget 20
   xl-suite rate outputs/my-model --model Qwen2.5-72B@http://localhost:8000/v1 --languages deu --out ratings
-  xl-suite rate outputs/my-model --rubrics my-rubrics --out ratings      a .txt a criterion
+  xl-suite rate outputs/my-model --rubrics my-rubrics --out ratings      a .txt for each criterion
 then: xl-suite score ratings/my-model/gpt-4o-2024-08-06"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser, "the judge", default="gpt-4o-2024-08-06")
-    parser.add_argument("--rubrics", type=Path, metavar="DIR", help="other rubrics than those that ship")
-    add_judging_options(parser, read="score", auto="weighed by probability where the judge gives log probabilities")
+    parser.add_argument("--rubrics", type=Path, metavar="DIR", help="your own rubrics instead of the built-in ones")
+    add_judging_options(parser, read="score", auto="weighted by probability where the judge gives log probabilities")
 
 
 def run(args: argparse.Namespace) -> Outcome:

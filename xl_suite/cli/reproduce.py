@@ -21,8 +21,8 @@ examples:
   xl-suite reproduce --table 1 --out reproduction                  the plan: commands, calls, dollars, GPU hours
   xl-suite reproduce --table 1 --out reproduction --run --budget 200
   xl-suite reproduce --table 6 --out reproduction --run --only 'train/*'
-  xl-suite reproduce --out reproduction                            all tables, and what exists beside the paper's
-  xl-suite reproduce --claims                                      which of its differences can be told from chance
+  xl-suite reproduce --out reproduction                            all tables, and our results beside the paper's
+  xl-suite reproduce --claims                                      which of its differences are significant
   xl-suite reproduce --figures figures                             its Figures 2 and 3 from the published numbers
   xl-suite reproduce --table 1 --smoke --out smoke                 everything in small: tiny models, made-up judge
 
@@ -35,9 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_out(parser, required=False, default=Path("reproduction"))
     parser.add_argument("--run", dest="start", action="store_true", help="run the cells that are not done")
-    parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="cells by ID: 'respond/*'")
     parser.add_argument(
-        "--budget", type=non_negative, metavar="USD", help="for all paid commands of this run together"
+        "--only", action="append", default=[], metavar="PATTERN", help="only cells with these IDs: 'respond/*'"
+    )
+    parser.add_argument(
+        "--budget", type=non_negative, metavar="USD", help="the limit for all paid commands of this run together"
     )
     parser.add_argument(
         "--wait", action="store_true", help="wait for other runs that write to the same journals, instead of failing"
@@ -45,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--smoke", action="store_true", help="run it in small, on tiny random models (tables 1, 6, 10)"
     )
-    parser.add_argument("--claims", action="store_true", help="could the paper's differences be told from chance?")
+    parser.add_argument("--claims", action="store_true", help="show whether the paper's differences are significant")
     parser.add_argument("--all-languages", action="store_true", help="with --claims: not only the averages")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="write the paper's Figures 2 and 3 as SVG")
     parser.add_argument(
@@ -125,8 +127,8 @@ def _setting(args: argparse.Namespace) -> Any:
 
 
 def _execute(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, Any, float]:
-    """Runs a verb of this program in this process; its exit status, the object of its --json, and the dollars that it
-    cost at most, however it ended."""
+    """Runs a verb in this process; returns its exit status, the object of its --json, and its greatest possible cost
+    in dollars."""
     from xl_suite.chat.ledger import Ledger
     from xl_suite.cli.main import run_verb
 

@@ -41,9 +41,9 @@ examples:
   xl-suite respond xl-alpacaeval --model vllm:my-model --samples 3 --out outputs
   xl-suite respond xl-alpacaeval --model vllm:my-model --strategy reason-then-translate --out outputs
 
-Outputs are OUT/<generator>/<language>.json, in AlpacaEval's format. The same command again pays only for what the
-journal (OUT/.journal.sqlite) lacks; rows that failed are listed in failed.json and tried again. With --limit, rows
-that earlier runs asked in the same way stay in the files."""
+Outputs are OUT/<generator>/<language>.json, in AlpacaEval's format. The same command again pays only for calls that
+the journal (OUT/.journal.sqlite) lacks; failed rows are listed in failed.json and tried again. With --limit, the
+files keep the rows of earlier runs with the same settings."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="answer directly, or in English first and then translated, in one call or in two (default: direct); "
         "part of the generator's name",
     )
-    asking = parser.add_argument_group("how it is asked (defaults: the paper's)")
+    asking = parser.add_argument_group("how the model is asked (defaults: the paper's)")
     asking.add_argument("--system", default="", metavar="TEXT_OR_@FILE", help="the system prompt (default: none)")
     asking.add_argument(
         "--template",
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_max_tokens(asking, "an answer", 2048, 2048)
     asking.add_argument("--top-p", type=_share, metavar="P", help="above 0, at most 1 (default: the server's)")
-    add_seed(asking, "from which each row's own seed is derived (default: none is sent)", None)
+    add_seed(asking, "derives a seed for each row (default: none is sent)", None)
     add_replace(parser)
     add_chat_options(parser)
     add_batch_options(parser)

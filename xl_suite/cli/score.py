@@ -24,10 +24,10 @@ EXAMPLES = """\
 examples:
   xl-suite score annotations/MODEL/xl_gpt4o --benchmark xl-alpacaeval --outputs outputs/MODEL
   xl-suite score annotations/MODEL                      # several judges: their scores and their agreement
-  xl-suite score run1/MODEL/J run2/MODEL/J run3/MODEL/J # several runs of a model: its own spread too
-  xl-suite score seed-1/J seed-2/J seed-3/J --training-seeds  # a way to train, from three seeds
+  xl-suite score run1/MODEL/J run2/MODEL/J run3/MODEL/J # several runs of a model, with their spread
+  xl-suite score seed-1/J seed-2/J seed-3/J --training-seeds  # one way of training, from three seeds
   xl-suite score annotations.json.gz --json             # a file of alpaca_eval
-  xl-suite score ratings/MODEL/JUDGE                    # of `xl-suite rate`: means from 1 to 5 by criterion
+  xl-suite score ratings/MODEL/JUDGE                    # ratings: means from 1 to 5 by criterion
 
 The 95 % intervals cover prompts only: other prompts of the same kind. Rates are percentages."""
 
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--outputs",
         type=Path,
-        help="the model's outputs, which say what was cut off where annotations do not (one run)",
+        help="the model's outputs, which show the answers that were cut off if annotations do not (one run)",
     )
     add_reference(parser, "the reference's outputs, likewise")
     add_benchmark(
@@ -60,12 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--assume-length-slope",
         default="",
         metavar="MEAN,SE",
-        help="take this length slope of the judge, in logits; the rate at equal lengths is marked as assumed",
+        help="use this length slope of the judge, in logits; the rate at equal lengths is marked as assumed",
     )
     parser.add_argument(
         "--training-seeds",
         action="store_true",
-        help="ANNOTATIONS are of models trained alike from several seeds: score the way to train, seeds in the error",
+        help="ANNOTATIONS belong to models that differ in their training seed only: "
+        "score them as one, with seeds in the error",
     )
     add_gate(parser, "both")
     add_resampling(parser)

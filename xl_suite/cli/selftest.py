@@ -21,7 +21,7 @@ examples:
   xl-suite selftest                          # about two minutes
   xl-suite selftest --only client            # faults and kill -9 under load, fifteen seconds
   xl-suite selftest --only verbs --minutes 60
-  xl-suite selftest --sweep                  # each file operation of each verb killed: half an hour
+  xl-suite selftest --sweep                  # a kill at each file operation of each verb: half an hour
 
 client: thousands of calls with faults, and with kill -9 between them. verbs: each command line that asks a model is
 stopped at a file operation (kill, Ctrl-C, SIGTERM, a full disk), run in 2 and 5 processes at once, and asked against
@@ -33,9 +33,9 @@ files differ, or when something was left over."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", choices=PARTS, help="one part (default: both)")
-    parser.add_argument("--minutes", type=float, metavar="M", help="stop verbs at random for so long")
+    parser.add_argument("--minutes", type=float, metavar="M", help="stop verbs at random for this time")
     parser.add_argument("--sweep", action="store_true", help="kill every verb at each of its file operations")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what --minutes chooses (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the seed of --minutes (default: 0)")
     add_json(parser)
 
 

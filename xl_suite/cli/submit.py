@@ -26,21 +26,21 @@ examples:
       --reference outputs/gpt-4o-mini --benchmark xl-alpacaeval --out submission
   xl-suite submit received/MODEL --reference outputs/gpt-4o-mini --benchmark xl-alpacaeval --annotator xl_gpt4o
 
-RESULTS holds what `respond --out RESULTS/outputs` and `judge --out RESULTS/annotations` wrote, or it is the folder of
-a submission. Without --out it is only checked. OUT/pull-request goes to the leaderboard, OUT/model to the model's own
-repository. Status 2 where the results are refused, with a line for each reason."""
+RESULTS contains the files of `respond --out RESULTS/outputs` and `judge --out RESULTS/annotations`, or it is the
+folder of a submission. Without --out it is only checked. OUT/pull-request is for the leaderboard, OUT/model for the
+model's repository. Refused results give status 2 and a line for each reason."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "results", type=Path, nargs="?", metavar="RESULTS", help="a folder of outputs and annotations"
     )
-    add_benchmark(parser, "the benchmark that was answered", required=True)
-    add_reference(parser, "the outputs that it was judged against", required=True)
+    add_benchmark(parser, "the benchmark of the outputs", required=True)
+    add_reference(parser, "the reference outputs of the annotations", required=True)
     add_out(parser, required=False)
-    add_name(parser, "which generator, where RESULTS holds several")
+    add_name(parser, "the generator, if RESULTS contains several")
     parser.add_argument(
-        "--outputs", type=Path, metavar="DIR", help="the generator's outputs, where they lie elsewhere"
+        "--outputs", type=Path, metavar="DIR", help="the generator's outputs, if they are in another place"
     )
     parser.add_argument("--annotations", type=Path, metavar="DIR", help="the annotator's folder, likewise")
     parser.add_argument(
@@ -57,16 +57,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     needs.add_argument(
         "--min-fidelity", type=_share, default=0.5, metavar="RATE", help="least pass rate in each language (0.5)"
     )
-    needs.add_argument("--allow-emails", action="store_true", help="go on though the outputs hold e-mail addresses")
+    needs.add_argument("--allow-emails", action="store_true", help="accept outputs with e-mail addresses")
     add_languages(needs)
     about = parser.add_argument_group("what is beside the scores")
     about.add_argument("--model-id", default="", metavar="ORG/NAME", help="the model's repository on the Hub")
     about.add_argument("--billions", type=float, metavar="N", help="its parameters")
-    about.add_argument("--training", default="", metavar="TEXT", help="what it was trained on, in a few words")
+    about.add_argument("--training", default="", metavar="TEXT", help="its training data, in a few words")
     about.add_argument("--benchmark-id", metavar="ORG/NAME", help="on the Hub (default: xl-suite/<its name>)")
     about.add_argument("--benchmark-revision", default="", metavar="COMMIT", help="of the benchmark on the Hub")
     about.add_argument("--date", default="", metavar="ISO8601", help="of the run (default: when it is uploaded)")
-    about.add_argument("--source-url", default="", metavar="URL", help="where the results can be read")
+    about.add_argument("--source-url", default="", metavar="URL", help="a link to the results")
     add_json(parser)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xl_suite.cli.options import Outcome, add_json, add_languages, add_out, add_seed
 
-SUMMARY = "Choose a training subset of XL-Instruct, or of instruction data of others."
+SUMMARY = "Choose a training subset of XL-Instruct or of other instruction data."
 EXAMPLES = """\
 examples:
   xl-suite subset xl-instruct --size 8000 --translations best-of-3 --out subsets/8k
@@ -31,16 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help="naive, or best-of-k (default), as the folder has it",
     )
-    parser.add_argument("--sampling", default="best", choices=("best", "random"), help="best by QE score (default)")
+    parser.add_argument("--sampling", default="best", choices=("best", "random"), help="best: by QE score (default)")
     parser.add_argument(
         "--balance",
         default="balanced",
         choices=("balanced", "proportional", "per-language"),
         help="as many rows of each language (default); as the source has them; or --size rows of each",
     )
-    add_seed(parser, "of the random sampling", 1)
+    add_seed(parser, "the seed of random sampling", 1)
     parser.add_argument(
-        "--format", default="xl-instruct", choices=("xl-instruct", "x-instruction"), help="of the source"
+        "--format", default="xl-instruct", choices=("xl-instruct", "x-instruction"), help="the format of the source"
     )
     add_languages(parser)
     add_json(parser)
@@ -70,5 +70,5 @@ def parse_size(text: str) -> int:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows such as 32, 8000 or 8K") from None
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is too small; 1 or more is needed")
+        raise argparse.ArgumentTypeError(f"{text} is too small; the minimum is 1")
     return value

@@ -18,7 +18,7 @@ examples:
 then: xl-suite respond xl-alpacaeval --model vllm:models/eurollm-8k/merged --name eurollm-8k --out outputs
 
 CONFIG is a YAML file, or one that comes with the package: train_paper (the paper's values), train_dpo, train_smoke.
-After a kill the same command goes on from the last checkpoint, to the same result. It needs the extra `train`."""
+After a kill the same command continues from the last checkpoint, with the same result. It needs the extra `train`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,16 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="what `xl-suite subset` or `preferences` wrote, or a file or folder of instruction data of others",
+        help="a folder of `xl-suite subset` or `preferences`, or a file or folder of other instruction data",
     )
     add_out(parser)
-    add_model(parser, "another model than the configuration's, a Hub ID or a folder")
-    parser.add_argument("--merge", action="store_true", help="also write the weights with the adapter in them")
+    add_model(parser, "a Hub ID or a folder; replaces the configuration's model")
+    parser.add_argument("--merge", action="store_true", help="also write the model with the adapter merged in")
     parser.add_argument(
         "--seeds", type=parse_seeds, metavar="N,N", help="one adapter for each seed (1,2,3), in OUT/seed-1 and so on"
     )
     parser.add_argument("--estimate", action="store_true", help="print steps, tokens and memory, and load no weights")
-    parser.add_argument("--force", action="store_true", help="train though memory or device speak against it")
+    parser.add_argument("--force", action="store_true", help="train even if memory or device seem insufficient")
     add_json(parser)
 
 

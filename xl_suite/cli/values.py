@@ -10,7 +10,7 @@ from typing import Any
 def positive_int(text: str) -> int:
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is too small; 1 or more is needed")
+        raise argparse.ArgumentTypeError(f"{value} is too small; the minimum is 1")
     return value
 
 
