@@ -54,6 +54,9 @@ _RESPOND = f"respond demo-out/benchmark --model demo-good@{URL} --languages deu,
 _JUDGE = f"--annotator xl_local --model judge@{URL}"
 _PLAN = f"bridge plan {_PAIR} {_JUDGE} --families families.tsv --languages deu --out bridge"
 _COLLECT = f"bridge collect bridge {_JUDGE} --slots {SLOTS}"
+_GENERATE = "generate config.yaml --out made"
+_PAIRS = f"{_GENERATE} --phase pairs --rank 0/1"
+_TRANSLATED = f"{_GENERATE} --phase translated:1 --rank 0/1"
 _IMPORT = "journal import demo-out/journal.jsonl other.sqlite"
 
 CASES = (
@@ -74,9 +77,10 @@ CASES = (
         "build m-alpacaeval",
         f"build m-alpacaeval --benchmark demo-out/benchmark --model demo-translator@{URL} --languages deu --out m",
     ),
-    _paid("generate", "generate config.yaml --out made"),
+    _paid("generate", _GENERATE),
     _paid("audit", f"audit xl_local {_PAIR} --model judge@{URL} --languages deu --rows 4 --out audit"),
     _paid("bridge collect", _COLLECT.removesuffix(f" --slots {SLOTS}"), _PLAN),
+    _free("generate --finish", f"{_GENERATE} --finish", _PAIRS, _TRANSLATED),
     _free("bridge plan", _PLAN),
     _free("bridge archive", "bridge archive bridge --license cc-by-4.0 --out archive", _PLAN, _COLLECT),
     _free(
